@@ -1,0 +1,47 @@
+"""A tree in words: the form that snapshot tests compare."""
+
+import numpy as np
+
+from fcnn.arrays import Array
+from fcnn.tree.mapping import leaves_with_path
+from fcnn.tree.structure import Tree
+
+
+def describe(tree: Tree, *, values: bool = False) -> str:
+    """One line for each leaf, then how many arrays and parameters there are.
+
+    Parameters
+    ----------
+    tree
+        Any tree of arrays.
+    values
+        Add the mean, standard deviation, least and greatest value of each leaf, rounded
+        to four digits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(describe({"w": np.ones((2, 3)), "b": np.zeros(3)}))
+    ['b']  float64[3]
+    ['w']  float64[2,3]
+    2 arrays, 9 parameters
+    """
+    pairs = [(path, np.asarray(leaf)) for path, leaf in leaves_with_path(tree)]
+    lines = [_line(path, array, values) for path, array in pairs]
+    parameters = sum(array.size for _, array in pairs)
+    arrays = f"{len(pairs)} array{'' if len(pairs) == 1 else 's'}"
+    return "\n".join([*lines, f"{arrays}, {parameters:,} parameters"])
+
+
+def form(array: Array) -> str:
+    """The dtype and shape of an array: `float32[8,1,3,3]`."""
+    return f"{array.dtype}[{','.join(map(str, array.shape))}]"
+
+
+def _line(path: str, array: Array, values: bool) -> str:
+    line = f"{path or '.'}  {form(array)}"
+    if values and array.size and array.dtype.kind in "fiu":
+        wide = array.astype(np.float64)
+        figures = {"mean": wide.mean(), "std": wide.std(), "min": wide.min(), "max": wide.max()}
+        line += "".join(f"  {name} {figure:.4g}" for name, figure in figures.items())
+    return line

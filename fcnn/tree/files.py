@@ -1,0 +1,63 @@
+"""Trees in files: `.npz` archives whose keys are the paths of the leaves."""
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fcnn.arrays import Array, freeze
+from fcnn.tree.description import form
+from fcnn.tree.mapping import leaves_with_path
+from fcnn.tree.structure import Tree, flatten, unflatten
+
+
+def save(path: str | os.PathLike[str], tree: Tree) -> None:
+    """Write a tree of arrays to an `.npz` file, with the paths of the leaves as its keys.
+
+    The file appears whole or not at all: it is written beside its place and renamed.
+    Raises TypeError for a leaf that is not an array of numbers.
+    """
+    arrays = {place: np.asarray(leaf) for place, leaf in leaves_with_path(tree)}
+    for place, array in arrays.items():
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"tree.save: {place or 'the root'} is not an array of numbers")
+    target = Path(path)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str], like: Tree) -> Tree:
+    """Read a tree that `save` wrote, of the structure, shapes and dtypes of `like`.
+
+    Nothing is unpickled. Raises ValueError if the file is damaged, or if its paths, shapes
+    or dtypes differ from those of `like`, and names them. Leaves are read-only.
+    """
+    leaves, structure = flatten(like)
+    expected = dict(zip(structure.paths(), map(np.asarray, leaves), strict=True))
+    found = _read(path)
+    wrong = [f"{place or '.'}: missing in the file" for place in expected if place not in found]
+    wrong += [f"{place or '.'}: not expected" for place in found if place not in expected]
+    for place, array in expected.items():
+        if place in found and form(found[place]) != form(array):
+            wrong.append(f"{place or '.'}: {form(found[place])}, expected {form(array)}")
+    if wrong:
+        raise ValueError(f"tree.load: {path} does not fit:\n  " + "\n  ".join(wrong))
+    return unflatten(structure, [freeze(found[place]) for place in expected])
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
+    try:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array")
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"tree.load: {path} is not a readable .npz file: {error}") from error

@@ -1,0 +1,122 @@
+"""What a tree is: taking one apart, putting one together, naming where two differ."""
+
+from collections.abc import Hashable, Iterable
+from typing import Any, TypeAlias
+
+import attrs
+
+Tree: TypeAlias = Any
+
+
+@attrs.frozen
+class Structure:
+    """What is left of a tree when its leaves are taken out; equal for equal structures."""
+
+    kind: type | None  # the class of the node, None for a leaf
+    keys: tuple[Hashable, ...] = ()
+    children: tuple["Structure", ...] = ()
+
+    def paths(self, prefix: str = "") -> list[str]:
+        """The path of every leaf, in order."""
+        if self.kind is None:
+            return [prefix]
+        pairs = zip(self.keys, self.children, strict=True)
+        return [path for key, child in pairs for path in child.paths(prefix + self._step(key))]
+
+    def difference(self, other: "Structure", path: str = "") -> str | None:
+        """The first place where two structures differ, in words; None if they are equal."""
+        if self.kind is not other.kind:
+            return f"{path or 'the root'}: {self._words()} against {other._words()}"
+        theirs = dict(zip(other.keys, other.children, strict=True))
+        for key, child in zip(self.keys, self.children, strict=True):
+            place = path + self._step(key)
+            if key not in theirs:
+                return f"{place}: {child._words()} against nothing"
+            if found := child.difference(theirs[key], place):
+                return found
+        for key, child in theirs.items():
+            if key not in self.keys:
+                return f"{path + self._step(key)}: nothing against {child._words()}"
+        return None
+
+    def _step(self, key: Hashable) -> str:
+        return f".{key}" if isinstance(key, str) and self.kind is not dict else f"[{key!r}]"
+
+    def _words(self) -> str:
+        if self.kind is None:
+            return "a leaf"
+        if self.kind in (tuple, list, dict):
+            return f"a {self.kind.__name__} of {len(self.keys)}"
+        return "None" if self.kind is type(None) else self.kind.__name__
+
+
+LEAF = Structure(None)
+
+
+def flatten(tree: Tree) -> tuple[list[Any], Structure]:
+    """Leaves from left to right, and the structure that `unflatten` puts them back into."""
+    leaves: list[Any] = []
+    return leaves, _take_apart(tree, leaves)
+
+
+def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
+    """The tree of a structure with the given leaves; no node's `__init__` is called.
+
+    Raises ValueError if there are more or fewer leaves than places for them.
+    """
+    leaves = list(leaves)
+    places = len(structure.paths())
+    if places != len(leaves):
+        raise ValueError(f"tree.unflatten: {len(leaves)} leaves for {places} places")
+    return _put_together(structure, iter(leaves))
+
+
+def structure(tree: Tree) -> Structure:
+    """The structure of a tree, hashable and comparable."""
+    return flatten(tree)[1]
+
+
+def check_same_structure(function: str, first: Structure, other: Structure) -> None:
+    """ValueError that names the first path where two trees differ."""
+    if first != other:
+        raise ValueError(f"{function}: the trees differ at {first.difference(other)}")
+
+
+def _take_apart(tree: Tree, leaves: list[Any]) -> Structure:
+    kind = type(tree)
+    keys: tuple[Hashable, ...]
+    if tree is None:
+        return Structure(kind)
+    if kind is dict:
+        keys = tuple(sorted(tree))
+        children = [tree[key] for key in keys]
+    elif isinstance(tree, tuple) or kind is list:
+        keys = getattr(kind, "_fields", None) or tuple(range(len(tree)))
+        children = tree
+    elif attrs.has(kind):
+        keys = tuple(field.name for field in attrs.fields(kind))
+        children = [getattr(tree, str(name)) for name in keys]
+    else:
+        leaves.append(tree)
+        return LEAF
+    return Structure(kind, keys, tuple(_take_apart(child, leaves) for child in children))
+
+
+def _put_together(structure: Structure, leaves: Iterable[Any]) -> Tree:
+    kind = structure.kind
+    if kind is None:
+        return next(iter(leaves))
+    if kind is type(None):
+        return None
+    children = [_put_together(child, leaves) for child in structure.children]
+    if kind is list:
+        return children
+    if kind is dict:
+        return dict(zip(structure.keys, children, strict=True))
+    if issubclass(kind, tuple):
+        return tuple.__new__(kind, children)
+    # Past __init__: converters and validators would refuse trees of masks, norms or shapes.
+    node = object.__new__(kind)
+    for name, child in zip(structure.keys, children, strict=True):
+        object.__setattr__(node, str(name), child)
+    return node
