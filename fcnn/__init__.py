@@ -1,0 +1,87 @@
+"""Convolutional networks in NumPy alone, as pure functions.
+
+Every forward pass returns (output, cache), every gradient is written by hand in a separate
+backward function, parameters are immutable trees, and nothing else hides anywhere.
+
+Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
+width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K dense in and
+out (K also: classes).
+"""
+
+from fcnn import check, data, models, tree
+from fcnn.activations import (
+    relu,
+    relu_backward,
+    relu_forward,
+    softmax,
+    softmax_backward,
+    softmax_forward,
+)
+from fcnn.composition import chain
+from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
+from fcnn.fully_connected import DenseParams, dense, dense_backward, dense_forward
+from fcnn.gradients import value_and_grad
+from fcnn.inference import Evaluation, evaluate, predict
+from fcnn.initializers import glorot_uniform, he_normal
+from fcnn.layer import Layer
+from fcnn.losses import (
+    Loss,
+    cross_entropy,
+    cross_entropy_backward,
+    cross_entropy_forward,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+)
+from fcnn.optimizers import Optimizer, sgd
+from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
+from fcnn.reshaping import flatten, flatten_backward, flatten_forward
+from fcnn.training import Epoch, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Conv2dParams",
+    "DenseParams",
+    "Epoch",
+    "Evaluation",
+    "Layer",
+    "Loss",
+    "Optimizer",
+    "chain",
+    "check",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_forward",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "cross_entropy_forward",
+    "data",
+    "dense",
+    "dense_backward",
+    "dense_forward",
+    "evaluate",
+    "fit",
+    "flatten",
+    "flatten_backward",
+    "flatten_forward",
+    "glorot_uniform",
+    "he_normal",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_pool2d_forward",
+    "models",
+    "predict",
+    "relu",
+    "relu_backward",
+    "relu_forward",
+    "sgd",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_forward",
+    "softmax_forward",
+    "tree",
+    "value_and_grad",
+]

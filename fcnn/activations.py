@@ -1,0 +1,71 @@
+"""Activations: relu, and softmax over the last axis."""
+
+import numpy as np
+
+from fcnn.arrays import Array
+from fcnn.layer import layer_without_parameters
+from fcnn.validation import check_floats, check_gradient
+
+relu = layer_without_parameters(
+    "relu",
+    out_shape=lambda in_shape: in_shape,
+    forward=lambda x: relu_forward(x),
+    backward=lambda cache, dy: relu_backward(cache, dy),
+)
+
+softmax = layer_without_parameters(
+    "softmax",
+    out_shape=lambda in_shape: in_shape,
+    forward=lambda x: softmax_forward(x),
+    backward=lambda cache, dy: softmax_backward(cache, dy),
+)
+
+
+def relu_forward(x: Array) -> tuple[Array, tuple[Array, np.dtype[np.floating]]]:
+    """max(x, 0), element by element; x of any shape, float32 or float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relu_forward(np.array([-1.0, 0.0, 2.0]))[0]
+    array([0., 0., 2.])
+    """
+    check_floats("relu", x=x)
+    return np.maximum(x, 0), (x > 0, x.dtype)
+
+
+def relu_backward(cache: tuple[Array, np.dtype[np.floating]], dy: Array) -> Array:
+    """dy where x > 0, else 0: the derivative at the kink itself is taken as 0."""
+    positive, dtype = cache
+    check_gradient("relu_backward", dy, positive.shape, dtype)
+    return dy * positive
+
+
+def softmax_forward(x: Array) -> tuple[Array, Array]:
+    """exp(x) / sum of exp(x) over the last axis, shifted by the maximum so as not to overflow.
+
+    x is (..., K), float32 or float64; the cache is the output itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax_forward(np.log([[1.0, 3.0]]))[0]
+    array([[0.25, 0.75]])
+    """
+    check_floats("softmax", x=x)
+    if x.ndim == 0 or x.shape[-1] == 0:
+        raise ValueError(f"softmax: x has shape {x.shape}, expected (..., K) with K at least 1")
+    e = np.exp(x - x.max(-1, keepdims=True))
+    p = e / e.sum(-1, keepdims=True)
+    return p, p
+
+
+def softmax_backward(cache: Array, dy: Array) -> Array:
+    """The product of dy with the full Jacobian diag(p) - p p^T, which is never built.
+
+    dx = p * (dy - sum of p * dy over the last axis)
+    """
+    p = cache
+    check_gradient("softmax_backward", dy, p.shape, p.dtype)
+    dx: Array = p * (dy - (p * dy).sum(-1, keepdims=True))
+    return dx

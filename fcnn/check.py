@@ -1,0 +1,255 @@
+"""The gradient checker: is this backward function the derivative of that forward function?
+
+Two ways, both in float64. By random projection: for random u and v, <u, J v>, by
+differences of the forward function, equals <J^T u, v>, by the backward function; a few
+forward calls check a whole Jacobian. Or, for small cases, by the whole Jacobian, element by
+element.
+
+A kink (relu at 0) or a tie (two greatest pixels in a window) has no derivative, and a
+check that lands on one proves nothing. Differences notice it: on random points the
+checker draws others, and at a point of the caller's it says so, unless told by
+`approach` from which side the gradient is to be the limit. Then it checks the convention.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+import numpy as np
+
+from fcnn import differences, tree
+from fcnn.arrays import Array, Shape
+from fcnn.layer import Cache, Layer
+from fcnn.losses import Loss
+from fcnn.tree import Tree
+
+_REDRAWS = 20
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class GradientMismatch(AssertionError):  # noqa: N818 (it reads as what it says)
+    """A backward function is not the derivative of its forward function."""
+
+
+@attrs.frozen
+class Report:
+    """The worst relative error of the gradient for each argument, by its path."""
+
+    name: str
+    errors: dict[str, float]
+
+    @property
+    def worst(self) -> float:
+        """The greatest of the errors; 0 if there is nothing to differentiate."""
+        return max(self.errors.values(), default=0.0)
+
+
+@attrs.frozen(eq=False)
+class Arguments:
+    """What a layer is differentiated by."""
+
+    params: Tree
+    x: Array
+
+
+def layer(
+    layer: Layer,
+    in_shape: Shape,
+    *,
+    batch: int = 3,
+    seed: int = 0,
+    params: Tree | None = None,
+    x: Array | None = None,
+    approach: Array | None = None,
+    jacobian: bool = False,
+    tolerance: float = 1e-6,
+) -> Report:
+    """Check the gradients of a layer by its parameters and by x.
+
+    Parameters
+    ----------
+    layer
+        Any layer, a chain too. A random one is given the same generator at every call.
+    in_shape
+        The shape of one example, such as (C, H, W).
+    batch, seed
+        How many random examples, and what they, the parameters and the projections are
+        drawn from.
+    params, x
+        To check at a point of your own; x with its batch axis.
+    approach
+        For an x on a kink or tie: a direction like x. The gradient at x is then compared
+        with the limit of those at x + d * approach for small d > 0.
+    jacobian
+        Compare every element of the Jacobian. For small cases.
+    tolerance
+        The greatest relative error allowed.
+
+    Raises
+    ------
+    GradientMismatch
+        If a gradient is wrong; the message has the argument's path and both numbers.
+    ValueError
+        If x lies on a kink or tie and there is no `approach`.
+
+    Examples
+    --------
+    >>> import fcnn
+    >>> report = fcnn.check.layer(fcnn.conv2d(2, 3, padding=1), (1, 5, 5), jacobian=True)
+    >>> sorted(report.errors), report.worst < 1e-9
+    (['params.b', 'params.w', 'x'], True)
+    """
+    rng = np.random.default_rng(seed)
+    initial, _ = layer.init(rng, in_shape)
+    params = _float64(initial if params is None else params)
+
+    def forward(arguments: Arguments) -> tuple[Array, Cache]:
+        return layer.forward(arguments.params, arguments.x, np.random.default_rng(seed))
+
+    def backward(cache: Cache, dy: Array) -> Arguments:
+        return Arguments(*layer.backward(cache, dy))
+
+    for _ in range(_REDRAWS):
+        point = rng.standard_normal((batch, *in_shape)) if x is None else x.astype(np.float64)
+        try:
+            return function(
+                layer.name,
+                forward,
+                backward,
+                Arguments(params, point),
+                seed=seed,
+                approach=None if approach is None else _direction(params, approach),
+                jacobian=jacobian,
+                tolerance=tolerance,
+            )
+        except differences.KinkError:
+            if x is not None:
+                raise
+    raise ValueError(f"check: {layer.name} has kinks wherever it was tried")
+
+
+def loss(
+    loss: Loss,
+    outputs: Array,
+    labels: Array,
+    *,
+    seed: int = 0,
+    jacobian: bool = True,
+    tolerance: float = 1e-6,
+) -> Report:
+    """Check the gradient of a loss at the given outputs (N, K) and labels (N,).
+
+    Raises GradientMismatch if it is wrong.
+    """
+
+    def forward(outputs: Array) -> tuple[Array, Cache]:
+        value, cache = loss.forward(outputs, labels)
+        return np.asarray(value), cache
+
+    def backward(cache: Cache, dy: Array) -> Array:
+        return loss.backward(cache) * dy
+
+    arguments = _float64(outputs)
+    return function(
+        loss.name, forward, backward, arguments, seed=seed, jacobian=jacobian, tolerance=tolerance
+    )
+
+
+def function(
+    name: str,
+    forward: Callable[[Tree], tuple[Array, Cache]],
+    backward: Callable[[Cache, Array], Tree],
+    arguments: Tree,
+    *,
+    seed: int = 0,
+    approach: Tree | None = None,
+    jacobian: bool = False,
+    tolerance: float = 1e-6,
+) -> Report:
+    """Check any pair of functions: `forward(arguments) -> (y, cache)`, and
+    `backward(cache, dy)`, the gradient, a tree like the arguments (float64 leaves).
+
+    `layer` and `loss` are made of it; their documentation says the rest.
+    """
+    y, cache = forward(arguments)
+    leaves, structure = tree.flatten(arguments)
+    paths = [path.lstrip(".") or "x" for path in structure.paths()]
+    toward = None if approach is None else tree.leaves(approach)
+    rng = np.random.default_rng(seed)
+    rows = np.eye(y.size) if jacobian else rng.standard_normal((1, y.size))
+    gradients = [
+        _gradient_leaves(name, backward(cache, row.reshape(y.shape)), arguments) for row in rows
+    ]
+
+    def rows_of_moved(place: int, v: Array, distance: float, step: float) -> Array:
+        moved = list(leaves)
+        if toward is not None:
+            moved = [a + distance * b for a, b in zip(leaves, toward, strict=True)]
+        moved[place] = moved[place] + step * v.reshape(moved[place].shape)
+        moved_y: Array = forward(tree.unflatten(structure, moved))[0]
+        return rows @ moved_y.ravel()
+
+    def numeric(place: int, v: Array) -> Array:
+        if toward is None:
+            return differences.slope(partial(rows_of_moved, place, v, 0.0))
+        return differences.one_sided_slope(lambda d: partial(rows_of_moved, place, v, d))
+
+    errors = {}
+    floor = 1e-4 * float(np.abs(rows @ y.ravel()).max())
+    for place, path in enumerate(paths):
+        size = leaves[place].size
+        claimed_rows = np.stack([gradient[place].ravel() for gradient in gradients])
+        scale = max(float(np.abs(claimed_rows).max()), floor)
+        worst = 0.0
+        for number, v in enumerate(np.eye(size) if jacobian else rng.standard_normal((2, size))):
+            try:
+                expected = numeric(place, v)
+            except differences.KinkError as error:
+                raise differences.KinkError(f"check: {name}: on a kink or tie, {error}") from error
+            claimed = claimed_rows @ v
+            relative = np.abs(claimed - expected)
+            relative /= np.maximum(np.maximum(np.abs(claimed), np.abs(expected)), scale) + _TINY
+            worst = max(worst, float(relative.max()))
+            if not worst <= tolerance:
+                row = int(relative.argmax())
+                at = _element(y, row, path, leaves[place], number) if jacobian else f"by {path}"
+                raise GradientMismatch(
+                    f"check: {name}: the gradient {at} is wrong: backward says "
+                    f"{claimed[row]:.10g}, differences say {expected[row]:.10g} "
+                    f"(relative error {worst:.1e}, allowed {tolerance:.0e})"
+                )
+        errors[path] = worst
+    return Report(name, errors)
+
+
+def _gradient_leaves(name: str, gradient: Tree, arguments: Tree) -> list[Array]:
+    """The leaves of a gradient, which must have the form of what it is the gradient of."""
+
+    def check(path: str, argument: Array, leaf: Array) -> Array:
+        if np.shape(leaf) != argument.shape or np.asarray(leaf).dtype != argument.dtype:
+            raise GradientMismatch(
+                f"check: {name}: the gradient by {path.lstrip('.')} is "
+                f"{np.asarray(leaf).dtype} of shape {np.shape(leaf)}, expected "
+                f"{argument.dtype} of shape {argument.shape}"
+            )
+        return leaf
+
+    try:
+        return tree.leaves(tree.map_with_path(check, arguments, gradient))
+    except ValueError as error:
+        raise GradientMismatch(f"check: {name}: {error}") from error
+
+
+def _element(y: Array, row: int, path: str, leaf: Array, column: int) -> str:
+    out_index = [int(i) for i in np.unravel_index(row, y.shape)]
+    in_index = [int(i) for i in np.unravel_index(column, leaf.shape)]
+    return f"dy{out_index} / d {path}{in_index}"
+
+
+def _direction(params: Tree, approach: Array) -> Arguments:
+    """A direction that moves x alone."""
+    return Arguments(tree.map(np.zeros_like, params), np.asarray(approach, np.float64))
+
+
+def _float64(arrays: Tree) -> Tree:
+    return tree.map(lambda a: np.asarray(a, np.float64), arrays)

@@ -1,0 +1,109 @@
+"""Chains: the chain rule, written out.
+
+For y = f3(f2(f1(x))), the forward pass keeps the cache of every function; the backward
+pass walks the same list the other way, and hands each function the gradient of its
+output. That is all of back-propagation.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.arrays import Array, Shape
+from fcnn.layer import Cache, Layer, parameter_gradients
+from fcnn.tree import Tree
+
+
+def chain(*layers: Layer) -> Layer:
+    """Layers one after the other, as one layer; chains nest.
+
+    The parameters are the tuple of the layers' parameters. An error inside names the
+    layer by its index.
+
+    Examples
+    --------
+    >>> import fcnn, numpy as np
+    >>> model = fcnn.chain(fcnn.flatten, fcnn.dense(3))
+    >>> params, out_shape = model.init(np.random.default_rng(0), (1, 28, 28))
+    >>> out_shape
+    (3,)
+    >>> print(fcnn.tree.describe(params))
+    [1].w  float32[784,3]
+    [1].b  float32[3]
+    2 arrays, 2,355 parameters
+    """
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"chain: layer {index} is a {type(layer).__name__}, expected a Layer")
+
+    def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
+        params, shape = [], tuple(in_shape)
+        for index, layer in enumerate(layers):
+            own, shape = _call(index, layer, layer.init, rng, shape)
+            params.append(own)
+        return tuple(params), shape
+
+    def forward(
+        params: Tree, x: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ChainCache]:
+        if not isinstance(params, tuple) or len(params) != len(layers):
+            raise ValueError(
+                f"chain: {len(layers)} layers need a tuple of as many parameters, got "
+                f"{f'{len(params)}' if isinstance(params, tuple) else type(params).__name__}"
+            )
+        caches = []
+        for index, layer in enumerate(layers):
+            x, cache = _call(index, layer, layer.forward, params[index], x, rng)
+            caches.append(cache)
+        return x, ChainCache(tuple(caches), _leafless(params))
+
+    def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
+        grads: list[Tree] = []
+        for index in reversed(range(len(layers))):
+            own, dy = _call(index, layers[index], layers[index].backward, cache.caches[index], dy)
+            grads.append(own)
+        return tuple(reversed(grads)), dy
+
+    def backward_params(cache: ChainCache, dy: Array) -> Tree:
+        lowest = len(cache.leafless)
+        grads: list[Tree] = []
+        for index in reversed(range(lowest, len(layers))):
+            layer, own_cache = layers[index], cache.caches[index]
+            if index > lowest:
+                own, dy = _call(index, layer, layer.backward, own_cache, dy)
+            else:
+                own = _call(index, layer, parameter_gradients, layer, own_cache, dy)
+            grads.append(own)
+        return (*cache.leafless, *reversed(grads))
+
+    return Layer("chain", init, forward, backward, backward_params, children=layers)
+
+
+@attrs.frozen(eq=False)
+class ChainCache:
+    """The caches of the layers, and the parameters of those below all that have any.
+
+    Such parameters have no leaves, so they are their own gradients.
+    """
+
+    caches: tuple[Cache, ...]
+    leafless: tuple[Tree, ...]
+
+
+def _leafless(params: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    lowest = next((i for i, own in enumerate(params) if tree.leaves(own)), len(params))
+    return params[:lowest]
+
+
+def _call(index: int, layer: Layer, function: Callable[..., Any], *args: Any) -> Any:
+    """The function's value; an error on the way says which layer it comes from."""
+    try:
+        return function(*args)
+    except (TypeError, ValueError) as error:
+        if error.args and isinstance(error.args[0], str):
+            place = f"in chain layer {index} ({layer.name})"
+            error.args = (f"{error.args[0]}\n{place}", *error.args[1:])
+        raise

@@ -1,0 +1,117 @@
+"""The dense layer: y = x @ w + b."""
+
+from typing import Any
+
+import attrs
+import numpy as np
+
+from fcnn.arrays import Array, Shape
+from fcnn.initializers import Initializer, he_normal, zeros
+from fcnn.layer import Layer
+from fcnn.validation import check_axes, check_floats, check_gradient, positive, shape_error
+
+
+@attrs.frozen(eq=False)
+class DenseParams:
+    """The weights w (D, K) and the bias b (K,) of y = x @ w + b."""
+
+    w: Array
+    b: Array
+
+
+def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
+    """A dense layer to the given number of features: (D,) -> (K,); the bias starts at zero."""
+    features = positive("dense", "features", features)
+
+    def init(rng: np.random.Generator, in_shape: Shape) -> tuple[DenseParams, Shape]:
+        if len(in_shape) != 1 or in_shape[0] < 1:
+            raise ValueError(
+                f"dense: expects vectors (D,), got {tuple(in_shape)}; put flatten before it"
+            )
+        w = initializer(rng, (in_shape[0], features), in_shape[0], features)
+        return DenseParams(w, zeros(features)), (features,)
+
+    return Layer(
+        "dense",
+        init,
+        forward=lambda params, x, rng=None: dense_forward(params, x),
+        backward=lambda cache, dy: dense_backward(cache, dy),
+        backward_params=lambda cache, dy: dense_backward_params(cache, dy),
+        settings={"features": features},
+    )
+
+
+def dense_forward(params: DenseParams, x: Array) -> tuple[Array, "DenseCache"]:
+    """y = x @ w + b.
+
+    Parameters
+    ----------
+    params
+        w (D, K) and b (K,).
+    x
+        Vectors (N, D), of the dtype of the parameters, float32 or float64.
+
+    Returns
+    -------
+    y, cache
+        y (N, K).
+
+    Raises
+    ------
+    TypeError
+        If the dtypes differ or are not floats.
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> params = DenseParams(w=np.array([[1.0, 0.0], [2.0, 1.0]]), b=np.array([0.5, 0.0]))
+    >>> dense_forward(params, np.array([[1.0, 1.0]]))[0]
+    array([[3.5, 1. ]])
+    """
+    _check_arguments(params, x)
+    y = params.w.T @ x.T  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
+    y += params.b[:, None]
+    return y.T, DenseCache(params, x)
+
+
+def dense_backward(cache: "DenseCache", dy: Array) -> tuple[DenseParams, Array]:
+    """Gradients of the parameters and of x, from dy (N, K): dx = dy @ w.T."""
+    dparams = dense_backward_params(cache, dy)
+    return dparams, (cache.params.w @ dy.T).T  # (D, K) @ (K, N) -> (D, N)
+
+
+def dense_backward_params(cache: "DenseCache", dy: Array) -> DenseParams:
+    """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
+    out_shape = (len(cache.x), len(cache.params.b))
+    check_gradient("dense_backward", dy, out_shape, cache.x.dtype)
+    return DenseParams(w=cache.x.T @ dy, b=dy.sum(0))
+
+
+@attrs.frozen(eq=False)
+class DenseCache:
+    """What the backward pass needs: the parameters and x."""
+
+    params: DenseParams
+    x: Array
+
+
+def _check_arguments(params: Any, x: Array) -> None:
+    if not isinstance(params, DenseParams):
+        raise TypeError(f"dense: params is a {type(params).__name__}, expected DenseParams")
+    check_floats("dense", x=x, w=params.w, b=params.b)
+    check_axes("dense", "x", x, "N, D")
+    check_axes("dense", "w", params.w, "D, K")
+    if x.shape[1] != params.w.shape[0]:
+        raise shape_error(
+            f"dense: x has D={x.shape[1]} values, but w expects D={params.w.shape[0]}",
+            x=(x.shape, "N, D"),
+            w=(params.w.shape, "D, K"),
+        )
+    if params.b.shape != params.w.shape[1:]:
+        raise shape_error(
+            f"dense: w has K={params.w.shape[1]} features, but b does not",
+            w=(params.w.shape, "D, K"),
+            b=(params.b.shape, "K"),
+        )

@@ -1,0 +1,32 @@
+"""The pixels that a sliding window leaves."""
+
+from fcnn.arrays import Pair, Shape
+
+
+def output_size(
+    function: str, size: Pair, window: Pair, stride: Pair, padding: Pair, noun: str = "window"
+) -> Pair:
+    """Rows and columns of windows on an image: (size + 2 padding - window) // stride + 1.
+
+    Raises ValueError if the window exceeds the padded image.
+    """
+    padded = (size[0] + 2 * padding[0], size[1] + 2 * padding[1])
+    if window[0] > padded[0] or window[1] > padded[1]:
+        raise ValueError(
+            f"{function}: the {noun} {_times(window)} exceeds the image {_times(size)} "
+            f"with padding {_times(padding)}"
+        )
+    rows, columns = ((padded[i] - window[i]) // stride[i] + 1 for i in (0, 1))
+    return rows, columns
+
+
+def image_shape(function: str, in_shape: Shape) -> tuple[int, int, int]:
+    """The shape of one image as (C, H, W); ValueError for any other."""
+    if len(in_shape) != 3 or min(in_shape) < 1:
+        raise ValueError(f"{function}: expects images (C, H, W), got {tuple(in_shape)}")
+    channels, height, width = in_shape
+    return channels, height, width
+
+
+def _times(sizes: Pair) -> str:
+    return f"{sizes[0]}x{sizes[1]}"

@@ -1,0 +1,67 @@
+"""Running a model: predictions, and how good they are."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fcnn import workers
+from fcnn.arrays import Array
+from fcnn.gradients import shards
+from fcnn.layer import Layer
+from fcnn.losses import Loss, softmax_cross_entropy
+from fcnn.tree import Tree
+from fcnn.validation import check_examples
+
+_SHARD = 64  # images at a time: small enough for the caches, large enough to be worth a call
+
+
+class Evaluation(NamedTuple):
+    """How good a model is on a set of examples.
+
+    loss is the mean over the examples, accuracy a fraction, per_class_accuracy (K,) the
+    fraction of each class that was found (NaN for a class without examples), confusion
+    (K, K) the counts by true class (rows) and predicted class (columns).
+    """
+
+    loss: float
+    accuracy: float
+    per_class_accuracy: Array
+    confusion: Array
+
+
+def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None) -> Array:
+    """The outputs of a model in inference mode: logits (N, K) for all models here.
+
+    The images go through in parts, on all cores unless `threads` says otherwise; the bits
+    do not depend on it. The class of each is `predict(...).argmax(1)`.
+    """
+    if not isinstance(x, np.ndarray) or x.ndim == 0 or len(x) == 0:
+        raise ValueError("predict: x is not a batch of at least one example")
+    parts = shards(len(x), _SHARD)
+    outputs = workers.run(lambda part: model.forward(params, x[part])[0], parts, threads)
+    return np.concatenate(outputs)
+
+
+def evaluate(
+    model: Layer,
+    params: Tree,
+    x: Array,
+    labels: Array,
+    *,
+    loss: Loss = softmax_cross_entropy,
+    threads: int | None = None,
+) -> Evaluation:
+    """Loss, accuracy, accuracy per class and confusion matrix; every example counts once.
+
+    The classes are those that the model tells apart: K is the width of its output.
+    """
+    check_examples("evaluate", x, labels)
+    outputs = predict(model, params, x, threads=threads)
+    value, _ = loss.forward(outputs, labels)
+    predicted = outputs.argmax(1)
+    K = outputs.shape[1]
+    pairs = labels.astype(np.int64) * K + predicted
+    confusion = np.bincount(pairs, minlength=K * K).reshape(K, K)
+    found, present = confusion.diagonal(), confusion.sum(1)
+    per_class = np.divide(found, present, out=np.full(K, np.nan), where=present > 0)
+    return Evaluation(value, float(found.sum() / len(labels)), per_class, confusion)

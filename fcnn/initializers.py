@@ -1,0 +1,33 @@
+"""Initial weights, drawn from an explicit generator; biases start at zero."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from fcnn.arrays import Array, Shape, freeze
+
+Initializer: TypeAlias = Callable[[np.random.Generator, Shape, int, int], Array]
+
+
+def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Normal weights of variance 2 / fan_in, float32: keeps the variance through relu.
+
+    He, Zhang, Ren, Sun: "Delving deep into rectifiers" (2015), equation 10.
+    """
+    return freeze(rng.standard_normal(shape, np.float32) * float(np.sqrt(2 / fan_in)))
+
+
+def glorot_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
+    """Uniform weights of variance 2 / (fan_in + fan_out), float32.
+
+    Glorot, Bengio: "Understanding the difficulty of training deep feedforward neural
+    networks" (2010), equation 16.
+    """
+    limit = float(np.sqrt(6 / (fan_in + fan_out)))
+    return freeze((rng.random(shape, np.float32) * 2 - 1) * limit)
+
+
+def zeros(size: int) -> Array:
+    """A bias of zeros, float32."""
+    return freeze(np.zeros(size, np.float32))

@@ -1,0 +1,80 @@
+"""The layer: a record of pure functions, and nothing else.
+
+A layer of one's own needs the first four fields alone; see `examples/custom_layer.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+
+from fcnn.arrays import Array, Shape
+from fcnn.tree import Tree
+
+Cache: TypeAlias = Any
+Init: TypeAlias = Callable[[np.random.Generator, Shape], tuple[Tree, Shape]]
+
+
+@attrs.frozen(eq=False, repr=False)
+class Layer:
+    """A differentiable function with parameters, as a record of pure functions.
+
+    Attributes
+    ----------
+    name
+        What errors and tables call it.
+    init
+        `init(rng, in_shape) -> (params, out_shape)`; shapes without the batch axis,
+        parameters float32 and read-only, `()` if there are none.
+    forward
+        `forward(params, x, rng=None) -> (y, cache)`; rng is a generator while training and
+        None for inference.
+    backward
+        `backward(cache, dy) -> (dparams, dx)`; dparams has the structure of params.
+    backward_params
+        `backward_params(cache, dy) -> dparams`, for the lowest layer with parameters of a
+        network, which never has to pay for dx. Optional.
+    children
+        The layers of a chain.
+    settings
+        What the layer was made with, for tables and printing.
+    """
+
+    name: str
+    init: Init
+    forward: Callable[..., tuple[Array, Cache]]
+    backward: Callable[[Cache, Array], tuple[Tree, Array]]
+    backward_params: Callable[[Cache, Array], Tree] | None = None
+    children: tuple["Layer", ...] = ()
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def __repr__(self) -> str:
+        parts = [repr(child) for child in self.children]
+        parts += [f"{name}={value!r}" for name, value in self.settings.items()]
+        return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def parameter_gradients(layer: Layer, cache: Cache, dy: Array) -> Tree:
+    """The gradients of a layer's parameters alone, by its cheaper way if it has one."""
+    if layer.backward_params is not None:
+        return layer.backward_params(cache, dy)
+    return layer.backward(cache, dy)[0]
+
+
+def layer_without_parameters(
+    name: str,
+    out_shape: Callable[[Shape], Shape],
+    forward: Callable[[Array], tuple[Array, Cache]],
+    backward: Callable[[Cache, Array], Array],
+    settings: Mapping[str, Any] | None = None,
+) -> Layer:
+    """The layer of a plain function of x: its parameters are the empty tuple."""
+    return Layer(
+        name,
+        init=lambda rng, in_shape: ((), out_shape(tuple(in_shape))),
+        forward=lambda params, x, rng=None: forward(x),
+        backward=lambda cache, dy: ((), backward(cache, dy)),
+        backward_params=lambda cache, dy: (),
+        settings=settings or {},
+    )

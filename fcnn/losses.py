@@ -1,0 +1,149 @@
+"""Losses: the mean over a batch, as a Python float, and its gradient."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from fcnn.arrays import Array
+from fcnn.validation import check_axes, check_floats, check_labels
+
+
+@attrs.frozen(eq=False)
+class Loss:
+    """A loss as a record of pure functions.
+
+    Attributes
+    ----------
+    name
+        What errors and tables call it.
+    forward
+        `forward(outputs, labels) -> (loss, cache)`, the loss a Python float.
+    backward
+        `backward(cache) -> doutputs`.
+    weight
+        `weight(labels)`: what these examples weigh when the losses of the shards of a
+        batch are averaged. For a mean over examples, their number.
+    """
+
+    name: str
+    forward: Callable[[Array, Array], tuple[float, Any]]
+    backward: Callable[[Any], Array]
+    weight: Callable[[Array], float] = len
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@attrs.frozen(eq=False)
+class LossCache:
+    """Probabilities (N, K) and labels (N,)."""
+
+    probabilities: Array
+    labels: Array
+
+
+def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, LossCache]:
+    """-log p[label], the mean over the batch, for a network that ends in softmax.
+
+    Parameters
+    ----------
+    probabilities
+        (N, K), float32 or float64. Clamped at the dtype's smallest normal number before
+        the logarithm and the division.
+    labels
+        Integer class indices (N,).
+
+    Raises
+    ------
+    TypeError
+        If the probabilities are not floats or the labels not integers.
+    ValueError
+        If the shapes do not fit or a label is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(cross_entropy_forward(np.array([[0.25, 0.75]]), np.array([1]))[0], 6)
+    0.287682
+    """
+    _check_arguments("cross_entropy", "probabilities", probabilities, labels)
+    picked = _clamp(probabilities[np.arange(len(labels)), labels])
+    return -float(np.log(picked).mean(dtype=np.float64)), LossCache(probabilities, labels)
+
+
+def cross_entropy_backward(cache: LossCache) -> Array:
+    """The gradient for the probabilities: -1 / (N p) at the label, 0 elsewhere."""
+    N = len(cache.labels)
+    rows = np.arange(N)
+    dprobabilities = np.zeros_like(cache.probabilities)
+    picked = _clamp(cache.probabilities[rows, cache.labels])
+    dprobabilities[rows, cache.labels] = -1 / (N * picked)
+    return dprobabilities
+
+
+def softmax_cross_entropy_forward(logits: Array, labels: Array) -> tuple[float, LossCache]:
+    """log(sum of exp(z)) - z[label], the mean over the batch, for a network that ends in logits.
+
+    Softmax and cross-entropy in one, without overflow for any finite logits.
+
+    Parameters
+    ----------
+    logits
+        (N, K), float32 or float64.
+    labels
+        Integer class indices (N,).
+
+    Raises
+    ------
+    TypeError
+        If the logits are not floats or the labels not integers.
+    ValueError
+        If the shapes do not fit or a label is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(softmax_cross_entropy_forward(np.log([[1.0, 3.0]]), np.array([1]))[0], 6)
+    0.287682
+    """
+    _check_arguments("softmax_cross_entropy", "logits", logits, labels)
+    shifted = logits - logits.max(1, keepdims=True)
+    probabilities = np.exp(shifted)
+    total = probabilities.sum(1, keepdims=True)
+    probabilities /= total
+    losses = np.log(total[:, 0]) - shifted[np.arange(len(labels)), labels]
+    return float(losses.mean(dtype=np.float64)), LossCache(probabilities, labels)
+
+
+def softmax_cross_entropy_backward(cache: LossCache) -> Array:
+    """The gradient for the logits: (p - onehot(label)) / N."""
+    N = len(cache.labels)
+    dlogits = cache.probabilities / N
+    dlogits[np.arange(N), cache.labels] -= 1 / N
+    return dlogits
+
+
+cross_entropy = Loss(
+    "cross_entropy",
+    forward=lambda probabilities, labels: cross_entropy_forward(probabilities, labels),
+    backward=lambda cache: cross_entropy_backward(cache),
+)
+
+softmax_cross_entropy = Loss(
+    "softmax_cross_entropy",
+    forward=lambda logits, labels: softmax_cross_entropy_forward(logits, labels),
+    backward=lambda cache: softmax_cross_entropy_backward(cache),
+)
+
+
+def _clamp(probabilities: Array) -> Array:
+    clamped: Array = np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)
+    return clamped
+
+
+def _check_arguments(function: str, name: str, outputs: Array, labels: Array) -> None:
+    check_floats(function, **{name: outputs})
+    check_axes(function, name, outputs, "N, K")
+    check_labels(function, labels, *outputs.shape)

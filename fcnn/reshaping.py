@@ -1,0 +1,42 @@
+"""Flatten: images to vectors."""
+
+import math
+
+import numpy as np
+
+from fcnn.arrays import Array, Shape
+from fcnn.layer import layer_without_parameters
+from fcnn.validation import check_floats, check_gradient
+
+flatten = layer_without_parameters(
+    "flatten",
+    out_shape=lambda in_shape: (math.prod(in_shape),),
+    forward=lambda x: flatten_forward(x),
+    backward=lambda cache, dy: flatten_backward(cache, dy),
+)
+
+
+def flatten_forward(x: Array) -> tuple[Array, tuple[Shape, np.dtype[np.floating]]]:
+    """(N, C, H, W) -> (N, C*H*W), in the order of x.reshape(N, -1); float32 or float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flatten_forward(np.arange(8.0).reshape(2, 1, 2, 2))[0]
+    array([[0., 1., 2., 3.],
+           [4., 5., 6., 7.]])
+    """
+    check_floats("flatten", x=x)
+    if x.ndim < 2 or x.size == 0:
+        raise ValueError(f"flatten: x has shape {x.shape}, expected (N, ...), not empty")
+    # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
+    columns = np.moveaxis(x, 0, -1).reshape(-1, len(x))
+    return columns.T, (x.shape, x.dtype)
+
+
+def flatten_backward(cache: tuple[Shape, np.dtype[np.floating]], dy: Array) -> Array:
+    """dy (N, C*H*W) as (N, C, H, W)."""
+    shape, dtype = cache
+    check_gradient("flatten_backward", dy, (shape[0], math.prod(shape[1:])), dtype)
+    columns = dy.T.reshape(*shape[1:], shape[0])  # (D, N) -> (C, H, W, N)
+    return np.moveaxis(columns, -1, 0)  # -> (N, C, H, W)

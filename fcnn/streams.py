@@ -1,0 +1,19 @@
+"""Random streams: one for each purpose and epoch, all from one seed.
+
+A stream depends on nothing but the seed, what it is for and the epoch. So an epoch draws
+the same numbers whether the run was stopped before it or not.
+"""
+
+from typing import Final
+
+import numpy as np
+
+PARAMETERS: Final = 0
+ORDER: Final = 1
+FORWARD: Final = 2
+DATA: Final = 3
+
+
+def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
+    """The generator of one purpose, a constant of this module, in one epoch."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))

@@ -1,0 +1,145 @@
+"""Training: one frozen record per epoch, and nothing written anywhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import attrs
+
+from fcnn import streams
+from fcnn.arrays import Array
+from fcnn.gradients import batch_gradient
+from fcnn.inference import evaluate
+from fcnn.layer import Layer
+from fcnn.losses import Loss, softmax_cross_entropy
+from fcnn.optimizers import Optimizer
+from fcnn.tree import Tree
+from fcnn.validation import check_examples, positive
+
+Examples: TypeAlias = tuple[Array, Array]
+OnBatch: TypeAlias = Callable[[int, int], None]
+
+
+@attrs.frozen(eq=False)
+class Epoch:
+    """What stands after an epoch: parameters, optimizer state, and how well it went.
+
+    Losses are means over examples, accuracies fractions. Those of the training set are
+    taken batch by batch, as the parameters were at the time; those of the test set, None
+    without one, after the epoch. Seconds are wall time, evaluation included.
+    """
+
+    epoch: int
+    params: Tree = attrs.field(repr=False)
+    state: Any = attrs.field(repr=False)
+    train_loss: float
+    train_accuracy: float
+    test_loss: float | None
+    test_accuracy: float | None
+    seconds: float
+
+
+def fit(
+    model: Layer,
+    params: Tree,
+    optimizer: Optimizer,
+    train: Examples,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    loss: Loss = softmax_cross_entropy,
+    test: Examples | None = None,
+    threads: int | None = None,
+    start: Epoch | None = None,
+    on_batch: OnBatch | None = None,
+) -> Iterator[Epoch]:
+    """Train a model; yields one record after each epoch.
+
+    Parameters
+    ----------
+    model, params, optimizer
+        Where to begin: params as `model.init` gives them.
+    train, test
+        Pairs of inputs and integer labels. Every example is trained on once an epoch; the
+        last batch is smaller if the batch size does not divide their number.
+    epochs, batch_size, seed
+        Epochs in all. The seed decides the order of the examples and what random layers
+        draw; each epoch has streams of its own, so that a run resumed at any epoch is,
+        bit for bit, the run that was never stopped.
+    loss
+        Softmax and cross-entropy on logits unless given.
+    threads
+        Threads per step; None: as many as the process has cores. The bits do not depend
+        on it.
+    start
+        A record to go on from; its parameters and optimizer state take the place of
+        `params`.
+    on_batch
+        Called after each step with the number of steps taken in this epoch and their total.
+
+    Examples
+    --------
+    >>> import fcnn, numpy as np
+    >>> train, test = fcnn.data.synthetic_lines(seed=0)
+    >>> model = fcnn.models.lines_cnn()
+    >>> params, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+    >>> optimizer = fcnn.sgd(0.01, momentum=0.9)
+    >>> records = fcnn.fit(
+    ...     model, params, optimizer, train, epochs=3, batch_size=32, seed=0, test=test
+    ... )
+    >>> [record.test_accuracy for record in records][-1]
+    1.0
+    """
+    x, labels = train
+    check_examples("fit", x, labels)
+    positive("fit", "epochs", epochs)
+    positive("fit", "batch_size", batch_size)
+    if test is not None:
+        check_examples("fit", *test)
+
+    def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
+        begun = time.perf_counter()
+        order = streams.generator(seed, streams.ORDER, epoch).permutation(len(x))
+        rng = streams.generator(seed, streams.FORWARD, epoch)
+        steps = -(-len(x) // batch_size)
+        total_loss, total_right = 0.0, 0
+        for step in range(steps):
+            batch = order[step * batch_size : (step + 1) * batch_size]
+            result = batch_gradient(
+                model, loss, params, x[batch], labels[batch], rng, threads=threads
+            )
+            params, state = optimizer.step(params, result.grads, state)
+            total_loss += result.value * len(batch)
+            total_right += _count_right(result.outputs, labels[batch])
+            if on_batch is not None:
+                on_batch(step + 1, steps)
+        tested = evaluate(model, params, *test, loss=loss, threads=threads) if test else None
+        return Epoch(
+            epoch=epoch,
+            params=params,
+            state=state,
+            train_loss=total_loss / len(x),
+            train_accuracy=total_right / len(x),
+            test_loss=tested.loss if tested else None,
+            test_accuracy=tested.accuracy if tested else None,
+            seconds=time.perf_counter() - begun,
+        )
+
+    def all_epochs(params: Tree, state: Any, done: int) -> Iterator[Epoch]:
+        for epoch in range(done + 1, epochs + 1):
+            record = one_epoch(epoch, params, state)
+            params, state = record.params, record.state
+            yield record
+
+    if start is not None:
+        return all_epochs(start.params, start.state, start.epoch)
+    return all_epochs(params, optimizer.init(params), 0)
+
+
+def _count_right(outputs: list[Array], labels: Array) -> int:
+    begin, right = 0, 0
+    for part in outputs:
+        right += int((part.argmax(1) == labels[begin : begin + len(part)]).sum())
+        begin += len(part)
+    return right

@@ -1,0 +1,144 @@
+"""The one table of layers that the tests go through; a new layer is a row here.
+
+`oracle(params, x, dy)` gives (y, dparams leaves in order, dx) by slow loops.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import loops
+import numpy as np
+
+import fcnn
+
+
+@attrs.frozen
+class Case:
+    """A layer, the shape of one example, and the loops that say what it should do."""
+
+    name: str
+    layer: fcnn.Layer
+    in_shape: tuple[int, ...]
+    oracle: Callable[[Any, np.ndarray, np.ndarray], tuple]
+    batch: int = 3
+
+    def draw(self, dtype=np.float64, seed=0):
+        """Parameters with a bias that is not zero, x and dy."""
+        rng = np.random.default_rng(seed)
+        params, out_shape = self.layer.init(rng, self.in_shape)
+        params = fcnn.tree.map(lambda a: rng.standard_normal(a.shape).astype(dtype), params)
+        x = rng.standard_normal((self.batch, *self.in_shape)).astype(dtype)
+        dy = rng.standard_normal((self.batch, *out_shape)).astype(dtype)
+        return params, x, dy
+
+
+def _pair(value):
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _conv(kernel, stride, padding, in_shape, features=2, batch=2):
+    stride_, padding_ = _pair(stride), _pair(padding)
+
+    def oracle(params, x, dy):
+        dw, db, dx = loops.conv2d_gradients(params.w, params.b, x, stride_, padding_, dy)
+        return loops.conv2d(params.w, params.b, x, stride_, padding_), [dw, db], dx
+
+    layer = fcnn.conv2d(features, kernel, stride=stride, padding=padding)
+    name = f"conv2d-{kernel}-stride{stride}-padding{padding}-on{in_shape}"
+    return Case(name.replace(" ", ""), layer, in_shape, oracle, batch)
+
+
+def _pool(window, stride, padding, in_shape, batch=2):
+    sizes = _pair(window), _pair(window if stride is None else stride), _pair(padding)
+
+    def oracle(params, x, dy):
+        y, dx = loops.max_pool2d(x, *sizes, dy)
+        return y, [], dx
+
+    layer = fcnn.max_pool2d(window, stride=stride, padding=padding)
+    name = f"max_pool2d-{window}-stride{stride}-padding{padding}-on{in_shape}"
+    return Case(name.replace(" ", ""), layer, in_shape, oracle, batch)
+
+
+def _dense_oracle(params, x, dy):
+    dw, db, dx = loops.dense_gradients(params.w, params.b, x, dy)
+    return loops.dense(params.w, params.b, x), [dw, db], dx
+
+
+def _softmax_oracle(params, x, dy):
+    y, dx = loops.softmax(x, dy)
+    return y, [], dx
+
+
+def _relu_oracle(params, x, dy):
+    return np.where(x > 0, x, 0), [], np.where(x > 0, dy, 0)
+
+
+def _flatten_oracle(params, x, dy):
+    return x.reshape(len(x), -1), [], dy.reshape(x.shape)
+
+
+def _chain_oracle(params, x, dy):
+    """conv2d, relu, max_pool2d, flatten, dense, one after the other."""
+    (conv, _, _, _, dense), one, two, none = params, (1, 1), (2, 2), (0, 0)
+    a = loops.conv2d(conv.w, conv.b, x, one, one)
+    b = np.where(a > 0, a, 0)
+    c, _ = loops.max_pool2d(b, two, two, none)
+    d = c.reshape(len(c), -1)
+    y = loops.dense(dense.w, dense.b, d)
+    dense_w, dense_b, dd = loops.dense_gradients(dense.w, dense.b, d, dy)
+    _, db = loops.max_pool2d(b, two, two, none, dd.reshape(c.shape))
+    conv_w, conv_b, dx = loops.conv2d_gradients(conv.w, conv.b, x, one, one, np.where(a > 0, db, 0))
+    return y, [conv_w, conv_b, dense_w, dense_b], dx
+
+
+CASES = [
+    _conv(3, 1, 1, (2, 5, 6), features=3),
+    _conv(3, 1, 0, (1, 5, 4)),
+    _conv(1, 1, 0, (3, 4, 4)),
+    _conv(2, 1, 0, (2, 4, 5)),
+    _conv(5, 1, 2, (1, 6, 5)),
+    _conv(3, 2, 1, (2, 7, 6)),
+    _conv(3, 2, 0, (2, 8, 8)),
+    _conv(3, 3, 1, (1, 8, 7)),
+    _conv(2, 3, 0, (1, 9, 8)),
+    _conv((3, 1), 1, (1, 0), (2, 4, 5)),
+    _conv((1, 4), (1, 2), (0, 3), (2, 3, 6)),
+    _conv((2, 3), (2, 1), (0, 2), (2, 5, 4)),
+    _conv(3, 1, 4, (1, 3, 2)),
+    _conv(2, 5, 4, (1, 2, 3)),
+    _conv(1, 11, 5, (1, 1, 1)),
+    _conv(1, 2, 3, (2, 2, 2)),
+    _conv(3, 1, 1, (1, 1, 1), batch=1),
+    _conv(4, 1, 0, (2, 4, 4), batch=1),
+    _pool(2, None, 0, (2, 6, 4)),
+    _pool(2, None, 0, (3, 5, 7)),
+    _pool(3, None, 0, (1, 7, 6)),
+    _pool(3, 2, 1, (2, 7, 6)),
+    _pool(2, 1, 0, (1, 4, 5)),
+    _pool(3, 1, 1, (2, 4, 4)),
+    _pool(2, 3, 1, (1, 7, 8)),
+    _pool((3, 2), (1, 2), (1, 0), (2, 5, 6)),
+    _pool((1, 4), (2, 1), (0, 2), (1, 5, 5)),
+    _pool(1, None, 0, (2, 3, 3)),
+    _pool(1, 2, 0, (1, 5, 5)),
+    _pool(4, 2, 2, (1, 2, 1), batch=1),
+    Case("dense", fcnn.dense(4), (5,), _dense_oracle),
+    Case("dense-one", fcnn.dense(1), (1,), _dense_oracle, batch=1),
+    Case("relu-images", fcnn.relu, (2, 3, 4), _relu_oracle),
+    Case("relu-vectors", fcnn.relu, (7,), _relu_oracle),
+    Case("softmax", fcnn.softmax, (6,), _softmax_oracle),
+    Case("softmax-one-class", fcnn.softmax, (1,), _softmax_oracle),
+    Case("flatten", fcnn.flatten, (2, 3, 4), _flatten_oracle),
+    Case("flatten-vectors", fcnn.flatten, (5,), _flatten_oracle),
+    Case(
+        "chain",
+        fcnn.chain(
+            fcnn.conv2d(3, 3, padding=1), fcnn.relu, fcnn.max_pool2d(2), fcnn.flatten, fcnn.dense(4)
+        ),
+        (2, 6, 5),
+        _chain_oracle,
+        batch=2,
+    ),
+]

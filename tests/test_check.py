@@ -1,0 +1,146 @@
+"""The checker itself: it must notice what is wrong, and not cry at what is right."""
+
+import numpy as np
+import pytest
+
+import fcnn
+from fcnn import check
+
+
+def layer_like(original, forward=None, backward=None, name="mine"):
+    return fcnn.Layer(name, original.init, forward or original.forward,
+                      backward or original.backward)  # fmt: skip
+
+
+CONV = fcnn.conv2d(2, 3, padding=1)
+
+
+def _flipped(cache, dy):
+    dparams, dx = CONV.backward(cache, dy)
+    return fcnn.Conv2dParams(w=dparams.w[..., ::-1], b=dparams.b), dx
+
+
+def _doubled_bias(cache, dy):
+    dparams, dx = CONV.backward(cache, dy)
+    return fcnn.Conv2dParams(w=dparams.w, b=2 * dparams.b), dx
+
+
+def _forgotten_bias(cache, dy):
+    dparams, dx = CONV.backward(cache, dy)
+    return fcnn.Conv2dParams(w=dparams.w, b=0 * dparams.b), dx
+
+
+def _one_pixel_wrong(cache, dy):
+    dparams, dx = CONV.backward(cache, dy)
+    dx = dx.copy()
+    dx[-1, -1, -1, -1] *= 1.01
+    return dparams, dx
+
+
+@pytest.mark.parametrize("jacobian", [False, True])
+@pytest.mark.parametrize(
+    ("backward", "argument"),
+    [
+        (_flipped, "params.w"),
+        (_doubled_bias, "params.b"),
+        (_forgotten_bias, "params.b"),
+        (_one_pixel_wrong, "x"),
+    ],
+)
+def test_wrong_gradients_are_noticed_and_named(backward, argument, jacobian):
+    with pytest.raises(check.GradientMismatch, match=f"mine: the gradient .*{argument}") as error:
+        check.layer(layer_like(CONV, backward=backward), (1, 4, 4), jacobian=jacobian)
+    assert "backward says" in str(error.value)
+    assert "differences say" in str(error.value)
+
+
+def test_all_ties_sharing_the_gradient_is_noticed():
+    def forward(params, x, rng=None):
+        pairs = x.reshape(len(x), -1, 2)
+        return pairs.max(2), pairs
+
+    def to_all(pairs, dy):
+        return (), ((pairs == pairs.max(2, keepdims=True)) * dy[..., None]).reshape(len(dy), -1)
+
+    pool = fcnn.Layer("pool", lambda rng, shape: ((), (shape[0] // 2,)), forward, to_all)
+    check.layer(pool, (6,))  # right wherever there are no ties
+    tied = np.ones((1, 6))
+    with pytest.raises(check.GradientMismatch):
+        check.layer(pool, (6,), x=tied, approach=np.linspace(1, 0, 6)[None])
+
+
+def test_wrong_shapes_dtypes_and_structures_are_noticed():
+    dense = fcnn.dense(3)
+    for backward, text in [
+        (lambda cache, dy: (dense.backward(cache, dy)[0], dy), r"by x is float64 of shape"),
+        (lambda cache, dy: ((), dense.backward(cache, dy)[1]), "the trees differ at .params"),
+        (
+            lambda cache, dy: (dense.backward(cache, dy)[0],
+                               dense.backward(cache, dy)[1].astype(np.float32)),
+            "by x is float32",
+        ),
+    ]:  # fmt: skip
+        with pytest.raises(check.GradientMismatch, match=text):
+            check.layer(layer_like(dense, backward=backward), (2,))
+
+
+def test_a_kink_without_a_direction_is_refused_rather_than_passed():
+    with pytest.raises(ValueError, match="on a kink or tie"):
+        check.layer(fcnn.relu, (3,), x=np.array([[1.0, 0.0, -1.0]]))
+    with pytest.raises(ValueError, match="on a kink or tie"):
+        check.layer(fcnn.max_pool2d(2), (1, 2, 2), x=np.zeros((1, 1, 2, 2)), jacobian=True)
+
+
+def test_points_near_a_kink_are_checked_on_their_own_side():
+    for near in (1e-2, 1e-3, 1e-4, 1e-5):
+        x = np.array([[near, -near, 1.0, -1.0]])
+        assert check.layer(fcnn.relu, (4,), x=x, jacobian=True).worst < 1e-6
+
+
+def test_smooth_functions_with_strong_curvature_pass():
+    cube = fcnn.Layer(
+        "cube",
+        lambda rng, shape: ((), shape),
+        lambda params, x, rng=None: (np.exp(3 * x), x),
+        lambda x, dy: ((), 3 * np.exp(3 * x) * dy),
+    )
+    assert check.layer(cube, (5,), jacobian=True).worst < 1e-6
+    assert check.layer(cube, (5,), x=np.zeros((1, 5))).worst < 1e-6
+
+
+def test_random_layers_draw_the_same_at_every_call():
+    def forward(params, x, rng=None):
+        mask = (rng.random(x.shape) < 0.5) / 0.5
+        return x * mask, mask
+
+    dropout = fcnn.Layer(
+        "dropout", lambda rng, shape: ((), shape), forward, lambda mask, dy: ((), dy * mask)
+    )
+    assert check.layer(dropout, (9,)).worst < 1e-6
+
+
+def test_any_pair_of_functions_can_be_checked():
+    def forward(arguments):
+        a, b = arguments
+        return a @ b, (a, b)
+
+    def backward(cache, dy):
+        a, b = cache
+        return [dy @ b.T, a.T @ dy]
+
+    rng = np.random.default_rng(0)
+    arguments = [rng.random((2, 3)), rng.random((3, 4))]
+    report = check.function("product", forward, backward, arguments, jacobian=True)
+    assert set(report.errors) == {"[0]", "[1]"}
+    assert report.worst < 1e-9
+    with pytest.raises(check.GradientMismatch, match=r"dy\[0, \d\] / d \[0\]\[0, 0\]"):
+        check.function("product", forward, lambda c, dy: [2 * g for g in backward(c, dy)],
+                       arguments, jacobian=True)  # fmt: skip
+
+
+def test_wrong_losses_are_noticed():
+    logits, labels = np.random.default_rng(0).standard_normal((4, 3)), np.array([0, 1, 2, 2])
+    right = fcnn.losses.softmax_cross_entropy
+    summed = fcnn.Loss("summed", right.forward, lambda cache: 4 * right.backward(cache))
+    with pytest.raises(check.GradientMismatch, match="summed"):
+        check.loss(summed, logits, labels)

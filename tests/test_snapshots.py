@@ -1,0 +1,56 @@
+"""Snapshots: the structure of trees exactly, values with a tolerance.
+
+Made with pytest-regressions. A snapshot that is missing fails the test and writes the file
+to look at and commit; `pytest --force-regen` rewrites those that differ.
+"""
+
+import numpy as np
+import pytest
+from layer_cases import CASES
+
+import fcnn
+from fcnn import tree
+
+
+def described(layer, in_shape):
+    params, out_shape = layer.init(np.random.default_rng(0), in_shape)
+    return f"{layer!r}\n{in_shape} -> {out_shape}\n{tree.describe(params)}\n"
+
+
+def test_structure_of_every_layer(file_regression):
+    file_regression.check("\n".join(described(case.layer, case.in_shape) for case in CASES))
+
+
+@pytest.mark.parametrize(
+    ("name", "in_shape"),
+    [
+        ("mnist_cnn", (1, 28, 28)),
+        ("lines_cnn", (1, 14, 14)),
+        ("lenet5", (1, 28, 28)),
+        ("linear", (1, 28, 28)),
+    ],
+)
+def test_structure_of_every_model(name, in_shape, file_regression):
+    file_regression.check(described(getattr(fcnn.models, name)(), in_shape))
+
+
+def test_values_after_three_steps(ndarrays_regression):
+    # The parameters come from a formula: random streams may change with NumPy's version.
+    model = fcnn.models.lines_cnn()
+    shapes, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+    params = tree.map(lambda a: _waves(a.shape, 0.3), shapes)
+    x, labels = _waves((6, 1, 14, 14), 1.0), np.array([0, 1, 2, 0, 1, 2])
+    gradient = fcnn.value_and_grad(model, fcnn.losses.softmax_cross_entropy)
+    optimizer = fcnn.sgd(0.05, momentum=0.9)
+    state = optimizer.init(params)
+    for _ in range(3):
+        _, grads = gradient(params, x, labels)
+        params, state = optimizer.step(params, grads, state)
+    ndarrays_regression.check(
+        {path: leaf.ravel()[:50] for path, leaf in tree.leaves_with_path(params)},
+        default_tolerance={"rtol": 1e-9, "atol": 1e-12},
+    )
+
+
+def _waves(shape, size):
+    return size * np.sin(np.arange(np.prod(shape), dtype=np.float64) ** 1.5).reshape(shape)
