@@ -1,0 +1,89 @@
+"""What every loader returns, and the checks that all of them share."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from fcnn.arrays import Array
+
+Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
+"""`(x_train, y_train), (x_test, y_test)`.
+
+Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 `(N,)`.
+"""
+
+
+class DataError(Exception):
+    """Data is missing, damaged, or not what it claims to be. The text names the file."""
+
+
+def number_of_classes(dataset: Dataset) -> int:
+    """The number of classes in a data set: its largest label, plus one.
+
+    A label that never occurs below the largest still counts: EMNIST's letters are
+    numbered from 1, so that they make 27 classes, the first of them empty.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What a loader returned. Training and test labels both count.
+
+    Examples
+    --------
+    >>> from fcnn.data import number_of_classes, synthetic_lines
+    >>> number_of_classes(synthetic_lines())
+    3
+    """
+    (_, y_train), (_, y_test) = dataset
+    return int(max(y_train.max(), y_test.max())) + 1
+
+
+def images_from_bytes(pixels: Array) -> Array:
+    """Pixels 0 to 255 of any memory order as float32 in [0, 1], C-contiguous."""
+    scaled: Array = np.divide(pixels, np.float32(255), dtype=np.float32, order="C")
+    return scaled
+
+
+def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test: Array) -> Dataset:
+    """Put a data set together, after checking that its four arrays belong together.
+
+    Parameters
+    ----------
+    source : str
+        Function and file, with which every message begins.
+    x_train, x_test : float32 (N, C, H, W)
+        Images, already scaled.
+    y_train, y_test : integers (N,)
+        Labels as they were read.
+
+    Raises
+    ------
+    DataError
+        If a part is empty, images and labels differ in number, training and test images
+        differ in shape, or the labels are not integers from 0 in one dimension.
+    """
+    train = _checked_part(f"{source}: train", x_train, y_train)
+    test = _checked_part(f"{source}: test", x_test, y_test)
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(
+            f"{source}: training and test images differ in shape (C, H, W):"
+            f" {x_train.shape[1:]} and {x_test.shape[1:]}"
+        )
+    return train, test
+
+
+def _checked_part(source: str, images: Array, labels: Array) -> tuple[Array, Array]:
+    if images.size == 0:
+        raise DataError(f"{source}: no images, the shape (N, C, H, W) is {images.shape}")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{source}: labels must be integers of shape (N,), got {labels.dtype} {labels.shape}"
+        )
+    if len(images) != len(labels):
+        raise DataError(f"{source}: {len(images)} images, but {len(labels)} labels")
+    classes = labels.astype(np.int64)
+    if classes.min() < 0:
+        raise DataError(f"{source}: labels must be at least 0, found {classes.min()}")
+    return images, classes

@@ -1,0 +1,90 @@
+"""Reading one IDX file, the format of MNIST, without trusting it.
+
+The `mnist` package parses; here is what it leaves to its caller: gzip or not, a header
+that lies about the size, and one kind of error that names the file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from fcnn.arrays import Array
+from fcnn.data.dataset import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+UNSIGNED_BYTES = 0x08
+MOST_DEFLATE_EXPANDS = 1032
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Turn every error of reading and parsing into a DataError that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        # Damaged bytes surface as whatever the decompressor or the parser stumbled over.
+        raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, decompressed if they are gzip.
+
+    The first bytes decide, not the name: some browsers decompress a download and leave
+    its name as it was.
+    """
+    with path.open("rb") as file:
+        compressed = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        if compressed:
+            with gzip.GzipFile(fileobj=file) as stream:
+                yield cast(IO[bytes], stream)
+        else:
+            yield file
+
+
+def read_idx(path: Path) -> Array:
+    """The array in an IDX file of unsigned bytes, gzipped or not.
+
+    Never more is decompressed than the header announces, plus one byte.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of another length than its header announces, or
+        holds anything but unsigned bytes.
+    """
+    with naming(path), opened(path) as stream:
+        start = stream.read(4)
+        if len(start) < 4 or start[:2] != b"\0\0":
+            raise DataError(f"{path} is not an IDX file: it does not begin like one")
+        if start[2] != UNSIGNED_BYTES:
+            raise DataError(
+                f"{path} holds values of IDX type 0x{start[2]:02x}; only unsigned bytes (0x08)"
+                " are read"
+            )
+        header = start + stream.read(4 * start[3])
+        items = math.prod(struct.unpack(f">{start[3]}I", header[4:]))
+        if items > MOST_DEFLATE_EXPANDS * path.stat().st_size:
+            raise DataError(
+                f"{path} is damaged: it announces {items:,} bytes, more than it can hold"
+            )
+        return parse_idx(header + stream.read(items + 1), path)
+
+
+def parse_idx(content: bytes, path: Path) -> Array:
+    """The array in the decompressed bytes of an IDX file; DataError if there is none."""
+    import mnist
+
+    with naming(path):
+        array: Array = mnist.parse_idx(io.BytesIO(content))
+        return array

@@ -1,0 +1,93 @@
+"""What data this installation has: embedded, cached or in a folder of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from fcnn.data import embedded, mnist_files
+from fcnn.data.dataset import DataError
+
+
+@attrs.frozen
+class FileStatus:
+    """One file.
+
+    `size` is its length on disk in bytes, None if it is missing. `problem` says what is
+    wrong with it, and is empty exactly if size and hash of its content hold.
+    """
+
+    path: Path
+    present: bool
+    size: int | None
+    problem: str
+
+
+@attrs.frozen
+class DataStatus:
+    """One data set.
+
+    `origin` is `embedded`, `FCNN_DATA_DIR` or `cache`; `train` and `test` count images.
+    """
+
+    name: str
+    origin: str
+    folder: Path
+    train: int
+    test: int
+    files: tuple[FileStatus, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether every file is there and every hash holds."""
+        return all(file.present and not file.problem for file in self.files)
+
+
+def status() -> list[DataStatus]:
+    """What is embedded, and where full MNIST is looked for; every file is verified.
+
+    Returns
+    -------
+    list of DataStatus
+        `mnist5k`, then `mnist` in the folder that `mnist()` would use.
+
+    Examples
+    --------
+    >>> from fcnn.data import status
+    >>> [(data.name, data.intact) for data in status()][0]
+    ('mnist5k', True)
+    """
+    place = mnist_files.place()
+    files = tuple(_mnist_status(place.folder, file) for file in mnist_files.FILES)
+    full = DataStatus("mnist", place.origin, place.folder, 60_000, 10_000, files)
+    return [_embedded_status(), full]
+
+
+def _embedded_status() -> DataStatus:
+    folder = Path(__file__).parent
+    path = folder / embedded.FILE_NAME
+    try:
+        size = len(embedded.packed())
+    except OSError:
+        file = FileStatus(path, False, None, "missing")
+    else:
+        file = FileStatus(path, True, size, _embedded_problem())
+    counts = embedded.TRAIN_COUNT, embedded.TEST_COUNT
+    return DataStatus("mnist5k", "embedded", folder, *counts, (file,))
+
+
+def _embedded_problem() -> str:
+    try:
+        embedded.mnist5k()
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def _mnist_status(folder: Path, file: mnist_files.MnistFile) -> FileStatus:
+    found = mnist_files.copies(folder, file)
+    if not found:
+        return FileStatus(folder / f"{file.name}.gz", False, None, "missing")
+    path = found[0]
+    return FileStatus(path, True, path.stat().st_size, mnist_files.examine(path, file)[1])

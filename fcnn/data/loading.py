@@ -1,0 +1,81 @@
+"""Data by name, as the command line's `--data` gives it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fcnn.data.dataset import DataError, Dataset
+from fcnn.data.download import Progress
+from fcnn.data.embedded import mnist5k
+from fcnn.data.folders import idx_folder
+from fcnn.data.full_mnist import mnist
+from fcnn.data.npz import npz_file
+from fcnn.data.synthetic import synthetic_lines
+
+NAMES = ("mnist5k", "mnist", "synthetic")
+
+
+def load(
+    name: str | os.PathLike[str], *, seed: int = 0, progress: Progress | None = None
+) -> Dataset:
+    """Load data by name: `mnist5k`, `mnist`, `synthetic`, a folder or an `.npz` file.
+
+    Parameters
+    ----------
+    name : str or path
+        One of the three names; or a folder for `idx_folder`; or a file for `npz_file`.
+        The names come first: a folder that is called `mnist` is `./mnist`.
+    seed : int
+        For `synthetic`; nothing else depends on it.
+    progress : callable, optional
+        For the downloads of `mnist`.
+
+    Raises
+    ------
+    ValueError
+        If the name is neither known nor looks like a path.
+    DataError
+        If what it names does not exist, or is damaged.
+
+    Examples
+    --------
+    >>> from fcnn.data import load
+    >>> (x_train, _), _ = load("synthetic", seed=1)
+    >>> x_train.shape
+    (600, 1, 14, 14)
+    """
+    text = os.fspath(name)
+    if text == "mnist5k":
+        return mnist5k()
+    if text == "mnist":
+        return mnist(progress=progress)
+    if text == "synthetic":
+        return synthetic_lines(seed)
+    return _load_path(text)
+
+
+def _load_path(text: str) -> Dataset:
+    path = Path(text).expanduser()
+    is_npz = path.suffix.lower() == ".npz"
+    if path.is_dir():
+        return idx_folder(path)
+    if path.is_file():
+        if is_npz:
+            return npz_file(path)
+        raise DataError(f"load: {path} is neither a folder nor an .npz file")
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    if is_npz or any(separator in text for separator in separators):
+        raise DataError(f"load: {text} does not exist")
+    raise ValueError(_unknown(text))
+
+
+def _unknown(text: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(text, NAMES, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return (
+        f"load: unknown data {text!r}{hint}"
+        f" Known: {', '.join(NAMES)}, a folder of IDX files, or an .npz file"
+    )
