@@ -36,9 +36,9 @@ from fcnn.losses import (
 from fcnn.optimizers import Optimizer, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
+from fcnn.runs import Run, load_run
 from fcnn.training import Epoch, fit
-
-__version__ = "0.1.0"
+from fcnn.version import __version__
 
 __all__ = [
     "Conv2dParams",
@@ -48,6 +48,8 @@ __all__ = [
     "Layer",
     "Loss",
     "Optimizer",
+    "Run",
+    "__version__",
     "chain",
     "check",
     "conv2d",
@@ -67,6 +69,7 @@ __all__ = [
     "flatten_forward",
     "glorot_uniform",
     "he_normal",
+    "load_run",
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_forward",

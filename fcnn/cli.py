@@ -1,0 +1,250 @@
+"""The command line: `fcnn train`, `evaluate`, `summary` and `data`.
+
+Results go to standard output, progress to standard error. Exit codes: 0 done, 1 the run
+failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import fcnn
+from fcnn import experiment, names, pictures, reports, runs
+from fcnn.data import DataError, Dataset
+from fcnn.progress import Bar
+from fcnn.recipes import REFERENCE
+from fcnn.summary import summarize
+
+FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    help="Convolutional networks in NumPy alone: train, evaluate and look at them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="The data sets: what is there, where, and whether it is intact.")
+app.add_typer(data_app, name="data")
+
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="mnist5k (embedded), mnist (all of it), synthetic (lines), "
+        "a folder of IDX files, or an .npz file.",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help=f"One of {', '.join(names.MODELS)}, or FILE.py:FUNCTION. "
+        "By default what the recipe says.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="Threads; by default all cores. Same bits either way.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fcnn {fcnn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Convolutional networks in NumPy alone: train, evaluate and look at them."""
+
+
+@app.command()
+def train(
+    data: DataOption = "mnist5k",
+    recipe: Annotated[
+        str, typer.Option(help="Settings that belong together; those below override it.")
+    ] = REFERENCE.name,
+    model: ModelOption = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    momentum: Annotated[float | None, typer.Option()] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides everything random.")] = 0,
+    threads: ThreadsOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/DATA-MODEL-N.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a network, evaluate it, and leave a folder of results with pictures."""
+    begun = time.perf_counter()
+    with _exit_codes(), Bar(shown=not (quiet or as_json)) as bar:
+        say: Callable[[str], None] = (lambda text: None) if quiet or as_json else typer.echo
+        loaded = _load(data, seed, bar)
+        with _wrong_usage():
+            config = experiment.configure(
+                data,
+                loaded,
+                names.recipe(recipe),
+                seed,
+                model=model,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                momentum=momentum,
+            )
+            fcnn.sgd(config.learning_rate, config.momentum)
+            built = names.model(config.model, config.classes)
+            runs.initial_parameters(built, config)
+            folder = runs.create_folder(out, config)
+
+        def on_epoch(record: fcnn.Epoch) -> None:
+            bar.close()
+            say(reports.epoch_line(record, config.epochs))
+
+        result = experiment.train(
+            config,
+            loaded,
+            folder,
+            threads=threads,
+            begun=begun,
+            on_epoch=on_epoch,
+            on_batch=lambda epoch, step, steps: bar.update(
+                f"Epoch {epoch}/{config.epochs}", step, steps
+            ),
+        )
+        say("\n" + reports.evaluation(result.evaluation) + "\n")
+        say(reports.results(folder, result.pictures, pictures.available()))
+        if as_json:
+            _print_json(result.metrics)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    data: Annotated[
+        str | None, typer.Option(help="Data to evaluate on; by default that of the run.")
+    ] = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a saved run again, with ten sample predictions."""
+    begun = time.perf_counter()
+    with _exit_codes(), Bar(shown=not as_json) as bar:
+        with _wrong_usage():
+            loaded_run = runs.load_run(run)
+        data_name = loaded_run.config.data if data is None else data
+        _, (x, labels) = _load(data_name, loaded_run.config.seed, bar)
+        with _wrong_usage():
+            result, probabilities = experiment.assess(loaded_run, (x, labels), threads=threads)
+        chosen = np.linspace(0, len(x) - 1, min(10, len(x))).astype(int)
+        if not as_json:
+            typer.echo(reports.evaluation(result) + "\n")
+            typer.echo(reports.samples(chosen, labels, probabilities))
+            return
+        samples = [
+            {
+                "image": int(i),
+                "true": int(labels[i]),
+                "predicted": int(probabilities[i].argmax()),
+                "confidence": float(probabilities[i].max()),
+            }
+            for i in chosen
+        ]
+        _print_json(
+            {
+                **experiment.figures(loaded_run, data_name, result),
+                "per_class_accuracy": experiment.per_class_list(result),
+                "confusion": result.confusion.tolist(),
+                "samples": samples,
+                "seconds": time.perf_counter() - begun,
+            }
+        )
+
+
+@app.command()
+def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
+    """Show the layers of a model with their shapes and costs for one image."""
+    with _exit_codes(), Bar(shown=True) as bar:
+        loaded = _load(data, 0, bar)
+        with _wrong_usage():
+            config = experiment.configure(data, loaded, REFERENCE, 0, model=model)
+            built = names.model(config.model, config.classes)
+            rows = summarize(built, config.in_shape)
+        typer.echo(reports.summary(rows, config.in_shape))
+
+
+@data_app.callback(invoke_without_command=True)
+def data(context: typer.Context) -> None:
+    """Say what is embedded, what is cached and where, and whether the hashes hold."""
+    if context.invoked_subcommand is None:
+        sets = fcnn.data.status()
+        typer.echo(reports.data_status(sets))
+        if any(file.present and file.problem for each in sets for file in each.files):
+            raise typer.Exit(NO_DATA)
+
+
+@data_app.command()
+def download() -> None:
+    """Fetch all of MNIST into the cache, unless it is there and intact."""
+    with _exit_codes(), Bar(shown=True) as bar:
+        folder = fcnn.data.download_mnist(progress=bar.update)
+        bar.close()
+        typer.echo(f"MNIST is complete in {folder}")
+
+
+def _load(name: str, seed: int, bar: Bar) -> Dataset:
+    with _wrong_usage():
+        loaded = fcnn.data.load(name, seed=seed, progress=bar.update)
+    bar.close()
+    return loaded
+
+
+def _print_json(content: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(content))
+
+
+@contextmanager
+def _wrong_usage() -> Iterator[None]:
+    """What the library refuses here is the fault of what was typed."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        _stop(error, WRONG_USAGE)
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Errors that a user can do something about, as one message and an exit code."""
+    try:
+        yield
+    except DataError as error:
+        _stop(error, NO_DATA)
+    except (experiment.TrainingError, OSError) as error:
+        _stop(error, FAILED)
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _stop(error: Exception, code: int) -> None:
+    typer.echo(f"fcnn: {error}", err=True)
+    raise typer.Exit(code) from error
+
+
+if __name__ == "__main__":
+    sys.exit(app())

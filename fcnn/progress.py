@@ -1,0 +1,59 @@
+"""Progress bars: on standard error, only on a terminal, and gone when they are done."""
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+class Bar:
+    """A progress bar for one thing after the other; silent where nobody sees it."""
+
+    def __init__(self, shown: bool) -> None:
+        self._shown = shown and sys.stderr.isatty()
+        self._progress: Any = None
+        self._label = ""
+
+    def update(self, label: str, done: int, total: int | None) -> None:
+        """Draw that much of what the label names; a new label begins a new bar."""
+        if not self._shown:
+            return
+        if label != self._label:
+            self.close()
+            self._open(label, total)
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress, self._label = None, ""
+
+    def _open(self, label: str, total: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+        self._label = label
+        # Results go to standard output as they are: nothing of theirs is redirected.
+        self._progress = Progress(
+            "{task.description}",
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._progress.add_task(label, total=total)
+        self._progress.start()
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

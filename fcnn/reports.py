@@ -1,0 +1,132 @@
+"""What the command line prints: plain text, the same on a terminal and in a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fcnn.arrays import Array
+from fcnn.data import DataStatus
+from fcnn.inference import Evaluation
+from fcnn.summary import Row
+from fcnn.training import Epoch
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+    """Aligned columns, two spaces apart; to the right except for those listed in `left`."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+
+    def cell(text: str, i: int) -> str:
+        return text.ljust(widths[i]) if i in left else text.rjust(widths[i])
+
+    return "\n".join("  ".join(map(cell, line, range(len(line)))).rstrip() for line in lines)
+
+
+def epoch_line(record: Epoch, epochs: int) -> str:
+    """One line per epoch: losses and accuracies in training and test."""
+    return (
+        f"Epoch {record.epoch}/{epochs} - "
+        f"Train Loss: {record.train_loss:.4f}, Train Acc: {record.train_accuracy:.4f}, "
+        f"Test Loss: {record.test_loss:.4f}, Test Acc: {record.test_accuracy:.4f}"
+    )
+
+
+def evaluation(result: Evaluation) -> str:
+    """The final accuracy, a table by class, and the most frequent confusions."""
+    counts = result.confusion.sum(1)
+    rows = [
+        [str(label), f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
+        for label, accuracy in enumerate(result.per_class_accuracy)
+    ]
+    return "\n".join(
+        [
+            f"Final Test Accuracy: {result.accuracy:.2%}",
+            "",
+            table(["Class", "Images", "Accuracy"], rows),
+            "",
+            _confusions(result.confusion),
+        ]
+    )
+
+
+def _confusions(confusion: Array, most: int = 5) -> str:
+    wrong = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(place), len(confusion)) for place in order if wrong.flat[place]]
+    if not pairs:
+        return "No confusions: every test image was recognised."
+    rows = [[str(true), str(taken), f"{wrong[true, taken]:,}"] for true, taken in pairs]
+    return "Most frequent confusions\n" + table(["True", "Predicted", "Images"], rows)
+
+
+def samples(indices: Array, labels: Array, probabilities: Array) -> str:
+    """Predictions for single test images, with the probability that the model gives them."""
+    rows = []
+    for index in indices:
+        predicted = int(probabilities[index].argmax())
+        mark = "" if predicted == labels[index] else "wrong"
+        confidence = f"{probabilities[index, predicted]:.1%}"
+        rows.append([str(index), str(labels[index]), str(predicted), confidence, mark])
+    header = ["Image", "True", "Predicted", "Confidence", ""]
+    return "Sample predictions\n" + table(header, rows, left=[4])
+
+
+def results(folder: Path, pictures: Sequence[Path], pictures_available: bool) -> str:
+    """Where the results of a run lie, and how to get pictures if there are none."""
+    lines = [f"Results in {folder}"]
+    if pictures:
+        lines.append(f"Pictures: {', '.join(path.name for path in pictures)}")
+    elif not pictures_available:
+        lines.append("For pictures too: pip install 'fcnn[pictures]'")
+    return "\n".join(lines)
+
+
+def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
+    """The layers of a network with their shapes and costs for one image, and the totals."""
+    body = [
+        [
+            row.path,
+            row.layer,
+            _times(row.out_shape),
+            f"{row.parameters:,}",
+            "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
+            f"{row.activation_bytes:,}",
+        ]
+        for row in rows
+    ]
+    unknown = any(row.multiply_adds is None for row in rows)
+    total = [
+        "Total",
+        "",
+        "",
+        f"{sum(row.parameters for row in rows):,}",
+        f"{sum(row.multiply_adds or 0 for row in rows):,}" + ("+?" if unknown else ""),
+        f"{sum(row.activation_bytes for row in rows):,}",
+    ]
+    header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Activation bytes"]
+    return f"Input {_times(in_shape)}\n\n" + table(header, [*body, total], left=[0, 1, 2])
+
+
+def data_status(sets: Sequence[DataStatus]) -> str:
+    """What data is there, where, and whether the hashes hold."""
+    blocks = []
+    for data in sets:
+        images = f"{data.train:,} training and {data.test:,} test images"
+        lines = [f"{data.name} ({data.origin}): {images}", f"  {data.folder}"]
+        rows = [
+            [
+                f"  {file.path.name}",
+                "" if file.size is None else f"{file.size:,} bytes",
+                ("hash holds" if not file.problem else file.problem) if file.present else "missing",
+            ]
+            for file in data.files
+        ]
+        width = [max(len(row[i]) for row in rows) for i in range(2)]
+        lines += [f"{name:<{width[0]}}  {size:>{width[1]}}  {state}" for name, size, state in rows]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,61 @@
+"""What a network is made of and what it costs, layer by layer."""
+
+import math
+from collections.abc import Iterator
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.arrays import Shape
+from fcnn.convolution import Conv2dParams
+from fcnn.fully_connected import DenseParams
+from fcnn.layer import Layer
+from fcnn.tree import Tree
+
+
+@attrs.frozen
+class Row:
+    """One layer, for one example: shapes without the batch axis.
+
+    multiply_adds is None for a layer with parameters that fcnn does not know;
+    activation_bytes are those of its output in float32.
+    """
+
+    path: str
+    layer: str
+    out_shape: Shape
+    parameters: int
+    multiply_adds: int | None
+    activation_bytes: int
+
+
+def summarize(model: Layer, in_shape: Shape) -> list[Row]:
+    """One row for each layer of a network, those of nested chains too."""
+    return list(_rows(model, tuple(in_shape), ""))
+
+
+def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
+    if layer.children:
+        shape = in_shape
+        for index, child in enumerate(layer.children):
+            yield from _rows(child, shape, f"{path}[{index}]")
+            _, shape = child.init(np.random.default_rng(0), shape)
+        return
+    params, out_shape = layer.init(np.random.default_rng(0), in_shape)
+    yield Row(
+        path=path,
+        layer=repr(layer),
+        out_shape=out_shape,
+        parameters=sum(leaf.size for leaf in tree.leaves(params)),
+        multiply_adds=_multiply_adds(params, out_shape),
+        activation_bytes=4 * math.prod(out_shape),
+    )
+
+
+def _multiply_adds(params: Tree, out_shape: Shape) -> int | None:
+    if isinstance(params, Conv2dParams):
+        return int(params.w.size) * math.prod(out_shape[1:])  # the kernel, at every pixel
+    if isinstance(params, DenseParams):
+        return int(params.w.size)
+    return None if tree.leaves(params) else 0

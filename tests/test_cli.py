@@ -1,0 +1,287 @@
+"""The command line, from what is typed to what lies in the folder."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import fcnn
+from fcnn.cli import app
+
+ROOT = Path(__file__).parent.parent
+LINES = ["--data", "synthetic", "--batch-size", "32", "--epochs", "2"]
+NAMES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_train_prints_epochs_and_a_final_evaluation():
+    lines = call("train", *LINES).stdout.splitlines()
+    for epoch in (1, 2):
+        assert lines[epoch - 1].startswith(f"Epoch {epoch}/2 - Train Loss: ")
+        labels = [part.split(":")[0] for part in lines[epoch - 1].split(" - ")[1].split(", ")]
+        assert labels == ["Train Loss", "Train Acc", "Test Loss", "Test Acc"]
+    assert "Final Test Accuracy: 100.00%" in lines
+    assert "No confusions: every test image was recognised." in lines
+    assert f"Results in {Path('runs') / 'synthetic-lines_cnn-1'}" in lines
+
+
+def test_train_leaves_a_folder_of_results():
+    call("train", *LINES)
+    folder = Path("runs/synthetic-lines_cnn-1")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json", "confusion.png", "filters.png", "history.csv", "metrics.json",
+        "mistakes.png", "params.npz", "training.png",
+    ]  # fmt: skip
+    config = json.loads((folder / "config.json").read_text())
+    assert config["format"] == 1
+    assert config["versions"]["numpy"] == np.__version__
+    assert (config["model"], config["data"], config["seed"]) == ("lines_cnn", "synthetic", 0)
+    assert (config["epochs"], config["batch_size"]) == (2, 32)
+    assert (config["learning_rate"], config["momentum"]) == (0.01, 0.9)
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", *NAMES]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert np.array(metrics["confusion"]).tolist() == [[50, 0, 0], [0, 50, 0], [0, 0, 50]]
+    assert metrics["per_class_accuracy"] == [1, 1, 1]
+    assert float(rows[1]["train_loss"]) == metrics["train_loss"]
+
+
+def test_json_is_one_object_and_nothing_else():
+    result = call("train", *LINES, "--json")
+    metrics = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert set(metrics) >= {"run", "model", "data", "parameters", "epochs", *NAMES}
+    assert metrics["parameters"] == 5_987
+    assert metrics["epochs"] == 2
+    assert metrics["test_accuracy"] == 1.0
+    assert metrics["seconds"] > 0
+    saved = json.loads(Path(metrics["run"], "metrics.json").read_text())
+    assert {key: saved[key] for key in metrics} == metrics
+
+
+def test_quiet_prints_nothing():
+    assert call("train", *LINES, "--quiet").output == ""
+
+
+def test_runs_are_numbered_and_out_is_respected():
+    call("train", *LINES, "--quiet")
+    call("train", *LINES, "--quiet", "--out", "here/there")
+    call("train", *LINES, "--quiet")
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "synthetic-lines_cnn-1", "synthetic-lines_cnn-2",
+    ]  # fmt: skip
+    assert Path("here/there/metrics.json").exists()
+    assert "holds a run already" in call("train", *LINES, "--out", "here/there", code=2).stderr
+
+
+def test_the_same_seed_gives_the_same_bits_and_threads_do_not_matter():
+    files = []
+    for i, extra in enumerate([(), ("--threads", 3), ("--seed", 1)]):
+        call("train", *LINES, "--quiet", "--out", f"r{i}", *extra)
+        with np.load(f"r{i}/params.npz") as archive:
+            files.append({key: archive[key] for key in archive.files})
+    assert all(np.array_equal(files[0][key], files[1][key]) for key in files[0])
+    assert not all(np.array_equal(files[0][key], files[2][key]) for key in files[0])
+
+
+def test_evaluate_repeats_the_evaluation_with_ten_samples():
+    metrics = json.loads(call("train", *LINES, "--json").stdout)
+    text = call("evaluate", metrics["run"]).stdout
+    assert "Final Test Accuracy: 100.00%" in text
+    assert len(text.split("Sample predictions\n")[1].splitlines()) == 11
+    result = json.loads(call("evaluate", metrics["run"], "--json").stdout)
+    assert result["test_loss"] == metrics["test_loss"]
+    assert len(result["samples"]) == 10
+    assert result["samples"][0].keys() == {"image", "true", "predicted", "confidence"}
+
+
+def test_a_run_loads_in_three_lines():
+    metrics = json.loads(call("train", *LINES, "--json").stdout)
+    run = fcnn.load_run(metrics["run"])
+    _, (x, labels) = fcnn.data.synthetic_lines(seed=0)
+    predicted = fcnn.predict(run.model, run.params, x).argmax(1)
+    assert (predicted == labels).mean() == metrics["test_accuracy"]
+
+
+def test_a_model_of_ones_own():
+    Path("mine.py").write_text(
+        "import fcnn\n"
+        "def small(classes):\n    return fcnn.chain(fcnn.flatten, fcnn.dense(classes))\n"
+        "def fixed():\n    return fcnn.chain(fcnn.flatten, fcnn.dense(7))\n"
+        "def nothing():\n    return 3\n"
+    )
+    run = json.loads(call("train", *LINES, "--json", "--model", "mine.py:small").stdout)["run"]
+    assert Path(run).name == "synthetic-small-1"
+    assert fcnn.load_run(run).config.model == f"{Path('mine.py').resolve()}:small"
+    call("evaluate", run)
+    call("train", *LINES, "--quiet", "--model", "mine.py:fixed")
+    for name, text in [
+        ("mine.py:smal", "unknown function 'smal'; did you mean 'small'?"),
+        ("mine.py:nothing", "returned a int, expected a Layer"),
+        ("other.py:small", "there is no file "),
+    ]:
+        assert text in call("train", *LINES, "--model", name, code=2).stderr
+
+
+def test_data_of_ones_own():
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (60, 9, 8), np.uint8), np.arange(60) % 4
+    np.savez("mine.npz", x_train=x, y_train=labels, x_test=x[:20], y_test=labels[:20])
+    metrics = json.loads(call("train", "--data", "mine.npz", "--epochs", 1, "--json").stdout)
+    assert Path(metrics["run"]).name == "mine-mnist_cnn-1"
+    run = fcnn.load_run(metrics["run"])
+    assert (run.config.in_shape, run.config.classes) == ((1, 9, 8), 4)
+    call("evaluate", metrics["run"])
+    assert "has a label 9" in call("evaluate", metrics["run"], "--data", "mnist5k", code=2).stderr
+
+
+def test_classes_without_test_images_are_null_in_json():
+    x = np.zeros((8, 8, 8), np.uint8)
+    labels = np.arange(8) % 3
+    np.savez("few.npz", x_train=x, y_train=labels, x_test=x[:2], y_test=labels[:2])
+    metrics = json.loads(call("train", "--data", "few.npz", "--epochs", 1, "--json").stdout)
+    saved = json.loads(Path(metrics["run"], "metrics.json").read_text())
+    assert saved["per_class_accuracy"][2] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["train", "--data", "mnsit"], 2, "unknown data 'mnsit'; did you mean 'mnist'?"),
+        (["train", "--recipe", "refrence"], 2, "did you mean 'reference'?"),
+        (["train", "--model", "lenet"], 2, "unknown model 'lenet'; did you mean 'lenet5'?"),
+        (["train", "--data", "synthetic", "--learning-rate", "-1"], 2, "learning rate is -1.0"),
+        (["train", "--data", "synthetic", "--momentum", "1"], 2, "momentum is 1.0"),
+        (["train", "--epochs", "0"], 2, "epochs"),
+        (["train", "--threads", "0"], 2, "threads"),
+        (["train", "--data", "nowhere/none.npz"], 3, "does not exist"),
+        (["evaluate", "nowhere"], 2, "nowhere is not a run"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_wrong_usage(arguments, code, text):
+    assert text in call(*arguments, code=code).stderr
+    assert not Path("runs").exists()
+
+
+def test_a_model_that_does_not_fit_the_data_is_refused_before_anything_is_written():
+    x = np.zeros((4, 3, 3), np.uint8)
+    labels = np.array([0, 1, 0, 1])
+    np.savez("tiny.npz", x_train=x, y_train=labels, x_test=x, y_test=labels)
+    stderr = call("train", "--data", "tiny.npz", code=2).stderr
+    assert "max_pool2d: the window 2x2 exceeds the image 1x1" in stderr
+    assert "in chain layer 5 (max_pool2d)" in stderr
+    assert not Path("runs").exists()
+
+
+def test_a_loss_that_is_not_finite_fails_the_run():
+    with np.errstate(all="ignore"):
+        result = call("train", *LINES, "--learning-rate", "1e30", code=1)
+    assert "the loss of epoch" in result.stderr
+
+
+def test_damaged_runs_are_refused():
+    run = Path(json.loads(call("train", *LINES, "--json").stdout)["run"])
+    config = (run / "config.json").read_text()
+    for content, text in [
+        ("{", "is not JSON"),
+        ("[]", "has no format number"),
+        (config.replace('"format": 1', '"format": 2'), "has format 2; this version"),
+        (config.replace('"seed"', '"sed"'), "lacks seed"),
+        (config.replace("lines_cnn", "lenet5"), "does not fit"),
+    ]:
+        (run / "config.json").write_text(content)
+        assert text in call("evaluate", run, code=2).stderr
+    (run / "config.json").write_text(config)
+    (run / "params.npz").write_bytes((run / "params.npz").read_bytes()[:-50])
+    assert "is not a readable .npz file" in call("evaluate", run, code=2).stderr
+    (run / "params.npz").unlink()
+    assert "the run did not finish" in call("evaluate", run, code=2).stderr
+
+
+def test_missing_mnist_is_exit_code_3(monkeypatch, tmp_path):
+    monkeypatch.setenv("FCNN_DATA_DIR", str(tmp_path / "empty"))
+    assert "empty" in call("train", "--data", "mnist", code=3).stderr
+
+
+def test_summary():
+    text = call("summary", "--model", "mnist_cnn").stdout
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0] == ["Input", "1x28x28"]
+    assert lines[3][-4:] == ["8x28x28", "80", "56,448", "25,088"]
+    assert lines[-1] == ["Total", "103,018", "383,872", "88,872"]
+    assert "3x14x14" not in text
+    assert "5,987" in call("summary", "--data", "synthetic").stdout
+
+
+def test_summary_of_chains_in_chains_and_of_layers_of_ones_own():
+    Path("mine.py").write_text(
+        "import fcnn\n"
+        "from fcnn import chain, flatten, dense, relu\n"
+        "own = dense(5)\n"
+        "scale = fcnn.Layer('scale', lambda rng, s: (own.init(rng, s)[0].b, s),\n"
+        "                   own.forward, own.backward)\n"
+        "def nested(classes):\n"
+        "    return chain(flatten, chain(dense(5), relu), scale, dense(classes))\n"
+    )
+    text = call("summary", "--model", "mine.py:nested").stdout
+    assert "[1][0]" in text
+    assert "?" in next(line for line in text.splitlines() if "scale" in line)
+    assert "+?" in text.splitlines()[-1]
+
+
+def test_data_says_what_is_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("FCNN_DATA_DIR", str(tmp_path / "empty"))
+    text = call("data").stdout
+    assert "mnist5k (embedded): 5,000 training and 1,000 test images" in text
+    assert "hash holds" in text
+    assert "missing" in text
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "t10k-labels-idx1-ubyte").write_bytes(b"not at all")
+    call("data", code=3)
+
+
+def test_without_matplotlib_one_line_says_how_to_get_pictures(monkeypatch):
+    monkeypatch.setattr("fcnn.pictures.available", lambda: False)
+    text = call("train", *LINES).stdout
+    assert "pip install 'fcnn[pictures]'" in text.splitlines()[-1]
+    assert not list(Path("runs/synthetic-lines_cnn-1").glob("*.png"))
+
+
+def test_an_interrupted_run_is_exit_code_130(monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcnn.experiment.train", interrupted)
+    assert "Interrupted" in call("train", *LINES, code=130).stderr
+
+
+@pytest.mark.parametrize("command", [["-m", "fcnn"], [str(ROOT / "cli.py")]])
+def test_other_ways_to_call_it(command):
+    done = subprocess.run(
+        [sys.executable, *command, "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"fcnn {fcnn.__version__}"
+
+
+def test_help_names_every_command():
+    text = call("--help").stdout
+    for command in ("train", "evaluate", "summary", "data"):
+        assert command in text
