@@ -52,6 +52,13 @@ class Arguments:
     x: Array
 
 
+@attrs.frozen(eq=False)
+class LossArguments:
+    """What a loss is differentiated by."""
+
+    outputs: Array
+
+
 def layer(
     layer: Layer,
     in_shape: Shape,
@@ -142,14 +149,14 @@ def loss(
     Raises GradientMismatch if it is wrong.
     """
 
-    def forward(outputs: Array) -> tuple[Array, Cache]:
-        value, cache = loss.forward(outputs, labels)
+    def forward(arguments: LossArguments) -> tuple[Array, Cache]:
+        value, cache = loss.forward(arguments.outputs, labels)
         return np.asarray(value), cache
 
-    def backward(cache: Cache, dy: Array) -> Array:
-        return loss.backward(cache) * dy
+    def backward(cache: Cache, dy: Array) -> LossArguments:
+        return LossArguments(loss.backward(cache) * dy)
 
-    arguments = _float64(outputs)
+    arguments = LossArguments(_float64(outputs))
     return function(
         loss.name, forward, backward, arguments, seed=seed, jacobian=jacobian, tolerance=tolerance
     )
@@ -173,7 +180,7 @@ def function(
     """
     y, cache = forward(arguments)
     leaves, structure = tree.flatten(arguments)
-    paths = [path.lstrip(".") or "x" for path in structure.paths()]
+    paths = [path.lstrip(".") or "its argument" for path in structure.paths()]
     toward = None if approach is None else tree.leaves(approach)
     rng = np.random.default_rng(seed)
     rows = np.eye(y.size) if jacobian else rng.standard_normal((1, y.size))
@@ -241,7 +248,7 @@ def _gradient_leaves(name: str, gradient: Tree, arguments: Tree) -> list[Array]:
 
 
 def _element(y: Array, row: int, path: str, leaf: Array, column: int) -> str:
-    out_index = [int(i) for i in np.unravel_index(row, y.shape)]
+    out_index = [int(i) for i in np.unravel_index(row, y.shape)] or ""
     in_index = [int(i) for i in np.unravel_index(column, leaf.shape)]
     return f"dy{out_index} / d {path}{in_index}"
 

@@ -140,7 +140,7 @@ def test_any_pair_of_functions_can_be_checked():
 
 def test_wrong_losses_are_noticed():
     logits, labels = np.random.default_rng(0).standard_normal((4, 3)), np.array([0, 1, 2, 2])
-    right = fcnn.losses.softmax_cross_entropy
+    right = fcnn.softmax_cross_entropy
     summed = fcnn.Loss("summed", right.forward, lambda cache: 4 * right.backward(cache))
     with pytest.raises(check.GradientMismatch, match="summed"):
         check.loss(summed, logits, labels)

@@ -63,7 +63,7 @@ def test_a_layer_of_four_fields_is_enough():
     )
     model = fcnn.chain(double, fcnn.flatten, fcnn.dense(2), double)
     params, _ = model.init(np.random.default_rng(0), (1, 2, 2))
-    f = fcnn.value_and_grad(model, fcnn.losses.softmax_cross_entropy)
+    f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy)
     _, grads = f(params, np.ones((3, 1, 2, 2), np.float32), np.array([0, 1, 1]))
     assert tree.structure(grads) == tree.structure(params)
     assert fcnn.check.layer(model, (1, 2, 2)).worst < 1e-6

@@ -10,7 +10,7 @@ from fcnn import gradients, tree
 
 MODEL = fcnn.models.lines_cnn()
 PARAMS, _ = MODEL.init(np.random.default_rng(0), (1, 14, 14))
-LOSS = fcnn.losses.softmax_cross_entropy
+LOSS = fcnn.softmax_cross_entropy
 
 
 def batch(n, dtype=np.float32):

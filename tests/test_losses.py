@@ -31,8 +31,8 @@ def test_cross_entropy_owns_its_gradient_alone():
 
 
 def test_gradients_of_the_losses():
-    fcnn.check.loss(fcnn.losses.softmax_cross_entropy, LOGITS, LABELS)
-    fcnn.check.loss(fcnn.losses.cross_entropy, fcnn.softmax_forward(LOGITS)[0], LABELS)
+    fcnn.check.loss(fcnn.softmax_cross_entropy, LOGITS, LABELS)
+    fcnn.check.loss(fcnn.cross_entropy, fcnn.softmax_forward(LOGITS)[0], LABELS)
 
 
 def test_a_loss_is_the_mean_over_the_batch_as_a_python_float():
@@ -87,7 +87,7 @@ def test_labels_of_any_integer_type():
 
 def test_nothing_is_written_to_and_caches_serve_again():
     logits, labels = LOGITS.copy(), LABELS.copy()
-    for loss in (fcnn.losses.softmax_cross_entropy,):
+    for loss in (fcnn.softmax_cross_entropy,):
         _, cache = loss.forward(logits, labels)
         first = loss.backward(cache)
         kept = first.copy()

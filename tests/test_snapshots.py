@@ -40,7 +40,7 @@ def test_values_after_three_steps(ndarrays_regression):
     shapes, _ = model.init(np.random.default_rng(0), (1, 14, 14))
     params = tree.map(lambda a: _waves(a.shape, 0.3), shapes)
     x, labels = _waves((6, 1, 14, 14), 1.0), np.array([0, 1, 2, 0, 1, 2])
-    gradient = fcnn.value_and_grad(model, fcnn.losses.softmax_cross_entropy)
+    gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy)
     optimizer = fcnn.sgd(0.05, momentum=0.9)
     state = optimizer.init(params)
     for _ in range(3):
