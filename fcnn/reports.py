@@ -87,7 +87,7 @@ def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
     body = [
         [
             row.path,
-            row.layer,
+            _layer(row),
             _times(row.out_shape),
             f"{row.parameters:,}",
             "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
@@ -104,8 +104,9 @@ def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
         f"{sum(row.multiply_adds or 0 for row in rows):,}" + ("+?" if unknown else ""),
         f"{sum(row.activation_bytes for row in rows):,}",
     ]
-    header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Activation bytes"]
-    return f"Input {_times(in_shape)}\n\n" + table(header, [*body, total], left=[0, 1, 2])
+    header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Bytes"]
+    title = f"Input {_times(in_shape)}; multiply-adds and activation bytes for one image, float32"
+    return f"{title}\n\n" + table(header, [*body, total], left=[0, 1, 2])
 
 
 def data_status(sets: Sequence[DataStatus]) -> str:
@@ -126,6 +127,22 @@ def data_status(sets: Sequence[DataStatus]) -> str:
         lines += [f"{name:<{width[0]}}  {size:>{width[1]}}  {state}" for name, size, state in rows]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _layer(row: Row) -> str:
+    """A layer and its settings in few words; default strides and paddings are left out."""
+    defaults = {"stride": row.settings.get("window", (1, 1)), "padding": (0, 0)}
+    settings = {key: value for key, value in row.settings.items() if value != defaults.get(key)}
+    features = [str(settings.pop("features"))] if "features" in settings else []
+    others = [f"{name} {_short(value)}" for name, value in settings.items()]
+    return f"{row.name} {', '.join(features + others)}".rstrip()
+
+
+def _short(value: object) -> str:
+    """Of a pair of equals, one."""
+    if isinstance(value, tuple) and len(value) == 2:
+        return str(value[0]) if value[0] == value[1] else _times(value)
+    return str(value)
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -1,7 +1,8 @@
 """What a network is made of and what it costs, layer by layer."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 import numpy as np
@@ -23,7 +24,8 @@ class Row:
     """
 
     path: str
-    layer: str
+    name: str
+    settings: Mapping[str, Any]
     out_shape: Shape
     parameters: int
     multiply_adds: int | None
@@ -45,7 +47,8 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
     params, out_shape = layer.init(np.random.default_rng(0), in_shape)
     yield Row(
         path=path,
-        layer=repr(layer),
+        name=layer.name,
+        settings=layer.settings,
         out_shape=out_shape,
         parameters=sum(leaf.size for leaf in tree.leaves(params)),
         multiply_adds=_multiply_adds(params, out_shape),

@@ -224,10 +224,12 @@ def test_missing_mnist_is_exit_code_3(monkeypatch, tmp_path):
 def test_summary():
     text = call("summary", "--model", "mnist_cnn").stdout
     lines = [line.split() for line in text.splitlines()]
-    assert lines[0] == ["Input", "1x28x28"]
+    assert lines[0][:2] == ["Input", "1x28x28;"]
     assert lines[3][-4:] == ["8x28x28", "80", "56,448", "25,088"]
     assert lines[-1] == ["Total", "103,018", "383,872", "88,872"]
     assert "3x14x14" not in text
+    assert lines[3][:5] == ["[0]", "conv2d", "8,", "kernel", "3,"]
+    assert max(map(len, text.splitlines())) <= 80
     assert "5,987" in call("summary", "--data", "synthetic").stdout
 
 
