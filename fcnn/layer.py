@@ -50,8 +50,15 @@ class Layer:
     settings: Mapping[str, Any] = attrs.field(factory=dict)
 
     def __repr__(self) -> str:
+        """The layer as one would write it: `conv2d(8, 3, padding=1)`."""
+        usual = {"stride": self.settings.get("window", (1, 1)), "padding": (0, 0)}
         parts = [repr(child) for child in self.children]
-        parts += [f"{name}={value!r}" for name, value in self.settings.items()]
+        for name, value in self.settings.items():
+            short = value[0] if isinstance(value, tuple) and len({*value}) == 1 else value
+            if name in ("features", "kernel", "window"):
+                parts.append(f"{short}")
+            elif value != usual.get(name):
+                parts.append(f"{name}={short}")
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
 

@@ -87,7 +87,7 @@ def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
     body = [
         [
             row.path,
-            _layer(row),
+            row.layer,
             _times(row.out_shape),
             f"{row.parameters:,}",
             "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
@@ -127,22 +127,6 @@ def data_status(sets: Sequence[DataStatus]) -> str:
         lines += [f"{name:<{width[0]}}  {size:>{width[1]}}  {state}" for name, size, state in rows]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
-
-
-def _layer(row: Row) -> str:
-    """A layer and its settings in few words; default strides and paddings are left out."""
-    defaults = {"stride": row.settings.get("window", (1, 1)), "padding": (0, 0)}
-    settings = {key: value for key, value in row.settings.items() if value != defaults.get(key)}
-    features = [str(settings.pop("features"))] if "features" in settings else []
-    others = [f"{name} {_short(value)}" for name, value in settings.items()]
-    return f"{row.name} {', '.join(features + others)}".rstrip()
-
-
-def _short(value: object) -> str:
-    """Of a pair of equals, one."""
-    if isinstance(value, tuple) and len(value) == 2:
-        return str(value[0]) if value[0] == value[1] else _times(value)
-    return str(value)
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -1,8 +1,7 @@
 """What a network is made of and what it costs, layer by layer."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import attrs
 import numpy as np
@@ -24,8 +23,7 @@ class Row:
     """
 
     path: str
-    name: str
-    settings: Mapping[str, Any]
+    layer: str
     out_shape: Shape
     parameters: int
     multiply_adds: int | None
@@ -47,8 +45,7 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
     params, out_shape = layer.init(np.random.default_rng(0), in_shape)
     yield Row(
         path=path,
-        name=layer.name,
-        settings=layer.settings,
+        layer=repr(layer),
         out_shape=out_shape,
         parameters=sum(leaf.size for leaf in tree.leaves(params)),
         multiply_adds=_multiply_adds(params, out_shape),

@@ -228,7 +228,7 @@ def test_summary():
     assert lines[3][-4:] == ["8x28x28", "80", "56,448", "25,088"]
     assert lines[-1] == ["Total", "103,018", "383,872", "88,872"]
     assert "3x14x14" not in text
-    assert lines[3][:5] == ["[0]", "conv2d", "8,", "kernel", "3,"]
+    assert lines[3][:5] == ["[0]", "conv2d(8,", "3,", "padding=1)", "8x28x28"]
     assert max(map(len, text.splitlines())) <= 80
     assert "5,987" in call("summary", "--data", "synthetic").stdout
 

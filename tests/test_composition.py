@@ -93,9 +93,11 @@ def test_what_is_not_a_layer_is_refused():
 
 
 def test_a_chain_prints_as_it_was_written():
-    model = fcnn.chain(fcnn.conv2d(2), fcnn.relu)
+    model = fcnn.chain(
+        fcnn.conv2d(2), fcnn.relu, fcnn.max_pool2d((3, 2), stride=2, padding=1), fcnn.flatten
+    )
     assert repr(model) == (
-        "chain(conv2d(features=2, kernel=(3, 3), stride=(1, 1), padding=(0, 0)), relu)"
+        "chain(conv2d(2, 3), relu, max_pool2d((3, 2), stride=2, padding=1), flatten)"
     )
 
 
