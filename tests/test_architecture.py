@@ -18,7 +18,7 @@ ORDER = [
     ["__init__"],
     ["runs", "summary", "pictures"],
     ["names"],
-    ["check", "models", "training", "recipes"],
+    ["check", "models", "recipes", "reference", "training"],
     ["inference"],
     ["gradients"],
     ["composition"],

@@ -1,0 +1,318 @@
+"""Make fcnn/reference_values.npz, values computed with PyTorch that come with fcnn.
+
+    python tools/make_reference_values.py [FILE]
+
+Needs PyTorch; everything is computed in float64, on one thread. The same versions on the
+same machine give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from fcnn.arrays import Array, Shape
+from fcnn.reference import FILE_NAME, ReferenceCase, worst_error
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "fcnn" / FILE_NAME
+
+sys.path.insert(0, str(ROOT / "oracles"))
+import torch_operations  # noqa: E402 (the PyTorch side is shared with the oracles)
+
+Sizes = int | tuple[int, int]
+
+CONVOLUTIONS: list[tuple[Sizes, Sizes, Sizes, Shape, int]] = [
+    # kernel, stride, padding, (N, C, H, W), features
+    (3, 1, 1, (2, 2, 5, 6), 3),
+    (3, 1, 0, (1, 1, 5, 4), 2),
+    (1, 1, 0, (2, 3, 3, 4), 2),
+    (2, 1, 0, (2, 2, 4, 5), 2),
+    (2, 2, 1, (1, 2, 5, 5), 2),
+    (5, 1, 2, (1, 1, 7, 5), 2),
+    (5, 2, 2, (1, 2, 7, 7), 1),
+    (3, 2, 1, (2, 2, 7, 6), 2),
+    (3, 2, 0, (1, 2, 8, 8), 2),
+    (3, 3, 1, (2, 1, 8, 7), 2),
+    (2, 3, 0, (1, 2, 9, 8), 2),
+    ((3, 1), 1, (1, 0), (2, 2, 4, 5), 2),
+    ((1, 4), (1, 2), (0, 3), (1, 2, 3, 6), 2),
+    ((2, 3), (2, 1), (0, 2), (2, 2, 5, 4), 2),
+    (3, (1, 3), 1, (1, 1, 5, 7), 2),
+    (3, 1, 4, (1, 2, 3, 2), 2),
+    (2, 5, 4, (1, 1, 2, 3), 2),
+    (1, 2, 3, (2, 2, 2, 2), 1),
+    (3, 1, 1, (1, 1, 1, 1), 1),
+    (1, 1, 0, (1, 2, 1, 1), 3),
+    (4, 1, 0, (1, 2, 4, 4), 2),
+    (3, 1, 1, (5, 4, 3, 3), 5),
+]
+
+POOLS: list[tuple[Sizes, Sizes | None, Sizes, Shape]] = [
+    # window, stride, padding, (N, C, H, W)
+    (2, None, 0, (2, 2, 6, 4)),
+    (2, None, 0, (1, 2, 5, 7)),
+    (3, None, 0, (2, 1, 7, 6)),
+    (3, 2, 1, (2, 2, 7, 6)),
+    (2, 1, 0, (1, 2, 4, 5)),
+    (3, 1, 1, (2, 1, 5, 4)),
+    (2, 3, 1, (1, 1, 7, 8)),
+    ((3, 2), (1, 2), (1, 0), (1, 2, 5, 6)),
+    ((1, 4), (2, 1), (0, 2), (1, 1, 5, 5)),
+    (1, 2, 0, (1, 2, 5, 5)),
+    (4, 2, 2, (1, 1, 2, 1)),
+]
+
+RELU: list[Shape] = [(1, 1), (3, 5), (2, 2, 3, 4)]
+SOFTMAX: list[Shape] = [(1, 1), (4, 6), (2, 3, 4)]
+FLATTEN: list[Shape] = [(1, 1, 1, 1), (3, 2, 3, 4)]
+DENSE: list[tuple[int, int, int]] = [(1, 1, 1), (1, 5, 3), (4, 6, 3), (7, 1, 2)]  # N, D, K
+
+LABELLED: list[tuple[int, int, float]] = [(1, 2, 1), (5, 4, 1), (3, 10, 20)]  # N, K, size
+
+CONVOLUTIONAL: list[tuple[str, dict[str, Any]]] = [
+    ("conv2d", {"features": 3, "kernel": 3, "padding": 1}),
+    ("relu", {}),
+    ("max_pool2d", {"window": 2}),
+    ("conv2d", {"features": 4, "kernel": [2, 3], "stride": [1, 2], "padding": [0, 1]}),
+    ("relu", {}),
+    ("flatten", {}),
+    ("dense", {"features": 5}),
+    ("relu", {}),
+    ("dense", {"features": 3}),
+]
+
+
+PARAMETERS: dict[str, Shape] = {
+    "[0].w": (3, 2, 3, 3),
+    "[0].b": (3,),
+    "[3].w": (4, 3, 2, 3),
+    "[3].b": (4,),
+    "[6].w": (16, 5),
+    "[6].b": (5,),
+    "[8].w": (5, 3),
+    "[8].b": (3,),
+}
+
+
+def convolutional() -> nn.Sequential:
+    """The same chain, on images (2, 7, 6), in PyTorch."""
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(3, 4, (2, 3), stride=(1, 2), padding=(0, 1)),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16, 5),
+        nn.ReLU(),
+        nn.Linear(5, 3),
+    )
+
+
+def main() -> None:
+    """Make the file and say what it is."""
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
+    cases = all_cases()
+    write(target, cases)
+    worst = max(map(worst_error, cases))
+    print(f"{target}: {target.stat().st_size:,} bytes, {len(cases)} cases")
+    print(f"greatest error of fcnn, of an array's largest magnitude or 1: {worst:.1e}")
+
+
+def all_cases() -> list[ReferenceCase]:
+    """Every case, with what PyTorch computes for it."""
+    return [*convolutions(), *pools(), *others(), *losses(), *networks()]
+
+
+class Draws:
+    """Uniform numbers from a stream that NumPy promises never to change."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.RandomState(seed)
+
+    def numbers(self, *shape: int) -> Array:
+        """From -2 to 2."""
+        return self.random.uniform(-2, 2, shape)
+
+    def ties(self, *shape: int) -> Array:
+        """-1, 0 or 1: windows with several maxima, and zeros for relu."""
+        return self.random.randint(-1, 2, shape).astype(np.float64)
+
+    def labels(self, classes: int, *shape: int) -> Array:
+        """Class indices."""
+        return self.random.randint(0, classes, shape).astype(np.int64)
+
+
+def convolutions() -> list[ReferenceCase]:
+    """Kernels, strides and paddings; images of one pixel, batches of one."""
+    draws, cases = Draws(1), []
+    for kernel, stride, padding, (N, C, H, W), F in CONVOLUTIONS:
+        inputs = {
+            "x": draws.numbers(N, C, H, W),
+            "w": draws.numbers(F, C, *_pair(kernel)),
+            "b": draws.numbers(F),
+            "dy": draws.numbers(N, F, *_output_size((H, W), kernel, stride, padding)),
+        }
+        name = f"conv2d kernel {kernel} stride {stride} padding {padding} on {_times(N, C, H, W)}"
+        cases.append(_operation(name, "conv2d", inputs, stride=stride, padding=padding))
+    return cases
+
+
+def pools() -> list[ReferenceCase]:
+    """Windows, strides and paddings, on numbers that all differ and on ties."""
+    draws, cases = Draws(2), []
+    for window, stride, padding, (N, C, H, W) in POOLS:
+        out = _output_size((H, W), window, stride or window, padding)
+        name = f"max_pool2d window {window} stride {stride or window} padding {padding}"
+        name += f" on {_times(N, C, H, W)}"
+        for suffix, draw in [("", draws.numbers), (" with ties", draws.ties)]:
+            inputs = {"x": draw(N, C, H, W), "dy": draws.numbers(N, C, *out)}
+            settings = {"window": window, "stride": stride, "padding": padding}
+            cases.append(_operation(name + suffix, "max_pool2d", inputs, **settings))
+    return cases
+
+
+def others() -> list[ReferenceCase]:
+    """Dense layers, flatten, relu and softmax."""
+    draws, cases = Draws(3), []
+    for N, D, K in DENSE:
+        inputs = {
+            "x": draws.numbers(N, D),
+            "w": draws.numbers(D, K),
+            "b": draws.numbers(K),
+            "dy": draws.numbers(N, K),
+        }
+        cases.append(_operation(f"dense {D} to {K}, batch of {N}", "dense", inputs))
+    for shape in FLATTEN:
+        inputs = {"x": draws.numbers(*shape), "dy": draws.numbers(shape[0], math.prod(shape[1:]))}
+        cases.append(_operation(f"flatten on {_times(*shape)}", "flatten", inputs))
+    for shape in RELU:
+        for suffix, draw in [("", draws.numbers), (" with zeros", draws.ties)]:
+            inputs = {"x": draw(*shape), "dy": draws.numbers(*shape)}
+            cases.append(_operation(f"relu on {_times(*shape)}{suffix}", "relu", inputs))
+    for shape in SOFTMAX:
+        inputs = {"x": draws.numbers(*shape), "dy": draws.numbers(*shape)}
+        cases.append(_operation(f"softmax on {_times(*shape)}", "softmax", inputs))
+    return cases
+
+
+def losses() -> list[ReferenceCase]:
+    """Both losses, on mild and on extreme outputs."""
+    draws, cases = Draws(4), []
+    for N, K, size in LABELLED:
+        logits, labels = size * draws.numbers(N, K), draws.labels(K, N)
+        probabilities = draws.numbers(N, K) / 4.1 + 0.5  # from 0.01 to 0.99
+        probabilities /= probabilities.sum(1, keepdims=True)
+        for loss, outputs in [
+            ("softmax_cross_entropy", logits),
+            ("cross_entropy", probabilities),
+        ]:
+            inputs = {"outputs": outputs, "labels": labels}
+            name = f"{loss} of {K} classes, batch of {N}"
+            cases.append(_operation(name, loss, inputs))
+    return cases
+
+
+def networks() -> list[ReferenceCase]:
+    """A whole network by both losses, and three steps of SGD without and with momentum."""
+    draws = Draws(5)
+    params = {path: 0.4 * draws.numbers(*shape) for path, shape in PARAMETERS.items()}
+    x, labels = draws.numbers(3, 3, 2, 7, 6), draws.labels(3, 3, 3)  # three batches of three
+    return [
+        _gradients(params, x[0], labels[0], "softmax_cross_entropy"),
+        _gradients(params, x[0], labels[0], "cross_entropy"),
+        _training(params, x, labels, 0.0),
+        _training(params, x, labels, 0.9),
+    ]
+
+
+def _gradients(params: dict[str, Array], x: Array, labels: Array, loss: str) -> ReferenceCase:
+    layers, network = CONVOLUTIONAL, convolutional()
+    if loss == "cross_entropy":
+        layers, network = [*layers, ("softmax", {})], network.append(nn.Softmax(-1))
+    value, grads = torch_operations.value_and_grad(
+        network, torch_operations.LOSSES[loss], params.values(), x, labels
+    )
+    return ReferenceCase(
+        f"gradients of a network by {loss}",
+        "value_and_grad",
+        settings={"layers": layers, "loss": loss},
+        inputs={"x": x, "labels": labels, **params},
+        expected={"loss": np.asarray(value), **dict(zip(params, grads, strict=True))},
+    )
+
+
+def _training(params: dict[str, Array], x: Array, labels: Array, momentum: float) -> ReferenceCase:
+    loss, learning_rate = "softmax_cross_entropy", 0.1
+    values, trained = torch_operations.train(
+        convolutional(),
+        torch_operations.LOSSES[loss],
+        params.values(),
+        zip(x, labels, strict=True),
+        learning_rate,
+        momentum,
+    )
+    return ReferenceCase(
+        f"{len(x)} steps of sgd with momentum {momentum}",
+        "sgd",
+        settings={
+            "layers": CONVOLUTIONAL,
+            "loss": loss,
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+        },
+        inputs={"x": x, "labels": labels, **params},
+        expected={"losses": np.asarray(values), **dict(zip(params, trained, strict=True))},
+    )
+
+
+def write(target: Path, cases: list[ReferenceCase]) -> None:
+    """The form that `fcnn.reference` describes, not compressed: no version of zlib matters."""
+    texts = [
+        {
+            "name": case.name,
+            "operation": case.operation,
+            "settings": case.settings,
+            "inputs": {name: array.shape for name, array in case.inputs.items()},
+            "expected": {name: array.shape for name, array in case.expected.items()},
+        }
+        for case in cases
+    ]
+    arrays = [
+        array for case in cases for part in (case.inputs, case.expected) for array in part.values()
+    ]
+    values = np.concatenate([array.astype(np.float64).ravel() for array in arrays])
+    text = json.dumps(texts, separators=(",", ":")).encode()
+    with target.open("wb") as file:
+        np.savez(file, cases=np.frombuffer(text, np.uint8), values=values)
+
+
+def _operation(
+    name: str, operation: str, inputs: dict[str, Array], **settings: Any
+) -> ReferenceCase:
+    expected = torch_operations.compute(operation, settings, inputs)
+    return ReferenceCase(name, operation, settings, inputs, expected)
+
+
+def _output_size(image: Shape, window: Sizes, stride: Sizes, padding: Sizes) -> list[int]:
+    axes = zip(image, _pair(window), _pair(stride), _pair(padding), strict=True)
+    return [(size + 2 * p - k) // s + 1 for size, k, s, p in axes]
+
+
+def _pair(sizes: Sizes) -> tuple[int, int]:
+    return sizes if isinstance(sizes, tuple) else (sizes, sizes)
+
+
+def _times(*shape: int) -> str:
+    return "x".join(map(str, shape))
+
+
+if __name__ == "__main__":
+    main()
