@@ -55,7 +55,8 @@ def softmax_forward(x: Array) -> tuple[Array, Array]:
     check_floats("softmax", x=x)
     if x.ndim == 0 or x.shape[-1] == 0:
         raise ValueError(f"softmax: x has shape {x.shape}, expected (..., K) with K at least 1")
-    e = np.exp(x - x.max(-1, keepdims=True))
+    with np.errstate(over="ignore"):  # -inf, and so p = 0, is right
+        e = np.exp(x - x.max(-1, keepdims=True))
     p = e / e.sum(-1, keepdims=True)
     return p, p
 

@@ -13,6 +13,7 @@ checker draws others, and at a point of the caller's it says so, unless told by
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import attrs
 import numpy as np
@@ -88,7 +89,8 @@ def layer(
         For an x on a kink or tie: a direction like x. The gradient at x is then compared
         with the limit of those at x + d * approach for small d > 0.
     jacobian
-        Compare every element of the Jacobian. For small cases.
+        Compare every element of the Jacobian, relative to the greatest of that gradient or
+        to itself, whichever is greater. For small cases.
     tolerance
         The greatest relative error allowed.
 
@@ -179,6 +181,7 @@ def function(
     `layer` and `loss` are made of it; their documentation says the rest.
     """
     y, cache = forward(arguments)
+    _check_finite(name, "the output", y)
     leaves, structure = tree.flatten(arguments)
     paths = [path.lstrip(".") or "its argument" for path in structure.paths()]
     toward = None if approach is None else tree.leaves(approach)
@@ -188,44 +191,43 @@ def function(
         _gradient_leaves(name, backward(cache, row.reshape(y.shape)), arguments) for row in rows
     ]
 
-    def rows_of_moved(place: int, v: Array, distance: float, step: float) -> Array:
+    def rows_of_output(index: int, v: Array, distance: float, step: float) -> Array:
+        """The outputs, or their projection, at a distance from a kink and a step along v."""
         moved = list(leaves)
         if toward is not None:
             moved = [a + distance * b for a, b in zip(leaves, toward, strict=True)]
-        moved[place] = moved[place] + step * v.reshape(moved[place].shape)
+        moved[index] = moved[index] + step * v.reshape(moved[index].shape)
         moved_y: Array = forward(tree.unflatten(structure, moved))[0]
         return rows @ moved_y.ravel()
 
-    def numeric(place: int, v: Array) -> Array:
-        if toward is None:
-            return differences.slope(partial(rows_of_moved, place, v, 0.0))
-        return differences.one_sided_slope(lambda d: partial(rows_of_moved, place, v, d))
+    def slope(index: int, v: Array) -> Array:
+        try:
+            if toward is None:
+                return differences.slope(partial(rows_of_output, index, v, 0.0))
+            return differences.one_sided_slope(lambda d: partial(rows_of_output, index, v, d))
+        except differences.KinkError as error:
+            raise differences.KinkError(f"check: {name}: on a kink or tie, {error}") from error
 
-    errors = {}
     floor = 1e-4 * float(np.abs(rows @ y.ravel()).max())
-    for place, path in enumerate(paths):
-        size = leaves[place].size
-        claimed_rows = np.stack([gradient[place].ravel() for gradient in gradients])
-        scale = max(float(np.abs(claimed_rows).max()), floor)
-        worst = 0.0
-        for number, v in enumerate(np.eye(size) if jacobian else rng.standard_normal((2, size))):
-            try:
-                expected = numeric(place, v)
-            except differences.KinkError as error:
-                raise differences.KinkError(f"check: {name}: on a kink or tie, {error}") from error
-            claimed = claimed_rows @ v
-            relative = np.abs(claimed - expected)
-            relative /= np.maximum(np.maximum(np.abs(claimed), np.abs(expected)), scale) + _TINY
-            worst = max(worst, float(relative.max()))
-            if not worst <= tolerance:
-                row = int(relative.argmax())
-                at = _element(y, row, path, leaves[place], number) if jacobian else f"by {path}"
-                raise GradientMismatch(
-                    f"check: {name}: the gradient {at} is wrong: backward says "
-                    f"{claimed[row]:.10g}, differences say {expected[row]:.10g} "
-                    f"(relative error {worst:.1e}, allowed {tolerance:.0e})"
-                )
-        errors[path] = worst
+    errors = {}
+    for index, path in enumerate(paths):
+        size = leaves[index].size
+        directions = np.eye(size) if jacobian else rng.standard_normal((2, size))
+        jacobian_rows = np.stack([gradient[index].ravel() for gradient in gradients])
+        claimed = jacobian_rows @ directions.T  # (rows, directions)
+        expected = np.stack([slope(index, v) for v in directions], axis=1)
+        scale = np.maximum(np.abs(claimed), np.abs(expected))
+        scale = np.maximum(scale, max(float(np.abs(jacobian_rows).max()), floor, _TINY))
+        relative = np.abs(claimed - expected) / scale
+        errors[path] = float(relative.max())
+        if not errors[path] <= tolerance:
+            worst = np.unravel_index(int(relative.argmax()), relative.shape)
+            place = _element(y, worst, path, leaves[index]) if jacobian else f"by {path}"
+            raise GradientMismatch(
+                f"check: {name}: the gradient {place} is wrong: backward says "
+                f"{claimed[worst]:.10g}, differences say {expected[worst]:.10g} "
+                f"(relative error {errors[path]:.1e}, allowed {tolerance:.0e})"
+            )
     return Report(name, errors)
 
 
@@ -239,6 +241,7 @@ def _gradient_leaves(name: str, gradient: Tree, arguments: Tree) -> list[Array]:
                 f"{np.asarray(leaf).dtype} of shape {np.shape(leaf)}, expected "
                 f"{argument.dtype} of shape {argument.shape}"
             )
+        _check_finite(name, f"the gradient by {path.lstrip('.')}", leaf)
         return leaf
 
     try:
@@ -247,9 +250,14 @@ def _gradient_leaves(name: str, gradient: Tree, arguments: Tree) -> list[Array]:
         raise GradientMismatch(f"check: {name}: {error}") from error
 
 
-def _element(y: Array, row: int, path: str, leaf: Array, column: int) -> str:
-    out_index = [int(i) for i in np.unravel_index(row, y.shape)] or ""
-    in_index = [int(i) for i in np.unravel_index(column, leaf.shape)]
+def _check_finite(name: str, what: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        raise GradientMismatch(f"check: {name}: {what} has values that are not finite")
+
+
+def _element(y: Array, worst: tuple[Any, ...], path: str, leaf: Array) -> str:
+    out_index = [int(i) for i in np.unravel_index(worst[0], y.shape)] or ""
+    in_index = [int(i) for i in np.unravel_index(worst[1], leaf.shape)]
     return f"dy{out_index} / d {path}{in_index}"
 
 

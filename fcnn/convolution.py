@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from fcnn.arrays import Array, Pair, Shape, as_images, batch_innermost
 from fcnn.geometry import image_shape, output_size
-from fcnn.initializers import Initializer, he_normal, zeros
+from fcnn.initializers import Initializer, draw, he_normal, zeros
 from fcnn.layer import Layer
 from fcnn.validation import (
     IMAGES,
@@ -68,7 +68,8 @@ def conv2d(
         channels, height, width = image_shape("conv2d", in_shape)
         rows, columns = output_size("conv2d", (height, width), kernel, stride, padding, "kernel")
         area = kernel[0] * kernel[1]
-        w = initializer(rng, (features, channels, *kernel), channels * area, features * area)
+        shape = (features, channels, *kernel)
+        w = draw(initializer, rng, shape, channels * area, features * area)
         return Conv2dParams(w, zeros(features)), (features, rows, columns)
 
     return Layer(

@@ -30,6 +30,8 @@ def slope(g: Callable[[float], Array]) -> Array:
     middle = g(0.0)
     for step in _STEPS:
         ends = [g(t) for t in (-step, -step / 2, step / 2, step)]
+        if not np.isfinite(ends).all():
+            continue
         rounding = 64 * np.finfo(np.float64).eps * max(np.abs(end).max() for end in ends) / step
         wide = (ends[3] - ends[0]) / (2 * step)
         narrow = (ends[2] - ends[1]) / step

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from fcnn.arrays import Array, Shape
-from fcnn.initializers import Initializer, he_normal, zeros
+from fcnn.initializers import Initializer, draw, he_normal, zeros
 from fcnn.layer import Layer
 from fcnn.validation import check_axes, check_floats, check_gradient, positive, shape_error
 
@@ -28,7 +28,7 @@ def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
             raise ValueError(
                 f"dense: expects vectors (D,), got {tuple(in_shape)}; put flatten before it"
             )
-        w = initializer(rng, (in_shape[0], features), in_shape[0], features)
+        w = draw(initializer, rng, (in_shape[0], features), in_shape[0], features)
         return DenseParams(w, zeros(features)), (features,)
 
     return Layer(

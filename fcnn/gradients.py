@@ -58,6 +58,8 @@ def value_and_grad(
     (0.6931, array([ 0.1667, -0.1667], dtype=float32))
     """
     positive("value_and_grad", "shard", shard)
+    if threads is not None:
+        positive("value_and_grad", "threads", threads)
 
     def f(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
@@ -83,8 +85,10 @@ def batch_gradient(
     check_examples("value_and_grad", x, labels)
     parts = shards(len(x), shard)
     streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-    weights = [loss.weight(labels[part]) for part in parts]
+    weights = [float(loss.weight(labels[part])) for part in parts]
     total = sum(weights)
+    if not total > 0:
+        raise ValueError(f"value_and_grad: the examples weigh {total} in all, expected more than 0")
 
     def one_shard(i: int) -> BatchGradient:
         outputs, cache = model.forward(params, x[parts[i]], streams[i])
@@ -92,7 +96,7 @@ def batch_gradient(
         doutputs = loss.backward(loss_cache)
         if len(parts) > 1:
             # Weighting the few numbers at the top weights every gradient below.
-            doutputs = doutputs * float(weights[i] / total)
+            doutputs = doutputs * (weights[i] / total)
         return BatchGradient(value, [outputs], parameter_gradients(model, cache, doutputs))
 
     results = workers.run(one_shard, range(len(parts)), threads)
@@ -100,7 +104,7 @@ def batch_gradient(
         return results[0]
     value = sum(w * result.value for w, result in zip(weights, results, strict=True)) / total
     outputs = [result.outputs[0] for result in results]
-    return BatchGradient(value, outputs, _sum_in_order([result.grads for result in results]))
+    return BatchGradient(float(value), outputs, _sum_in_order([result.grads for result in results]))
 
 
 def shards(n: int, size: int) -> list[slice]:

@@ -10,7 +10,7 @@ from fcnn.gradients import shards
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.tree import Tree
-from fcnn.validation import check_examples
+from fcnn.validation import check_examples, positive
 
 _SHARD = 64  # images at a time: small enough for the caches, large enough to be worth a call
 
@@ -37,6 +37,8 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
     """
     if not isinstance(x, np.ndarray) or x.ndim == 0 or len(x) == 0:
         raise ValueError("predict: x is not a batch of at least one example")
+    if threads is not None:
+        positive("predict", "threads", threads)
     parts = shards(len(x), _SHARD)
     outputs = workers.run(lambda part: model.forward(params, x[part])[0], parts, threads)
     return np.concatenate(outputs)

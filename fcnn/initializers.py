@@ -10,6 +10,16 @@ from fcnn.arrays import Array, Shape, freeze
 Initializer: TypeAlias = Callable[[np.random.Generator, Shape, int, int], Array]
 
 
+def draw(
+    initializer: Initializer, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
+) -> Array:
+    """What an initializer, perhaps the user's, draws: float32, contiguous and read-only."""
+    weights = np.array(initializer(rng, shape, fan_in, fan_out), np.float32, order="C")
+    if weights.shape != shape:
+        raise ValueError(f"initializer: drew {weights.shape}, asked for {shape}")
+    return freeze(weights)
+
+
 def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
     """Normal weights of variance 2 / fan_in, float32: keeps the variance through relu.
 

@@ -86,7 +86,7 @@ def cross_entropy_backward(cache: LossCache) -> Array:
 def softmax_cross_entropy_forward(logits: Array, labels: Array) -> tuple[float, LossCache]:
     """log(sum of exp(z)) - z[label], the mean over the batch, for a network that ends in logits.
 
-    Softmax and cross-entropy in one, without overflow for any finite logits.
+    Softmax and cross-entropy in one, and no NaN for any finite logits.
 
     Parameters
     ----------
@@ -109,7 +109,8 @@ def softmax_cross_entropy_forward(logits: Array, labels: Array) -> tuple[float, 
     0.287682
     """
     _check_arguments("softmax_cross_entropy", "logits", logits, labels)
-    shifted = logits - logits.max(1, keepdims=True)
+    with np.errstate(over="ignore"):  # -inf, and so p = 0, is right
+        shifted = logits - logits.max(1, keepdims=True)
     probabilities = np.exp(shifted)
     total = probabilities.sum(1, keepdims=True)
     probabilities /= total

@@ -77,31 +77,48 @@ def sgd(learning_rate: float | Schedule, momentum: float = 0.0) -> Optimizer:
         return SgdState(freeze(np.zeros((), np.int64)), zeros)
 
     def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
-        check_gradients("sgd", params, grads)
+        check_like("sgd", "gradient", params, grads)
+        check_like("sgd", "velocity", params, state.velocity)
         # A NumPy float64 scalar would promote float32 arrays; a Python float does not.
         eta = float(rate(int(state.steps)))
-        velocity = tree.map(lambda v, g: freeze(momentum * v - eta * g), state.velocity, grads)
+        if not math.isfinite(eta):
+            raise ValueError(f"sgd: the learning rate of step {int(state.steps)} is {eta}")
+
+        def accelerate(v: Array, g: Array) -> Array:
+            new: Array = momentum * v
+            new -= eta * g
+            return freeze(new)
+
+        velocity = tree.map(accelerate, state.velocity, grads)
         params = tree.map(lambda p, v: freeze(p + v), params, velocity)
         return params, SgdState(freeze(state.steps + 1), velocity)
 
     return Optimizer(init, step)
 
 
-def check_gradients(function: str, params: Tree, grads: Tree) -> None:
-    """Gradients of the structure, shapes and dtypes of the parameters; else an error names
-    the first path where they differ.
-    """
+def check_like(function: str, what: str, params: Tree, other: Tree) -> None:
+    """Gradients or velocities of the structure, shapes and dtypes of the parameters.
 
-    def check(path: str, p: Array, g: Array) -> None:
+    Raises ValueError or TypeError that names the first path where they differ.
+    """
+    expected, structure = tree.flatten(params)
+    found, other_structure = tree.flatten(other)
+    if structure != other_structure:
+        place = structure.difference(other_structure)
+        raise ValueError(f"{function}: parameters and {what} differ at {place}")
+    for index, (p, g) in enumerate(zip(expected, found, strict=True)):
         if np.shape(p) != np.shape(g):
-            raise ValueError(f"{function}: at {path}, {np.shape(g)} for {np.shape(p)}")
+            path = structure.paths()[index]
+            raise ValueError(
+                f"{function}: the {what} at {path} has shape {np.shape(g)}, "
+                f"the parameter {np.shape(p)}"
+            )
         if np.asarray(p).dtype != np.asarray(g).dtype:
+            path = structure.paths()[index]
             raise TypeError(
-                f"{function}: the gradient at {path} is {np.asarray(g).dtype}, "
+                f"{function}: the {what} at {path} is {np.asarray(g).dtype}, "
                 f"the parameter {np.asarray(p).dtype}"
             )
-
-    tree.map_with_path(check, params, grads)
 
 
 def _constant(learning_rate: float) -> Schedule:

@@ -136,18 +136,34 @@ def _first_maximum(x: Array, axis: int, windows: Windows) -> tuple[Array, list[A
         pixel = x[_at(axis, windows.member(k))]
         wins.append(pixel > best)
         best = np.maximum(best, pixel)
+    for window in range(min(windows.count, -(-windows.padding // windows.stride))):
+        # The first real pixel beats the padding before it, even at minus infinity.
+        first = windows.padding - window * windows.stride
+        wins[first - 1][_at(axis, slice(window, window + 1))] = True
     return best, wins
 
 
 def _to_first_maximum(dy: Array, axis: int, windows: Windows, wins: list[Array]) -> Array:
     """The gradient of `_first_maximum`: the last pixel that beat all before takes all."""
     size = windows.pixels + 2 * windows.padding
-    dx = np.zeros((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
-    for k in range(windows.size - 1, 0, -1):
-        share = dy * wins[k - 1]
-        dx[_at(axis, windows.member(k))] += share
-        dy = dy - share  # exactly 0 where it was taken, exactly dy elsewhere
-    dx[_at(axis, windows.member(0))] += dy
+    shape = (*dy.shape[:axis], size, *dy.shape[axis + 1 :])
+    rest = dy
+    if windows.size > windows.stride:  # windows share pixels, and their gradients add up
+        dx = np.zeros(shape, dy.dtype)
+        for k in range(windows.size - 1, 0, -1):
+            share = rest * wins[k - 1]
+            dx[_at(axis, windows.member(k))] += share
+            rest = rest - share  # exactly 0 where it was taken, exactly dy elsewhere
+        dx[_at(axis, windows.member(0))] += rest
+    else:
+        tiled = windows.stride == windows.size and windows.count * windows.size == size
+        dx = np.empty(shape, dy.dtype) if tiled else np.zeros(shape, dy.dtype)
+        first = dx[_at(axis, windows.member(0))]
+        for k in range(windows.size - 1, 0, -1):
+            share = np.multiply(rest, wins[k - 1], out=dx[_at(axis, windows.member(k))])
+            rest = np.subtract(rest, share, out=first)
+        if rest is dy:
+            first[:] = dy
     return dx[_at(axis, slice(windows.padding, windows.padding + windows.pixels))]
 
 

@@ -55,7 +55,8 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
         )
     for letter, size in zip(letters, array.shape, strict=True):
         if size == 0:
-            raise shape_error(f"{function}: {name} is empty, {letter}=0", x=(array.shape, axes))
+            shapes = {name: (array.shape, axes)}
+            raise shape_error(f"{function}: {name} is empty, {letter}=0", **shapes)
 
 
 def check_gradient(function: str, dy: Array, shape: Shape, dtype: Any) -> None:

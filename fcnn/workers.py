@@ -7,12 +7,11 @@ does not depend on how many threads there are, to the last bit.
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
-
-from fcnn.validation import positive
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,12 +20,16 @@ Result = TypeVar("Result")
 def run(
     function: Callable[[Item], Result], items: Sequence[Item], threads: int | None
 ) -> list[Result]:
-    """The function of every item, in order, on that many threads (None: all cores)."""
-    count = available_cores() if threads is None else positive("fcnn", "threads", threads)
+    """The function of every item, in order, on that many threads (None: all cores).
+
+    The calling thread takes items like the others, so it never waits for a busy pool, and
+    calls may come from several threads or from inside of each other.
+    """
+    count = available_cores() if threads is None else threads
     with _one_blas_thread():
-        if min(count, len(items)) == 1 or getattr(_worker, "busy", False):
+        if min(count, len(items)) == 1:
             return [function(item) for item in items]
-        return list(_pool(count).map(function, items))
+        return _run_in_threads(function, items, min(count, len(items)))
 
 
 def available_cores() -> int:
@@ -36,22 +39,42 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _run_in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], count: int
+) -> list[Result]:
+    waiting = deque(range(len(items)))
+    results: list[Any] = [None] * len(items)
+
+    def take_items() -> None:
+        while waiting:
+            try:
+                place = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            results[place] = function(items[place])
+
+    pool = _pool(count - 1)
+    helpers = [pool.submit(take_items) for _ in range(count - 1)]
+    try:
+        take_items()
+    finally:
+        waiting.clear()  # after an error or Ctrl-C, nothing new is begun
+        running = [helper for helper in helpers if not helper.cancel()]
+    for helper in running:
+        helper.result()
+    return results
+
+
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
-_worker = threading.local()
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:
     """The pool of that many threads, made at first use and kept; idle threads cost nothing."""
     with _lock:
         if threads not in _pools:
-            _pools[threads] = ThreadPoolExecutor(threads, "fcnn", initializer=_mark_worker)
+            _pools[threads] = ThreadPoolExecutor(threads, "fcnn")
         return _pools[threads]
-
-
-def _mark_worker() -> None:
-    # A worker that asked its own pool for help would wait for itself.
-    _worker.busy = True
 
 
 class _BlasLimit:
@@ -86,10 +109,13 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 def _forget_after_fork() -> None:
-    """A child process has none of its parent's threads."""
+    """A child process has none of its parent's threads, and no call of theirs under way."""
     global _lock
     _lock = threading.Lock()
     _pools.clear()
+    if _blas.users:
+        _blas.limiter.restore_original_limits()
+        _blas.users = 0
 
 
 if hasattr(os, "register_at_fork"):

@@ -144,3 +144,19 @@ def test_wrong_losses_are_noticed():
     summed = fcnn.Loss("summed", right.forward, lambda cache: 4 * right.backward(cache))
     with pytest.raises(check.GradientMismatch, match="summed"):
         check.loss(summed, logits, labels)
+
+
+@pytest.mark.parametrize("jacobian", [False, True])
+@pytest.mark.parametrize("factor", [np.nan, np.inf])
+def test_gradients_that_are_not_finite_are_noticed(factor, jacobian):
+    def backward(cache, dy):
+        return (), np.full_like(dy, factor)
+
+    with pytest.raises(check.GradientMismatch, match="by x has values that are not finite"):
+        check.layer(layer_like(fcnn.relu, backward=backward), (3,), jacobian=jacobian)
+
+
+def test_outputs_that_are_not_finite_are_noticed():
+    layer = layer_like(fcnn.relu, forward=lambda params, x, rng=None: (x * np.nan, x))
+    with pytest.raises(check.GradientMismatch, match="the output has values that are not finite"):
+        check.layer(layer, (3,))

@@ -1,6 +1,8 @@
 """value_and_grad: the sum of its shards, whatever the threads."""
 
+import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -111,8 +113,11 @@ def test_batches_that_do_not_fit_are_refused():
         f(PARAMS, x, labels.tolist())
     with pytest.raises(ValueError, match="shard is 0"):
         fcnn.value_and_grad(MODEL, LOSS, shard=0)
-    with pytest.raises(ValueError, match="threads is 0"):
-        fcnn.value_and_grad(MODEL, LOSS, threads=0)(PARAMS, x, labels)
+    with pytest.raises(ValueError, match="value_and_grad: threads is 0"):
+        fcnn.value_and_grad(MODEL, LOSS, threads=0)
+    nothing = fcnn.Loss("nothing", LOSS.forward, LOSS.backward, lambda labels: 0)
+    with pytest.raises(ValueError, match="the examples weigh 0"):
+        fcnn.value_and_grad(MODEL, nothing)(PARAMS, x, labels)
     with pytest.raises(ValueError, match=r"in chain layer 0 \(conv2d\)"):
         fcnn.value_and_grad(MODEL, LOSS, shard=2)(PARAMS, np.ones((4, 2, 14, 14), "f4"), labels)
 
@@ -155,3 +160,27 @@ def test_blas_threads_are_given_back():
     before = blas()
     fcnn.value_and_grad(MODEL, LOSS, threads=2)(PARAMS, *batch(64))
     assert blas() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_computes_on_its_own_threads():
+    x, labels = batch(64)
+    f = fcnn.value_and_grad(MODEL, LOSS, threads=2)
+    expected = f(PARAMS, x, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: the point
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if tree.equal(f(PARAMS, x, labels), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_an_error_in_one_shard_reaches_the_caller_and_the_pool_goes_on():
+    x, labels = batch(64)
+    labels[40] = 7
+    f = fcnn.value_and_grad(MODEL, LOSS, threads=2)
+    for _ in range(3):
+        with pytest.raises(ValueError, match=r"label 7 is outside 0\.\.2"):
+            f(PARAMS, x, labels)
+    labels[40] = 0
+    f(PARAMS, x, labels)

@@ -161,3 +161,22 @@ def test_initial_weights_have_the_variance_that_their_names_say():
 def test_a_convolution_counts_the_whole_kernel_as_fan_in():
     params, _ = fcnn.conv2d(200, 5).init(np.random.default_rng(0), (8, 9, 9))
     assert params.w.var() == pytest.approx(2 / (8 * 25), rel=0.02)
+
+
+def test_weights_from_an_initializer_of_ones_own_become_float32_contiguous_and_read_only():
+    layer = fcnn.conv2d(2, initializer=lambda rng, shape, i, o: np.ones(shape).T.copy().T)
+    params, _ = layer.init(np.random.default_rng(0), (1, 5, 5))
+    assert params.w.dtype == np.float32
+    assert params.w.flags.c_contiguous
+    assert not params.w.flags.writeable
+    wrong = fcnn.dense(2, initializer=lambda rng, shape, i, o: np.ones(3))
+    with pytest.raises(ValueError, match=r"drew \(3,\), asked for \(4, 2\)"):
+        wrong.init(np.random.default_rng(0), (4,))
+
+
+def test_minus_infinity_everywhere_still_sends_the_gradient_to_real_pixels():
+    y, cache = fcnn.max_pool2d_forward(
+        np.full((1, 1, 3, 3), -np.inf), window=3, stride=2, padding=1
+    )
+    dx = fcnn.max_pool2d_backward(cache, np.ones_like(y))
+    assert dx[0, 0].tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]

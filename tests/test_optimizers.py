@@ -74,7 +74,7 @@ def test_a_step_refuses_gradients_that_do_not_fit():
     with pytest.raises(ValueError, match=r"\[9\]: .* against nothing"):
         optimizer.step(params, grads[:-1], state)
     wrong_shape = tree.map_with_path(lambda path, g: g[None] if path == "[3].w" else g, grads)
-    with pytest.raises(ValueError, match=r"sgd: at \[3\]\.w, "):
+    with pytest.raises(ValueError, match=r"sgd: the gradient at \[3\]\.w has shape "):
         optimizer.step(params, wrong_shape, state)
     wrong_dtype = tree.map_with_path(
         lambda path, g: g.astype(np.float64) if path == "[7].b" else g, grads
@@ -90,3 +90,18 @@ def test_senseless_settings_are_refused(rate):
     for momentum in (-0.1, 1.0, float("nan")):
         with pytest.raises(ValueError, match="momentum is"):
             fcnn.sgd(0.1, momentum)
+
+
+def test_a_velocity_of_another_dtype_is_refused_rather_than_promoting_parameters():
+    params = parameters()
+    optimizer = fcnn.sgd(0.1)
+    state = optimizer.init(parameters(np.float64))
+    with pytest.raises(TypeError, match=r"velocity at \[0\]\.w is float64, the parameter float32"):
+        optimizer.step(params, gradients(params), state)
+
+
+def test_a_schedule_must_give_numbers():
+    optimizer = fcnn.sgd(lambda step: float("nan"))
+    params = parameters()
+    with pytest.raises(ValueError, match="the learning rate of step 0 is nan"):
+        optimizer.step(params, gradients(params), optimizer.init(params))

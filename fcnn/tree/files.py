@@ -1,8 +1,7 @@
 """Trees in files: `.npz` archives whose keys are the paths of the leaves."""
 
 import os
-import zipfile
-import zlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ def save(path: str | os.PathLike[str], tree: Tree) -> None:
         if array.dtype.kind not in "biufc":
             raise TypeError(f"tree.save: {place or 'the root'} is not an array of numbers")
     target = Path(path)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
+    temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -58,6 +57,11 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("it holds a single array")
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            arrays = {key: archive[key] for key in archive.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("not all that it holds are arrays")
+        return arrays
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged files
         raise ValueError(f"tree.load: {path} is not a readable .npz file: {error}") from error

@@ -1,20 +1,24 @@
 """What a tree is: taking one apart, putting one together, naming where two differ."""
 
-from collections.abc import Hashable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 Tree: TypeAlias = Any
 
 
-@attrs.frozen
-class Structure:
+class Structure(NamedTuple):
     """What is left of a tree when its leaves are taken out; equal for equal structures."""
 
     kind: type | None  # the class of the node, None for a leaf
     keys: tuple[Hashable, ...] = ()
     children: tuple["Structure", ...] = ()
+
+    def size(self) -> int:
+        """How many leaves there are."""
+        return 1 if self.kind is None else sum([child.size() for child in self.children])
 
     def paths(self, prefix: str = "") -> list[str]:
         """The path of every leaf, in order."""
@@ -65,7 +69,7 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
     Raises ValueError if there are more or fewer leaves than places for them.
     """
     leaves = list(leaves)
-    places = len(structure.paths())
+    places = structure.size()
     if places != len(leaves):
         raise ValueError(f"tree.unflatten: {len(leaves)} leaves for {places} places")
     return _put_together(structure, iter(leaves))
@@ -85,21 +89,34 @@ def check_same_structure(function: str, first: Structure, other: Structure) -> N
 def _take_apart(tree: Tree, leaves: list[Any]) -> Structure:
     kind = type(tree)
     keys: tuple[Hashable, ...]
+    children: Sequence[Any]
     if tree is None:
         return Structure(kind)
     if kind is dict:
-        keys = tuple(sorted(tree))
+        keys = _sorted_keys(tree)
         children = [tree[key] for key in keys]
     elif isinstance(tree, tuple) or kind is list:
         keys = getattr(kind, "_fields", None) or tuple(range(len(tree)))
         children = tree
-    elif attrs.has(kind):
-        keys = tuple(field.name for field in attrs.fields(kind))
-        children = [getattr(tree, str(name)) for name in keys]
+    elif (names := _attrs_fields(kind)) is not None:  # type: ignore[arg-type]
+        keys, children = names, [getattr(tree, name) for name in names]
     else:
         leaves.append(tree)
         return LEAF
-    return Structure(kind, keys, tuple(_take_apart(child, leaves) for child in children))
+    return Structure(kind, keys, tuple([_take_apart(child, leaves) for child in children]))
+
+
+def _sorted_keys(tree: dict[Any, Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(sorted(tree))
+    except TypeError:
+        raise TypeError(f"tree: the keys of a dict have no order: {list(tree)}") from None
+
+
+@cache
+def _attrs_fields(kind: type) -> tuple[str, ...] | None:
+    """The names of the fields of an attrs class; None for any other."""
+    return tuple(field.name for field in attrs.fields(kind)) if attrs.has(kind) else None
 
 
 def _put_together(structure: Structure, leaves: Iterable[Any]) -> Tree:
