@@ -20,7 +20,7 @@ import numpy as np
 
 from fcnn import differences, tree
 from fcnn.arrays import Array, Shape
-from fcnn.layer import Cache, Layer
+from fcnn.layer import Cache, Layer, call_backward, call_forward
 from fcnn.losses import Loss
 from fcnn.tree import Tree
 
@@ -84,7 +84,9 @@ def layer(
         How many random examples, and what they, the parameters and the projections are
         drawn from.
     params, x
-        To check at a point of your own; x with its batch axis.
+        To check at a point of your own; x with its batch axis. Otherwise x is random, and
+        the parameters are the initial ones moved at random: where all of them are 0 or 1,
+        a factor that is forgotten makes no difference.
     approach
         For an x on a kink or tie: a direction like x. The gradient at x is then compared
         with the limit of those at x + d * approach for small d > 0.
@@ -109,14 +111,23 @@ def layer(
     (['params.b', 'params.w', 'x'], True)
     """
     rng = np.random.default_rng(seed)
-    initial, _ = layer.init(rng, in_shape)
-    params = _float64(initial if params is None else params)
+    initial, out_shape = layer.init(rng, in_shape)
+    if params is None:
+        params = tree.map(lambda p: p + 0.5 * rng.standard_normal(np.shape(p)), initial)
+    params = _float64(params)
 
     def forward(arguments: Arguments) -> tuple[Array, Cache]:
-        return layer.forward(arguments.params, arguments.x, np.random.default_rng(seed))
+        generator = np.random.default_rng(seed)
+        y, cache = call_forward(layer, arguments.params, arguments.x, generator)
+        if y.shape[1:] != tuple(out_shape):
+            raise ValueError(
+                f"check: {layer.name}: init announces outputs {tuple(out_shape)}, "
+                f"forward gives {y.shape[1:]}"
+            )
+        return y, cache
 
     def backward(cache: Cache, dy: Array) -> Arguments:
-        return Arguments(*layer.backward(cache, dy))
+        return Arguments(*call_backward(layer, cache, dy))
 
     for _ in range(_REDRAWS):
         point = rng.standard_normal((batch, *in_shape)) if x is None else x.astype(np.float64)

@@ -5,8 +5,10 @@ failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
 """
 
 import json
+import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ import fcnn
 from fcnn import experiment, names, pictures, reports, runs
 from fcnn.data import DataError, Dataset
 from fcnn.progress import Bar
-from fcnn.recipes import REFERENCE
+from fcnn.recipes import RECIPES, REFERENCE
 from fcnn.summary import summarize
 
 FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
@@ -56,6 +58,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object,
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
 
+def _from_recipe(value: float, **limits: Any) -> Any:
+    return typer.Option(help=f"By default what the recipe says: {value} in reference.", **limits)
+
+
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"fcnn {fcnn.__version__}")
@@ -65,7 +71,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Convolutional networks in NumPy alone: train, evaluate and look at them."""
@@ -75,13 +81,14 @@ def main(
 def train(
     data: DataOption = "mnist5k",
     recipe: Annotated[
-        str, typer.Option(help="Settings that belong together; those below override it.")
+        str,
+        typer.Option(help=f"One of {', '.join(RECIPES)}; the settings below override it."),
     ] = REFERENCE.name,
     model: ModelOption = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    momentum: Annotated[float | None, typer.Option()] = None,
+    epochs: Annotated[int | None, _from_recipe(REFERENCE.epochs, min=1)] = None,
+    batch_size: Annotated[int | None, _from_recipe(REFERENCE.batch_size, min=1)] = None,
+    learning_rate: Annotated[float | None, _from_recipe(REFERENCE.learning_rate)] = None,
+    momentum: Annotated[float | None, _from_recipe(REFERENCE.momentum)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything random.")] = 0,
     threads: ThreadsOption = None,
     out: Annotated[
@@ -107,26 +114,26 @@ def train(
                 learning_rate=learning_rate,
                 momentum=momentum,
             )
-            fcnn.sgd(config.learning_rate, config.momentum)
-            built = names.model(config.model, config.classes)
-            runs.initial_parameters(built, config)
             folder = runs.create_folder(out, config)
 
         def on_epoch(record: fcnn.Epoch) -> None:
             bar.close()
             say(reports.epoch_line(record, config.epochs))
 
-        result = experiment.train(
-            config,
-            loaded,
-            folder,
-            threads=threads,
-            begun=begun,
-            on_epoch=on_epoch,
-            on_batch=lambda epoch, step, steps: bar.update(
-                f"Epoch {epoch}/{config.epochs}", step, steps
-            ),
-        )
+        with warnings.catch_warnings():
+            # An overflow ends in a loss that is not finite, and that is an error of its own.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            result = experiment.train(
+                config,
+                loaded,
+                folder,
+                threads=threads,
+                begun=begun,
+                on_epoch=on_epoch,
+                on_batch=lambda epoch, step, steps: bar.update(
+                    f"Epoch {epoch}/{config.epochs}", step, steps
+                ),
+            )
         say("\n" + reports.evaluation(result.evaluation) + "\n")
         say(reports.results(folder, result.pictures, pictures.available()))
         if as_json:
@@ -202,7 +209,16 @@ def data(context: typer.Context) -> None:
 def download() -> None:
     """Fetch all of MNIST into the cache, unless it is there and intact."""
     with _exit_codes(), Bar(shown=True) as bar:
-        folder = fcnn.data.download_mnist(progress=bar.update)
+        place = fcnn.data.status()[1]
+        if place.origin == "FCNN_DATA_DIR":
+            if not place.intact:
+                raise DataError(
+                    f"FCNN_DATA_DIR is set, and MNIST is not complete in {place.folder}; "
+                    "unset it to use the cache"
+                )
+            folder = place.folder
+        else:
+            folder = fcnn.data.download_mnist(progress=bar.update)
         bar.close()
         typer.echo(f"MNIST is complete in {folder}")
 
@@ -234,6 +250,9 @@ def _exit_codes() -> Iterator[None]:
         yield
     except DataError as error:
         _stop(error, NO_DATA)
+    except BrokenPipeError:  # nobody reads any more, as with `fcnn train | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from None
     except (experiment.TrainingError, OSError) as error:
         _stop(error, FAILED)
     except KeyboardInterrupt:

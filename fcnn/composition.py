@@ -13,7 +13,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array, Shape
-from fcnn.layer import Cache, Layer, parameter_gradients
+from fcnn.layer import Cache, Layer, call_backward, call_forward, parameter_gradients
 from fcnn.tree import Tree
 
 
@@ -56,14 +56,15 @@ def chain(*layers: Layer) -> Layer:
             )
         caches = []
         for index, layer in enumerate(layers):
-            x, cache = _call(index, layer, layer.forward, params[index], x, rng)
+            x, cache = _call(index, layer, call_forward, layer, params[index], x, rng)
             caches.append(cache)
         return x, ChainCache(tuple(caches), _leafless(params))
 
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
         grads: list[Tree] = []
         for index in reversed(range(len(layers))):
-            own, dy = _call(index, layers[index], layers[index].backward, cache.caches[index], dy)
+            layer = layers[index]
+            own, dy = _call(index, layer, call_backward, layer, cache.caches[index], dy)
             grads.append(own)
         return tuple(reversed(grads)), dy
 
@@ -73,7 +74,7 @@ def chain(*layers: Layer) -> Layer:
         for index in reversed(range(lowest, len(layers))):
             layer, own_cache = layers[index], cache.caches[index]
             if index > lowest:
-                own, dy = _call(index, layer, layer.backward, own_cache, dy)
+                own, dy = _call(index, layer, call_backward, layer, own_cache, dy)
             else:
                 own = _call(index, layer, parameter_gradients, layer, own_cache, dy)
             grads.append(own)

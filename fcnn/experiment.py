@@ -14,6 +14,7 @@ from fcnn.activations import softmax_forward
 from fcnn.arrays import Array
 from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
+from fcnn.data.loading import NAMES as DATA_NAMES
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
@@ -37,7 +38,7 @@ class Result:
 
 def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settings: Any) -> Config:
     """The config of a run: a recipe, the settings given beside it (None: not given), and
-    what the data says.
+    what the data says. ValueError if they do not go together.
     """
     values = {
         "model": recipe.lines_model if data_name == "synthetic" else recipe.model,
@@ -47,16 +48,27 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
         "momentum": recipe.momentum,
     }
     values |= {name: value for name, value in settings.items() if value is not None}
-    path = Path(data_name).expanduser()
-    values["model"] = names.absolute(str(values["model"]))
-    return Config(
+    classes = number_of_classes(data)
+    in_shape = data[0][0].shape[1:]
+    model_name = names.absolute(str(values.pop("model")))
+    model = names.model(model_name, classes)
+    _, out_shape = model.init(np.random.default_rng(seed), in_shape)
+    if len(out_shape) != 1 or out_shape[0] < classes:
+        raise ValueError(
+            f"the model {model_name} gives outputs {out_shape}, the data has {classes} classes"
+        )
+    config = Config(
         **values,  # type: ignore[arg-type]
-        data=data_name if _is_name(data_name) else str(path.resolve()),
+        data=data_name if data_name in DATA_NAMES else str(Path(data_name).expanduser().resolve()),
+        model=model_name,
+        network=repr(model),
         recipe=recipe.name,
         seed=seed,
-        in_shape=data[0][0].shape[1:],
-        classes=number_of_classes(data),
+        in_shape=in_shape,
+        classes=classes,
     )
+    sgd(config.learning_rate, config.momentum)
+    return config
 
 
 def train(
@@ -182,9 +194,3 @@ def _first_kernels(params: Tree) -> Array | None:
         return params.w
     found = map(_first_kernels, params) if isinstance(params, tuple) else iter(())
     return next((kernels for kernels in found if kernels is not None), None)
-
-
-def _is_name(data_name: str) -> bool:
-    from fcnn.data.loading import NAMES
-
-    return data_name in NAMES

@@ -8,10 +8,10 @@ import numpy as np
 
 from fcnn import tree, workers
 from fcnn.arrays import Array
-from fcnn.layer import Layer, parameter_gradients
+from fcnn.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import Loss
 from fcnn.tree import Tree
-from fcnn.validation import check_examples, positive
+from fcnn.validation import check_examples, check_kind, positive
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
 
@@ -57,6 +57,8 @@ def value_and_grad(
     >>> round(value, 4), grads[1].b.round(4)
     (0.6931, array([ 0.1667, -0.1667], dtype=float32))
     """
+    check_kind("value_and_grad", "model", model, Layer)
+    check_kind("value_and_grad", "loss", loss, Loss)
     positive("value_and_grad", "shard", shard)
     if threads is not None:
         positive("value_and_grad", "threads", threads)
@@ -91,7 +93,7 @@ def batch_gradient(
         raise ValueError(f"value_and_grad: the examples weigh {total} in all, expected more than 0")
 
     def one_shard(i: int) -> BatchGradient:
-        outputs, cache = model.forward(params, x[parts[i]], streams[i])
+        outputs, cache = call_forward(model, params, x[parts[i]], streams[i])
         value, loss_cache = loss.forward(outputs, labels[parts[i]])
         doutputs = loss.backward(loss_cache)
         if len(parts) > 1:

@@ -7,10 +7,10 @@ import numpy as np
 from fcnn import workers
 from fcnn.arrays import Array
 from fcnn.gradients import shards
-from fcnn.layer import Layer
+from fcnn.layer import Layer, call_forward
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.tree import Tree
-from fcnn.validation import check_examples, positive
+from fcnn.validation import check_examples, check_kind, positive
 
 _SHARD = 64  # images at a time: small enough for the caches, large enough to be worth a call
 
@@ -35,12 +35,15 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
     The images go through in parts, on all cores unless `threads` says otherwise; the bits
     do not depend on it. The class of each is `predict(...).argmax(1)`.
     """
+    check_kind("predict", "model", model, Layer)
     if not isinstance(x, np.ndarray) or x.ndim == 0 or len(x) == 0:
         raise ValueError("predict: x is not a batch of at least one example")
     if threads is not None:
         positive("predict", "threads", threads)
     parts = shards(len(x), _SHARD)
-    outputs = workers.run(lambda part: model.forward(params, x[part])[0], parts, threads)
+    outputs = workers.run(
+        lambda part: call_forward(model, params, x[part], None)[0], parts, threads
+    )
     return np.concatenate(outputs)
 
 
@@ -57,6 +60,7 @@ def evaluate(
 
     The classes are those that the model tells apart: K is the width of its output.
     """
+    check_kind("evaluate", "loss", loss, Loss)
     check_examples("evaluate", x, labels)
     outputs = predict(model, params, x, threads=threads)
     value, _ = loss.forward(outputs, labels)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fcnn.arrays import Array, Shape, freeze
+from fcnn.validation import check_kind
 
 Initializer: TypeAlias = Callable[[np.random.Generator, Shape, int, int], Array]
 
@@ -14,6 +15,7 @@ def draw(
     initializer: Initializer, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
 ) -> Array:
     """What an initializer, perhaps the user's, draws: float32, contiguous and read-only."""
+    check_kind("init", "rng", rng, np.random.Generator)
     weights = np.array(initializer(rng, shape, fan_in, fan_out), np.float32, order="C")
     if weights.shape != shape:
         raise ValueError(f"initializer: drew {weights.shape}, asked for {shape}")

@@ -62,11 +62,33 @@ class Layer:
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
 
+def call_forward(
+    layer: Layer, params: Tree, x: Array, rng: np.random.Generator | None
+) -> tuple[Array, Cache]:
+    """`layer.forward`; TypeError unless it returns a pair."""
+    y, cache = _pair_of(layer, "forward", "(output, cache)", layer.forward(params, x, rng))
+    return y, cache
+
+
+def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:
+    """`layer.backward`; TypeError unless it returns a pair."""
+    dparams, dx = _pair_of(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))
+    return dparams, dx
+
+
+def _pair_of(layer: Layer, function: str, pair: str, result: Any) -> tuple[Any, Any]:
+    # An array of two rows would unpack without a word.
+    if not isinstance(result, tuple) or len(result) != 2:
+        kind = type(result).__name__
+        raise TypeError(f"{layer.name}: {function} must return the tuple {pair}, not {kind}")
+    return result
+
+
 def parameter_gradients(layer: Layer, cache: Cache, dy: Array) -> Tree:
     """The gradients of a layer's parameters alone, by its cheaper way if it has one."""
     if layer.backward_params is not None:
         return layer.backward_params(cache, dy)
-    return layer.backward(cache, dy)[0]
+    return call_backward(layer, cache, dy)[0]
 
 
 def layer_without_parameters(

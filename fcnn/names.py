@@ -1,9 +1,11 @@
 """From names to things: models, own ones in files too, and recipes."""
 
 import difflib
-import importlib.util
 import inspect
-from collections.abc import Callable, Iterable
+import runpy
+import sys
+import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -42,9 +44,7 @@ def model(name: str, classes: int) -> Layer:
         return named
     if ":" not in name:
         raise ValueError(f"{unknown('model', name, MODELS)}, or FILE.py:FUNCTION")
-    function = _function(name)
-    takes_classes = "classes" in inspect.signature(function).parameters
-    own = function(classes=classes) if takes_classes else function()
+    own = _own_model(name, classes)
     if not isinstance(own, Layer):
         raise ValueError(f"model: {name} returned a {type(own).__name__}, expected a Layer")
     return own
@@ -66,19 +66,33 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
 
 
-def _function(name: str) -> Callable[..., Layer]:
+def _own_model(name: str, classes: int) -> object:
+    """What a function in a file returns; an error in it is told with the line it is in."""
     file, function_name = name.rsplit(":", 1)
     path = Path(file).expanduser()
     if not path.is_file():
         raise ValueError(f"model: there is no file {file}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"model: {file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
-        raise ValueError(f"model: {unknown('function', function_name, functions)} in {file}")
-    found: Callable[..., Layer] = function
-    return found
+    # The file may import others that lie beside it.
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        functions = runpy.run_path(str(path), run_name=path.stem)
+        function = functions.get(function_name)
+        if not callable(function):
+            known = [key for key, value in functions.items() if inspect.isfunction(value)]
+            raise ValueError(f"model: {unknown('function', function_name, known)} in {file}")
+        takes_classes = "classes" in inspect.signature(function).parameters
+        return function(classes=classes) if takes_classes else function()
+    except SyntaxError as error:
+        raise ValueError(f"model: {error.msg} in line {error.lineno} of {file}") from error
+    except Exception as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if _same(f, path)]
+        if not lines:
+            raise
+        kind = type(error).__name__
+        raise ValueError(f"model: {kind} in line {lines[-1]} of {file}: {error}") from error
+    finally:
+        sys.path.pop(0)
+
+
+def _same(frame: traceback.FrameSummary, path: Path) -> bool:
+    return Path(frame.filename).resolve() == path.resolve()

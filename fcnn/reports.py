@@ -38,6 +38,7 @@ def evaluation(result: Evaluation) -> str:
     rows = [
         [str(label), f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
         for label, accuracy in enumerate(result.per_class_accuracy)
+        if counts[label] or result.confusion[:, label].any()
     ]
     return "\n".join(
         [
@@ -78,7 +79,7 @@ def results(folder: Path, pictures: Sequence[Path], pictures_available: bool) ->
     if pictures:
         lines.append(f"Pictures: {', '.join(path.name for path in pictures)}")
     elif not pictures_available:
-        lines.append("For pictures too: pip install 'fcnn[pictures]'")
+        lines.append("For pictures too: pip install matplotlib, the extra [pictures] of fcnn")
     return "\n".join(lines)
 
 
@@ -114,6 +115,8 @@ def data_status(sets: Sequence[DataStatus]) -> str:
     blocks = []
     for data in sets:
         images = f"{data.train:,} training and {data.test:,} test images"
+        if not any(file.present for file in data.files):
+            images = "not there; `fcnn data download` fetches it"
         lines = [f"{data.name} ({data.origin}): {images}", f"  {data.folder}"]
         rows = [
             [

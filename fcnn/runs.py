@@ -37,10 +37,13 @@ class RunError(ValueError):
 
 @attrs.frozen
 class Config:
-    """All that is needed to do a run again. Data and models in files have absolute paths."""
+    """All that is needed to do a run again. Data and models in files have absolute paths;
+    the network is the model as it prints, by which a file that has changed is noticed.
+    """
 
     data: str
     model: str
+    network: str
     recipe: str
     epochs: int
     batch_size: int
@@ -75,6 +78,8 @@ def create_folder(out: str | os.PathLike[str] | None, config: Config) -> Path:
         folder = Path(out)
         if (folder / "config.json").exists():
             raise RunError(f"{folder} holds a run already; choose another folder")
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder} is a file; choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     stem = f"{_slug(config.data)}-{_slug(config.model)}"
@@ -125,8 +130,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     config = read_config(folder)
     try:
         model = names.model(config.model, config.classes)
+        if config.model not in names.MODELS and repr(model) != config.network:
+            raise RunError(
+                f"{folder}: {config.model} has changed\n  was {config.network}\n  is  {model!r}"
+            )
         like = initial_parameters(model, config)
         return Run(folder, config, model, tree.load(folder / "params.npz", like))
+    except RunError:
+        raise
     except FileNotFoundError:
         raise RunError(f"{folder} holds no params.npz: the run did not finish") from None
     except ValueError as error:

@@ -14,7 +14,7 @@ from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer
 from fcnn.tree import Tree
-from fcnn.validation import check_examples, positive
+from fcnn.validation import check_examples, check_kind, positive
 
 Examples: TypeAlias = tuple[Array, Array]
 OnBatch: TypeAlias = Callable[[int, int], None]
@@ -54,7 +54,7 @@ def fit(
     start: Epoch | None = None,
     on_batch: OnBatch | None = None,
 ) -> Iterator[Epoch]:
-    """Train a model; yields one record after each epoch.
+    """Train a model; yields one record, an `Epoch`, after each epoch.
 
     Parameters
     ----------
@@ -91,6 +91,9 @@ def fit(
     >>> [record.test_accuracy for record in records][-1]
     1.0
     """
+    check_kind("fit", "model", model, Layer)
+    check_kind("fit", "optimizer", optimizer, Optimizer)
+    check_kind("fit", "loss", loss, Loss)
     x, labels = train
     check_examples("fit", x, labels)
     positive("fit", "epochs", epochs)

@@ -93,6 +93,12 @@ def check_examples(function: str, x: Array, labels: Array) -> None:
         raise ValueError(f"{function}: the batch is empty, N=0")
 
 
+def check_kind(function: str, name: str, value: Any, kind: type) -> None:
+    """An instance of a class; TypeError otherwise."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{function}: {name} is {_kind(value)}, expected a {kind.__name__}")
+
+
 def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
     """An int, or a sequence of two, as (vertical, horizontal)."""
     values = (value, value) if _is_integer(value) else value

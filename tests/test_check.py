@@ -160,3 +160,26 @@ def test_outputs_that_are_not_finite_are_noticed():
     layer = layer_like(fcnn.relu, forward=lambda params, x, rng=None: (x * np.nan, x))
     with pytest.raises(check.GradientMismatch, match="the output has values that are not finite"):
         check.layer(layer, (3,))
+
+
+def test_a_factor_that_is_one_at_first_is_not_forgotten():
+    def forward(params, x, rng=None):
+        return params * x, (params, x)
+
+    def forgetful(cache, dy):
+        _, x = cache
+        return (dy * x).sum(0), dy  # should be dy * params
+
+    gain = fcnn.Layer(
+        "gain", lambda rng, shape: (np.ones(shape, np.float32), shape), forward, forgetful
+    )
+    with pytest.raises(check.GradientMismatch, match="by x is wrong"):
+        check.layer(gain, (4,))
+
+
+def test_outputs_of_another_shape_than_announced_are_noticed():
+    wrong = fcnn.Layer(
+        "wrong", lambda rng, shape: ((), (7,)), fcnn.relu.forward, fcnn.relu.backward
+    )
+    with pytest.raises(ValueError, match=r"init announces outputs \(7,\), forward gives \(3,\)"):
+        check.layer(wrong, (3,))

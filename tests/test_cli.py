@@ -126,13 +126,22 @@ def test_a_model_of_ones_own():
         "def small(classes):\n    return fcnn.chain(fcnn.flatten, fcnn.dense(classes))\n"
         "def fixed():\n    return fcnn.chain(fcnn.flatten, fcnn.dense(7))\n"
         "def nothing():\n    return 3\n"
+        "def broken():\n    return undefined\n"
+        "def narrow():\n    return fcnn.chain(fcnn.flatten, fcnn.dense(2))\n"
     )
+    Path("bad.py").write_text("def small(:\n")
     run = json.loads(call("train", *LINES, "--json", "--model", "mine.py:small").stdout)["run"]
     assert Path(run).name == "synthetic-small-1"
     assert fcnn.load_run(run).config.model == f"{Path('mine.py').resolve()}:small"
     call("evaluate", run)
     call("train", *LINES, "--quiet", "--model", "mine.py:fixed")
+    text = Path("mine.py").read_text()
+    Path("mine.py").write_text(text.replace("flatten,", "flatten, fcnn.relu,", 1))
+    assert "mine.py:small has changed" in call("evaluate", run, code=2).stderr
     for name, text in [
+        ("mine.py:broken", "model: NameError in line 9 of "),
+        ("mine.py:narrow", "narrow gives outputs (2,), the data has 3 classes"),
+        ("bad.py:small", "in line 1 of "),
         ("mine.py:smal", "unknown function 'smal'; did you mean 'small'?"),
         ("mine.py:nothing", "returned a int, expected a Layer"),
         ("other.py:small", "there is no file "),
@@ -172,6 +181,7 @@ def test_classes_without_test_images_are_null_in_json():
         (["train", "--epochs", "0"], 2, "epochs"),
         (["train", "--threads", "0"], 2, "threads"),
         (["train", "--data", "nowhere/none.npz"], 3, "does not exist"),
+        (["train", "--data", ""], 2, "unknown data ''"),
         (["evaluate", "nowhere"], 2, "nowhere is not a run"),
         (["nonsense"], 2, "nonsense"),
     ],
@@ -263,7 +273,7 @@ def test_data_says_what_is_there(monkeypatch, tmp_path):
 def test_without_matplotlib_one_line_says_how_to_get_pictures(monkeypatch):
     monkeypatch.setattr("fcnn.pictures.available", lambda: False)
     text = call("train", *LINES).stdout
-    assert "pip install 'fcnn[pictures]'" in text.splitlines()[-1]
+    assert "pip install matplotlib" in text.splitlines()[-1]
     assert not list(Path("runs/synthetic-lines_cnn-1").glob("*.png"))
 
 
@@ -287,3 +297,22 @@ def test_help_names_every_command():
     text = call("--help").stdout
     for command in ("train", "evaluate", "summary", "data"):
         assert command in text
+
+
+def test_out_may_not_be_a_file():
+    Path("file").write_text("")
+    assert "file is a file" in call("train", *LINES, "--out", "file", code=2).stderr
+
+
+def test_download_does_not_fill_a_cache_that_nobody_reads(monkeypatch, tmp_path):
+    monkeypatch.setenv("FCNN_DATA_DIR", str(tmp_path))
+    stderr = call("data", "download", code=3).stderr
+    assert "FCNN_DATA_DIR is set, and MNIST is not complete in" in stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes and true")
+def test_nobody_reading_is_no_traceback():
+    command = f"{sys.executable} -m fcnn train --data synthetic --epochs 3 | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert "Errno" not in done.stderr

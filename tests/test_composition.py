@@ -121,3 +121,34 @@ def test_models_take_classes_and_have_exact_gradients(name):
     model = getattr(fcnn.models, name)(classes=4)
     assert model.init(np.random.default_rng(0), (1, 14, 14))[1] == (4,)
     assert fcnn.check.layer(model, (1, 14, 14), batch=2).worst < 1e-6
+
+
+def test_layers_that_return_no_pair_are_named():
+    def layer(forward, backward):
+        return fcnn.Layer("mine", lambda rng, shape: ((), shape), forward, backward)
+
+    x, labels = np.ones((2, 3), np.float32), np.array([0, 1])
+    no_cache = layer(lambda params, x, rng=None: x, fcnn.relu.backward)
+    with pytest.raises(TypeError, match=r"mine: forward must return the tuple \(output, cache\)"):
+        fcnn.chain(no_cache).forward(((),), x)
+    no_dparams = layer(fcnn.relu.forward, lambda cache, dy: dy)
+    for model in (fcnn.chain(fcnn.dense(3), no_dparams), no_dparams):
+        params, _ = model.init(np.random.default_rng(0), (3,))
+        f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy)
+        with pytest.raises(TypeError, match=r"backward must return the tuple \(dparams, dx\)"):
+            f(params, x, labels)
+
+
+def test_what_is_not_of_its_kind_is_refused():
+    model, x, labels = fcnn.models.linear(), np.ones((2, 1, 2, 2), np.float32), np.array([0, 1])
+    for call, text in [
+        (lambda: fcnn.value_and_grad(model, fcnn.softmax_cross_entropy_forward), "expected a Loss"),
+        (lambda: fcnn.value_and_grad(fcnn.conv2d, fcnn.cross_entropy), "expected a Layer"),
+        (lambda: fcnn.predict(fcnn.conv2d, (), x), "expected a Layer"),
+        (lambda: fcnn.evaluate(model, (), x, labels, loss=3), "loss is a int, expected a Loss"),
+        (lambda: fcnn.fit(model, (), 0.1, (x, labels), epochs=1, batch_size=1, seed=0),
+         "expected a Optimizer"),
+        (lambda: model.init(0, (1, 2, 2)), "rng is a int, expected a Generator"),
+    ]:  # fmt: skip
+        with pytest.raises(TypeError, match=text):
+            call()

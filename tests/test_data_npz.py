@@ -68,13 +68,20 @@ def test_floats_are_taken_as_they_are(arrays, load, dtype):
     ],
 )
 def test_channels_last_are_moved(arrays, load, stored, loaded):
-    pixels = np.arange(np.prod(stored), dtype=np.float32).reshape(stored)
+    pixels = np.linspace(0, 1, int(np.prod(stored)), dtype=np.float32).reshape(stored)
     arrays["x_train"], arrays["x_test"] = np.stack([pixels] * 6), np.stack([pixels] * 3)
     (x_train, _), _ = load(arrays)
     assert x_train.flags.c_contiguous
     expected = pixels if stored == loaded else pixels.transpose(2, 0, 1)
     assert expected.shape == loaded
     np.testing.assert_array_equal(x_train[0], expected)
+
+
+def test_floats_up_to_255_are_refused_rather_than_trained_on(arrays, load):
+    arrays["x_test"] = arrays["x_test"].astype(np.float32)
+    arrays["x_test"][0, 0, 0] = 255
+    with pytest.raises(data.DataError, match="x_test: floats go up to 255, expected 0 to 1"):
+        load(arrays)
 
 
 def test_a_column_of_labels_is_flattened(arrays, load):

@@ -52,6 +52,8 @@ def load(
         return mnist(progress=progress)
     if text == "synthetic":
         return synthetic_lines(seed)
+    if not text.strip():
+        raise ValueError(_unknown(text))
     return _load_path(text)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 CHANNEL_COUNTS = (1, 3)
+GREATEST_FLOAT = 16  # beyond what any usual scaling gives: bytes stored as floats
 
 
 def npz_file(path: str | os.PathLike[str]) -> Dataset:
@@ -103,6 +104,12 @@ def _images(source: str, images: Array) -> Array:
         converted: Array = images.astype(np.float32, order="C")
     if not np.isfinite(converted).all():
         raise DataError(f"{source}: images must be finite in float32")
+    greatest = np.abs(converted).max(initial=0)
+    if greatest > GREATEST_FLOAT:
+        raise DataError(
+            f"{source}: floats go up to {greatest:g}, expected 0 to 1;"
+            " divide them by 255, or give uint8"
+        )
     return converted
 
 

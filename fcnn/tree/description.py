@@ -29,13 +29,17 @@ def describe(tree: Tree, *, values: bool = False) -> str:
     pairs = [(path, np.asarray(leaf)) for path, leaf in leaves_with_path(tree)]
     lines = [_line(path, array, values) for path, array in pairs]
     parameters = sum(array.size for _, array in pairs)
-    arrays = f"{len(pairs)} array{'' if len(pairs) == 1 else 's'}"
-    return "\n".join([*lines, f"{arrays}, {parameters:,} parameters"])
+    counts = f"{_count(len(pairs), 'array')}, {_count(parameters, 'parameter')}"
+    return "\n".join([*lines, counts])
 
 
 def form(array: Array) -> str:
     """The dtype and shape of an array: `float32[8,1,3,3]`."""
     return f"{array.dtype}[{','.join(map(str, array.shape))}]"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _line(path: str, array: Array, values: bool) -> str:

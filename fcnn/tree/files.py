@@ -16,7 +16,7 @@ def save(path: str | os.PathLike[str], tree: Tree) -> None:
     """Write a tree of arrays to an `.npz` file, with the paths of the leaves as its keys.
 
     The file appears whole or not at all: it is written beside its place and renamed.
-    Raises TypeError for a leaf that is not an array of numbers.
+    Raises TypeError for a leaf that is neither a number nor an array of numbers.
     """
     arrays = {place: np.asarray(leaf) for place, leaf in leaves_with_path(tree)}
     for place, array in arrays.items():
