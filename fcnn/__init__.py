@@ -3,6 +3,9 @@
 Every forward pass returns (output, cache), every gradient is written by hand in a separate
 backward function, parameters are immutable trees, and nothing else hides anywhere.
 
+What a function returns may share memory with its arguments or its cache (flatten returns a
+view, softmax keeps its output), and no function writes to either: treat arrays as values.
+
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
 width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K dense in and
 out (K also: classes).

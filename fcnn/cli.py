@@ -231,7 +231,7 @@ def _load(name: str, seed: int, bar: Bar) -> Dataset:
 
 
 def _print_json(content: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(content))
+    typer.echo(json.dumps(content, allow_nan=False))
 
 
 @contextmanager

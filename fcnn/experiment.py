@@ -123,11 +123,11 @@ def train(
         runs.write_history(folder, history)
         on_epoch(record)
         params = record.params
-        if not math.isfinite(record.train_loss):
-            raise TrainingError(
-                f"the loss of epoch {record.epoch} is {record.train_loss}: "
-                "try a smaller learning rate"
-            )
+        for loss in (record.train_loss, record.test_loss):
+            if loss is not None and not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss of epoch {record.epoch} is {loss}: try a smaller learning rate"
+                )
     tree.save(folder / "params.npz", params)
     run = Run(folder, config, model, params)
     result, probabilities = assess(run, test_set, threads=threads)

@@ -10,6 +10,7 @@ from fcnn import tree, workers
 from fcnn.arrays import Array
 from fcnn.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import Loss
+from fcnn.rewriting import faster
 from fcnn.tree import Tree
 from fcnn.validation import check_examples, check_kind, positive
 
@@ -87,6 +88,7 @@ def batch_gradient(
     check_examples("value_and_grad", x, labels)
     parts = shards(len(x), shard)
     streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
+    model = faster(model)
     weights = [float(loss.weight(labels[part])) for part in parts]
     total = sum(weights)
     if not total > 0:

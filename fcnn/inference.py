@@ -9,6 +9,7 @@ from fcnn.arrays import Array
 from fcnn.gradients import shards
 from fcnn.layer import Layer, call_forward
 from fcnn.losses import Loss, softmax_cross_entropy
+from fcnn.rewriting import faster
 from fcnn.tree import Tree
 from fcnn.validation import check_examples, check_kind, positive
 
@@ -40,6 +41,7 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
         raise ValueError("predict: x is not a batch of at least one example")
     if threads is not None:
         positive("predict", "threads", threads)
+    model = faster(model)
     parts = shards(len(x), _SHARD)
     outputs = workers.run(
         lambda part: call_forward(model, params, x[part], None)[0], parts, threads

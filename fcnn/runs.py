@@ -117,7 +117,7 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, readable and with a newline at its end."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

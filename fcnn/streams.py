@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from fcnn.validation import whole_number
+
 PARAMETERS: Final = 0
 ORDER: Final = 1
 FORWARD: Final = 2
@@ -15,5 +17,10 @@ DATA: Final = 3
 
 
 def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
-    """The generator of one purpose, a constant of this module, in one epoch."""
+    """The generator of one purpose, a constant of this module, in one epoch.
+
+    Raises TypeError or ValueError for a seed that is not an integer of at least 0: without
+    one, NumPy would take entropy from the system.
+    """
+    whole_number("generator", "seed", seed, 0)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))

@@ -14,7 +14,7 @@ from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer
 from fcnn.tree import Tree
-from fcnn.validation import check_examples, check_kind, positive
+from fcnn.validation import check_examples, check_kind, positive, whole_number
 
 Examples: TypeAlias = tuple[Array, Array]
 OnBatch: TypeAlias = Callable[[int, int], None]
@@ -24,9 +24,9 @@ OnBatch: TypeAlias = Callable[[int, int], None]
 class Epoch:
     """What stands after an epoch: parameters, optimizer state, and how well it went.
 
-    Losses are means over examples, accuracies fractions. Those of the training set are
-    taken batch by batch, as the parameters were at the time; those of the test set, None
-    without one, after the epoch. Seconds are wall time, evaluation included.
+    Losses are means over examples (weighted, if the loss is), accuracies fractions. Those
+    of the training set are taken batch by batch, as the parameters were at the time; those
+    of the test set, None without one, after the epoch. Seconds are wall time, evaluation included.
     """
 
     epoch: int
@@ -98,6 +98,7 @@ def fit(
     check_examples("fit", x, labels)
     positive("fit", "epochs", epochs)
     positive("fit", "batch_size", batch_size)
+    whole_number("fit", "seed", seed, 0)
     if test is not None:
         check_examples("fit", *test)
 
@@ -106,14 +107,16 @@ def fit(
         order = streams.generator(seed, streams.ORDER, epoch).permutation(len(x))
         rng = streams.generator(seed, streams.FORWARD, epoch)
         steps = -(-len(x) // batch_size)
-        total_loss, total_right = 0.0, 0
+        total_loss, total_weight, total_right = 0.0, 0.0, 0
         for step in range(steps):
             batch = order[step * batch_size : (step + 1) * batch_size]
             result = batch_gradient(
                 model, loss, params, x[batch], labels[batch], rng, threads=threads
             )
             params, state = optimizer.step(params, result.grads, state)
-            total_loss += result.value * len(batch)
+            weight = float(loss.weight(labels[batch]))
+            total_loss += weight * result.value
+            total_weight += weight
             total_right += _count_right(result.outputs, labels[batch])
             if on_batch is not None:
                 on_batch(step + 1, steps)
@@ -122,7 +125,7 @@ def fit(
             epoch=epoch,
             params=params,
             state=state,
-            train_loss=total_loss / len(x),
+            train_loss=total_loss / total_weight,
             train_accuracy=total_right / len(x),
             test_loss=tested.loss if tested else None,
             test_accuracy=tested.accuracy if tested else None,

@@ -109,13 +109,18 @@ def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
     return int(values[0]), int(values[1])
 
 
-def positive(function: str, name: str, value: Any) -> int:
-    """An integer of at least 1."""
+def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
+    """An integer of at least the minimum."""
     if not _is_integer(value):
         raise TypeError(f"{function}: {name} is {value!r}, expected an int")
-    if value < 1:
-        raise ValueError(f"{function}: {name} is {value!r}, expected at least 1")
+    if value < minimum:
+        raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
     return int(value)
+
+
+def positive(function: str, name: str, value: Any) -> int:
+    """An integer of at least 1."""
+    return whole_number(function, name, value, 1)
 
 
 def _is_integer(value: Any) -> bool:

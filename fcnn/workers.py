@@ -5,6 +5,7 @@ is held to one thread meanwhile. With one BLAS thread per product, what a shard 
 does not depend on how many threads there are, to the last bit.
 """
 
+import contextvars
 import os
 import threading
 from collections import deque
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from fcnn.memory import keep_freed_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,6 +29,7 @@ def run(
     calls may come from several threads or from inside of each other.
     """
     count = available_cores() if threads is None else threads
+    keep_freed_memory()
     with _one_blas_thread():
         if min(count, len(items)) == 1:
             return [function(item) for item in items]
@@ -44,6 +48,7 @@ def _run_in_threads(
 ) -> list[Result]:
     waiting = deque(range(len(items)))
     results: list[Any] = [None] * len(items)
+    contexts = [contextvars.copy_context() for _ in items]
 
     def take_items() -> None:
         while waiting:
@@ -51,7 +56,8 @@ def _run_in_threads(
                 place = waiting.popleft()
             except IndexError:  # another thread was faster
                 return
-            results[place] = function(items[place])
+            # A thread has numpy.errstate of its own; what the caller set holds for all.
+            results[place] = contexts[place].run(function, items[place])
 
     pool = _pool(count - 1)
     helpers = [pool.submit(take_items) for _ in range(count - 1)]

@@ -175,6 +175,17 @@ def test_a_forked_child_computes_on_its_own_threads():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_error_states_of_the_caller_hold_in_every_thread(threads):
+    x, labels = batch(64)
+    params = tree.map(lambda p: p * np.float32(1e30), PARAMS)
+    f = fcnn.value_and_grad(MODEL, LOSS, threads=threads)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        f(params, x, labels)
+    with np.errstate(all="ignore"):
+        f(params, x, labels)
+
+
 def test_an_error_in_one_shard_reaches_the_caller_and_the_pool_goes_on():
     x, labels = batch(64)
     labels[40] = 7

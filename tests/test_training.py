@@ -75,6 +75,31 @@ def test_losses_and_accuracies_are_means_over_the_examples_as_they_were_seen():
     assert record.test_loss == pytest.approx(loss, rel=1e-5)
 
 
+def test_a_weighted_loss_has_the_same_mean_in_training_and_test():
+    w = np.array([1.0, 9.0, 0.1])
+    softmax = fcnn.softmax_cross_entropy
+
+    def forward(outputs, labels):
+        values = [
+            softmax.forward(outputs[i : i + 1], labels[i : i + 1])[0] for i in range(len(labels))
+        ]
+        return float(np.average(values, weights=w[labels])), softmax.forward(outputs, labels)[1]
+
+    weighted = fcnn.Loss("weighted", forward, softmax.backward, lambda y: float(w[y].sum()))
+    frozen = fcnn.Optimizer(init=lambda p: (), step=lambda p, g, s: (p, s))
+    subset = TRAIN[0][:37], TRAIN[1][:37]
+    (record,) = fcnn.fit(
+        MODEL, PARAMS, frozen, subset, epochs=1, batch_size=8, seed=0, loss=weighted, test=subset
+    )
+    assert record.train_loss == pytest.approx(record.test_loss, rel=1e-5)
+
+
+def test_a_seed_is_needed():
+    for seed, error in ((None, TypeError), (-1, ValueError), (0.5, TypeError)):
+        with pytest.raises(error, match="fit: seed is"):
+            run(seed=seed)
+
+
 def test_without_a_test_set_there_are_no_test_figures():
     (record,) = run(epochs=1, test=None)
     assert record.test_loss is None
