@@ -6,6 +6,11 @@ backward function, parameters are immutable trees, and nothing else hides anywhe
 What a function returns may share memory with its arguments or its cache (flatten returns a
 view, softmax keeps its output), and no function writes to either: treat arrays as values.
 
+Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
+softmax), pooling (max_pool2d), reshaping (flatten), composition (chain), losses. What runs
+them: gradients (value_and_grad), optimizers (sgd), training (fit), inference (predict,
+evaluate). Also models, data, tree (trees of parameters) and check (gradients).
+
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
 width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K dense in and
 out (K also: classes).

@@ -58,7 +58,7 @@ def chain(*layers: Layer) -> Layer:
         for index, layer in enumerate(layers):
             x, cache = _call(index, layer, call_forward, layer, params[index], x, rng)
             caches.append(cache)
-        return x, ChainCache(tuple(caches), _leafless(params))
+        return x, ChainCache(tuple(caches), _below_all_parameters(params))
 
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
         grads: list[Tree] = []
@@ -69,7 +69,7 @@ def chain(*layers: Layer) -> Layer:
         return tuple(reversed(grads)), dy
 
     def backward_params(cache: ChainCache, dy: Array) -> Tree:
-        lowest = len(cache.leafless)
+        lowest = len(cache.below)
         grads: list[Tree] = []
         for index in reversed(range(lowest, len(layers))):
             layer, own_cache = layers[index], cache.caches[index]
@@ -78,23 +78,22 @@ def chain(*layers: Layer) -> Layer:
             else:
                 own = _call(index, layer, parameter_gradients, layer, own_cache, dy)
             grads.append(own)
-        return (*cache.leafless, *reversed(grads))
+        return (*cache.below, *reversed(grads))
 
     return Layer("chain", init, forward, backward, backward_params, children=layers)
 
 
 @attrs.frozen(eq=False)
 class ChainCache:
-    """The caches of the layers, and the parameters of those below all that have any.
-
-    Such parameters have no leaves, so they are their own gradients.
+    """The caches of the layers; and the empty parameters of the first layers, those below all
+    that have any. No gradient needs to reach them, and they are their own gradients.
     """
 
     caches: tuple[Cache, ...]
-    leafless: tuple[Tree, ...]
+    below: tuple[Tree, ...]
 
 
-def _leafless(params: tuple[Tree, ...]) -> tuple[Tree, ...]:
+def _below_all_parameters(params: tuple[Tree, ...]) -> tuple[Tree, ...]:
     lowest = next((i for i, own in enumerate(params) if tree.leaves(own)), len(params))
     return params[:lowest]
 

@@ -1,26 +1,21 @@
-"""Two-dimensional convolution by row windows.
+"""Two-dimensional convolution.
 
 y[n, f, i, j] = b[f] + sum over c, p, q of w[f, c, p, q] * x[n, c, i*SH + p, j*SW + q]
 
-with x padded by zeros: a cross-correlation, as in every library of the field.
-
-In memory order, (H, C, W, N), the KH rows that a row of the output sees lie one after the
-other. So only the KW horizontal shifts of the image are copied, side by side in each row
-of a buffer; a view of KH consecutive rows of it is then the matrix that im2col would have
-built, and windows of neighbouring rows overlap in memory. One batched product of the
-kernel with these row windows is the whole convolution.
+with x padded by zeros: a cross-correlation, as in every library of the field. Forward, it
+is one batched product of the kernel with the row windows of x; see `fcnn.row_windows`.
 """
 
 from typing import Any
 
 import attrs
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from fcnn.arrays import Array, Pair, Shape, as_images, batch_innermost
 from fcnn.geometry import image_shape, output_size
-from fcnn.initializers import Initializer, draw, he_normal, zeros
+from fcnn.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layer import Layer
+from fcnn.row_windows import row_windows, spread
 from fcnn.validation import (
     IMAGES,
     check_axes,
@@ -38,6 +33,18 @@ class Conv2dParams:
 
     w: Array
     b: Array
+
+
+@attrs.frozen(eq=False)
+class Conv2dCache:
+    """What the backward pass needs: the parameters, the row windows of x and the shapes."""
+
+    params: Conv2dParams
+    windows: Array  # (OH, KH*KW*C, OW*N)
+    in_shape: Shape
+    out_shape: Shape
+    stride: Pair
+    padding: Pair
 
 
 def conv2d(
@@ -80,13 +87,14 @@ def conv2d(
         ),
         backward=lambda cache, dy: conv2d_backward(cache, dy),
         backward_params=lambda cache, dy: conv2d_backward_params(cache, dy),
-        settings={"features": features, "kernel": kernel, "stride": stride, "padding": padding},
+        settings={"features": features, "kernel": kernel, "stride": stride, "padding": padding}
+        | named_unless_usual(initializer),
     )
 
 
 def conv2d_forward(
     params: Conv2dParams, x: Array, *, stride: int | Pair = 1, padding: int | Pair = 0
-) -> tuple[Array, "Conv2dCache"]:
+) -> tuple[Array, Conv2dCache]:
     """Convolve a batch of images with a kernel.
 
     Parameters
@@ -124,7 +132,7 @@ def conv2d_forward(
     N, _, H, W = x.shape
     F, _, KH, KW = params.w.shape
     OH, OW = output_size("conv2d", (H, W), (KH, KW), stride, padding, "kernel")
-    windows = _row_windows(batch_innermost(x), (KH, KW), stride, padding, (OH, OW))
+    windows = row_windows(batch_innermost(x), (KH, KW), stride, padding, (OH, OW))
     # (F, C, KH, KW) -> (F, KH, KW, C): the order of the rows of a window
     kernel = params.w.transpose(0, 2, 3, 1).reshape(F, -1)
     y = np.matmul(kernel, windows)  # (F, KH*KW*C) @ (OH, KH*KW*C, OW*N) -> (OH, F, OW*N)
@@ -133,7 +141,7 @@ def conv2d_forward(
     return as_images(y.reshape(OH, F, OW, N)), cache
 
 
-def conv2d_backward(cache: "Conv2dCache", dy: Array) -> tuple[Conv2dParams, Array]:
+def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]:
     """Gradients of the parameters and of x, from dy (N, F, OH, OW).
 
     dx is a convolution again: of dy, spread by the stride, with the flipped kernel.
@@ -142,15 +150,15 @@ def conv2d_backward(cache: "Conv2dCache", dy: Array) -> tuple[Conv2dParams, Arra
     N, C, H, W = cache.in_shape
     KH, KW = cache.params.w.shape[2:]
     offset = (KH - 1 - cache.padding[0], KW - 1 - cache.padding[1])
-    rows = _spread(batch_innermost(dy), cache.stride)
-    windows = _row_windows(rows, (KH, KW), (1, 1), offset, (H, W))
+    rows = spread(batch_innermost(dy), cache.stride)
+    windows = row_windows(rows, (KH, KW), (1, 1), offset, (H, W))
     # (F, C, KH, KW) -> (C, KH, KW, F), turned by half a circle
     kernel = cache.params.w[:, :, ::-1, ::-1].transpose(1, 2, 3, 0).reshape(C, -1)
     dx = np.matmul(kernel, windows)  # (C, KH*KW*F) @ (H, KH*KW*F, W*N) -> (H, C, W*N)
     return dparams, as_images(dx.reshape(H, C, W, N))
 
 
-def conv2d_backward_params(cache: "Conv2dCache", dy: Array) -> Conv2dParams:
+def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
     """Gradients of the parameters alone: dw[f, c, p, q] = sum of dy[f] * x shifted by p, q."""
     check_gradient("conv2d_backward", dy, cache.out_shape, cache.params.w.dtype)
     F, C, KH, KW = cache.params.w.shape
@@ -160,62 +168,6 @@ def conv2d_backward_params(cache: "Conv2dCache", dy: Array) -> Conv2dParams:
     dw = np.matmul(cache.windows, columns).sum(0)  # (OH, KH*KW*C, F) -> (KH*KW*C, F)
     dw = dw.reshape(KH, KW, C, F).transpose(3, 2, 0, 1)  # -> (F, C, KH, KW)
     return Conv2dParams(w=np.ascontiguousarray(dw), b=rows.sum((0, 2, 3)))
-
-
-@attrs.frozen(eq=False)
-class Conv2dCache:
-    """What the backward pass needs: the parameters, the row windows of x and the shapes."""
-
-    params: Conv2dParams
-    windows: Array  # (OH, KH*KW*C, OW*N)
-    in_shape: Shape
-    out_shape: Shape
-    stride: Pair
-    padding: Pair
-
-
-def _row_windows(rows: Array, kernel: Pair, stride: Pair, offset: Pair, out: Pair) -> Array:
-    """All windows of a row of the output as one matrix, for every row, by an overlapping view.
-
-    rows is (H, C, W, N). Output pixel (i, j) sees the kernel's shape of pixels from
-    (i*SH - offset[0], j*SW - offset[1]) on; what lies outside the image is zero. The
-    offset is the padding of a convolution; it may be negative. Returns a read-only
-    (OH, KH*KW*C, OW*N).
-    """
-    (H, C, W, N), (KH, KW), (SH, SW), (OH, OW) = rows.shape, kernel, stride, out
-    height = (OH - 1) * SH + KH
-    buffer = np.empty((height, KW, C, OW, N), rows.dtype)
-    top, bottom = _overlap(H, 1, offset[0], height)
-    buffer[:top] = 0
-    buffer[bottom:] = 0
-    inside, source = buffer[top:bottom], rows[top - offset[0] : bottom - offset[0]]
-    for shift in range(KW):
-        left, right = _overlap(W, SW, offset[1] - shift, OW)
-        inside[:, shift, :, :left] = 0
-        inside[:, shift, :, right:] = 0
-        if left < right:
-            first, last = left * SW + shift - offset[1], (right - 1) * SW + shift - offset[1]
-            inside[:, shift, :, left:right] = source[:, :, first : last + 1 : SW]
-    row, _, channel, _, _ = buffer.strides
-    shape, strides = (OH, KH * KW * C, OW * N), (SH * row, channel, buffer.itemsize)
-    return as_strided(buffer, shape, strides, writeable=False)
-
-
-def _overlap(size: int, step: int, offset: int, count: int) -> Pair:
-    """The range of i < count for which i*step - offset is one of `size` pixels."""
-    first = max(0, -(-offset // step))
-    last = min(count, -(-(size + offset) // step))
-    return (first, last) if first < last else (0, 0)
-
-
-def _spread(rows: Array, stride: Pair) -> Array:
-    """Rows and columns moved apart by the stride, with zeros between them."""
-    if stride == (1, 1):
-        return rows
-    (H, C, W, N), (SH, SW) = rows.shape, stride
-    spread = np.zeros(((H - 1) * SH + 1, C, (W - 1) * SW + 1, N), rows.dtype)
-    spread[::SH, :, ::SW] = rows
-    return spread
 
 
 def _check_arguments(params: Any, x: Array) -> None:

@@ -19,6 +19,7 @@ from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
 from fcnn.runs import Config, Run
+from fcnn.summary import parameter_count
 from fcnn.training import Epoch, fit
 from fcnn.tree import Tree
 
@@ -178,7 +179,7 @@ def figures(run: Run, data_name: str, result: Evaluation) -> dict[str, Any]:
         "run": str(run.folder),
         "model": run.config.model,
         "data": data_name,
-        "parameters": sum(leaf.size for leaf in tree.leaves(run.params)),
+        "parameters": parameter_count(run.params),
         "test_loss": result.loss,
         "test_accuracy": result.accuracy,
     }

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from fcnn.arrays import Array, Shape
-from fcnn.initializers import Initializer, draw, he_normal, zeros
+from fcnn.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layer import Layer
 from fcnn.validation import check_axes, check_floats, check_gradient, positive, shape_error
 
@@ -17,6 +17,14 @@ class DenseParams:
 
     w: Array
     b: Array
+
+
+@attrs.frozen(eq=False)
+class DenseCache:
+    """What the backward pass needs: the parameters and x."""
+
+    params: DenseParams
+    x: Array
 
 
 def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
@@ -37,11 +45,11 @@ def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
         forward=lambda params, x, rng=None: dense_forward(params, x),
         backward=lambda cache, dy: dense_backward(cache, dy),
         backward_params=lambda cache, dy: dense_backward_params(cache, dy),
-        settings={"features": features},
+        settings={"features": features} | named_unless_usual(initializer),
     )
 
 
-def dense_forward(params: DenseParams, x: Array) -> tuple[Array, "DenseCache"]:
+def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     """y = x @ w + b.
 
     Parameters
@@ -76,25 +84,17 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, "DenseCache"]:
     return y.T, DenseCache(params, x)
 
 
-def dense_backward(cache: "DenseCache", dy: Array) -> tuple[DenseParams, Array]:
+def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
     """Gradients of the parameters and of x, from dy (N, K): dx = dy @ w.T."""
     dparams = dense_backward_params(cache, dy)
     return dparams, (cache.params.w @ dy.T).T  # (D, K) @ (K, N) -> (D, N)
 
 
-def dense_backward_params(cache: "DenseCache", dy: Array) -> DenseParams:
+def dense_backward_params(cache: DenseCache, dy: Array) -> DenseParams:
     """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
     out_shape = (len(cache.x), len(cache.params.b))
     check_gradient("dense_backward", dy, out_shape, cache.x.dtype)
     return DenseParams(w=cache.x.T @ dy, b=dy.sum(0))
-
-
-@attrs.frozen(eq=False)
-class DenseCache:
-    """What the backward pass needs: the parameters and x."""
-
-    params: DenseParams
-    x: Array
 
 
 def _check_arguments(params: Any, x: Array) -> None:

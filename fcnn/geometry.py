@@ -1,5 +1,7 @@
 """The pixels that a sliding window leaves."""
 
+from collections.abc import Sequence
+
 from fcnn.arrays import Pair, Shape
 
 
@@ -13,8 +15,8 @@ def output_size(
     padded = (size[0] + 2 * padding[0], size[1] + 2 * padding[1])
     if window[0] > padded[0] or window[1] > padded[1]:
         raise ValueError(
-            f"{function}: the {noun} {_times(window)} exceeds the image {_times(size)} "
-            f"with padding {_times(padding)}"
+            f"{function}: the {noun} {times(window)} exceeds the image {times(size)} "
+            f"with padding {times(padding)}"
         )
     rows, columns = ((padded[i] - window[i]) // stride[i] + 1 for i in (0, 1))
     return rows, columns
@@ -28,5 +30,6 @@ def image_shape(function: str, in_shape: Shape) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _times(sizes: Pair) -> str:
-    return f"{sizes[0]}x{sizes[1]}"
+def times(sizes: Sequence[int]) -> str:
+    """Sizes as one says them: 3x3, 8x28x28."""
+    return "x".join(map(str, sizes))

@@ -40,6 +40,13 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out:
     return freeze((rng.random(shape, np.float32) * 2 - 1) * limit)
 
 
+def named_unless_usual(initializer: Initializer) -> dict[str, str]:
+    """The setting of a layer that says which initializer it has, unless it is He's."""
+    if initializer is he_normal:
+        return {}
+    return {"initializer": getattr(initializer, "__name__", repr(initializer))}
+
+
 def zeros(size: int) -> Array:
     """A bias of zeros, float32."""
     return freeze(np.zeros(size, np.float32))

@@ -1,17 +1,16 @@
 """From names to things: models, own ones in files too, and recipes."""
 
-import difflib
 import inspect
 import runpy
 import sys
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from fcnn import models
 from fcnn.layer import Layer
 from fcnn.recipes import RECIPES, Recipe
+from fcnn.validation import unknown
 
 MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "linear")
 
@@ -56,14 +55,6 @@ def absolute(name: str) -> str:
         return name
     file, function = name.rsplit(":", 1)
     return f"{Path(file).expanduser().resolve()}:{function}"
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """What to say of an unknown name: the nearest known one, and all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
 
 
 def _own_model(name: str, classes: int) -> object:

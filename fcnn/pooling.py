@@ -16,6 +16,33 @@ from fcnn.validation import IMAGES, check_axes, check_floats, check_gradient, pa
 _ROWS, _COLUMNS = 0, 2  # the axes of memory order, (H, C, W, N)
 
 
+@attrs.frozen
+class Windows:
+    """Windows along one axis: their size, stride and padding, pixels in and windows out."""
+
+    size: int
+    stride: int
+    padding: int
+    pixels: int
+    count: int
+
+    def member(self, k: int) -> slice:
+        """Where the k-th pixels of all windows lie on the padded axis."""
+        return slice(k, k + (self.count - 1) * self.stride + 1, self.stride)
+
+
+@attrs.frozen(eq=False)
+class MaxPoolCache:
+    """Which pixel won in every window, round by round."""
+
+    rows: Windows
+    columns: Windows
+    row_wins: list[Array]
+    column_wins: list[Array]
+    out_shape: Shape
+    dtype: np.dtype[np.floating]
+
+
 def max_pool2d(
     window: int | Pair = 2, *, stride: int | Pair | None = None, padding: int | Pair = 0
 ) -> Layer:
@@ -48,7 +75,7 @@ def max_pool2d_forward(
     window: int | Pair = 2,
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
-) -> tuple[Array, "MaxPoolCache"]:
+) -> tuple[Array, MaxPoolCache]:
     """The maximum of every window of a batch of images.
 
     Parameters
@@ -92,38 +119,11 @@ def max_pool2d_forward(
     return y, MaxPoolCache(rows, columns, row_wins, column_wins, y.shape, x.dtype)
 
 
-def max_pool2d_backward(cache: "MaxPoolCache", dy: Array) -> Array:
+def max_pool2d_backward(cache: MaxPoolCache, dy: Array) -> Array:
     """dx (N, C, H, W): dy (N, C, OH, OW) goes whole to the first maximum of each window."""
     check_gradient("max_pool2d_backward", dy, cache.out_shape, cache.dtype)
     dx = _to_first_maximum(batch_innermost(dy), _ROWS, cache.rows, cache.row_wins)
     return as_images(_to_first_maximum(dx, _COLUMNS, cache.columns, cache.column_wins))
-
-
-@attrs.frozen
-class Windows:
-    """Windows along one axis: their size, stride and padding, pixels in and windows out."""
-
-    size: int
-    stride: int
-    padding: int
-    pixels: int
-    count: int
-
-    def member(self, k: int) -> slice:
-        """Where the k-th pixels of all windows lie on the padded axis."""
-        return slice(k, k + (self.count - 1) * self.stride + 1, self.stride)
-
-
-@attrs.frozen(eq=False)
-class MaxPoolCache:
-    """Which pixel won in every window, round by round."""
-
-    rows: Windows
-    columns: Windows
-    row_wins: list[Array]
-    column_wins: list[Array]
-    out_shape: Shape
-    dtype: np.dtype[np.floating]
 
 
 def _first_maximum(x: Array, axis: int, windows: Windows) -> tuple[Array, list[Array]]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from fcnn.arrays import Array
 from fcnn.data import DataStatus
+from fcnn.geometry import times
 from fcnn.inference import Evaluation
 from fcnn.summary import Row
 from fcnn.training import Epoch
@@ -89,7 +90,7 @@ def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
         [
             row.path,
             row.layer,
-            _times(row.out_shape),
+            times(row.out_shape),
             f"{row.parameters:,}",
             "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
             f"{row.activation_bytes:,}",
@@ -106,7 +107,7 @@ def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
         f"{sum(row.activation_bytes for row in rows):,}",
     ]
     header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Bytes"]
-    title = f"Input {_times(in_shape)}; multiply-adds and activation bytes for one image, float32"
+    title = f"Input {times(in_shape)}; multiply-adds and activation bytes for one image, float32"
     return f"{title}\n\n" + table(header, [*body, total], left=[0, 1, 2])
 
 
@@ -130,7 +131,3 @@ def data_status(sets: Sequence[DataStatus]) -> str:
         lines += [f"{name:<{width[0]}}  {size:>{width[1]}}  {state}" for name, size, state in rows]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
-
-
-def _times(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))

@@ -35,6 +35,11 @@ def summarize(model: Layer, in_shape: Shape) -> list[Row]:
     return list(_rows(model, tuple(in_shape), ""))
 
 
+def parameter_count(params: Tree) -> int:
+    """How many numbers there are in a tree of parameters."""
+    return sum(leaf.size for leaf in tree.leaves(params))
+
+
 def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
     if layer.children:
         shape = in_shape
@@ -47,7 +52,7 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
         path=path,
         layer=repr(layer),
         out_shape=out_shape,
-        parameters=sum(leaf.size for leaf in tree.leaves(params)),
+        parameters=parameter_count(params),
         multiply_adds=_multiply_adds(params, out_shape),
         activation_bytes=4 * math.prod(out_shape),
     )

@@ -7,7 +7,7 @@ Each names the function, what was expected and what came, with the names of the 
       w: (6, 1, 5, 5)   as (F, C, KH, KW)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,16 @@ def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
 def positive(function: str, name: str, value: Any) -> int:
     """An integer of at least 1."""
     return whole_number(function, name, value, 1)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """What to say of an unknown name: the nearest known one, and all of them."""
+    import difflib
+
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
 
 
 def _is_integer(value: Any) -> bool:

@@ -1,19 +1,18 @@
 """Threads over the shards of a batch.
 
 NumPy's elementwise loops use one core, so the shards of a batch run side by side, and BLAS
-is held to one thread meanwhile. With one BLAS thread per product, what a shard computes
-does not depend on how many threads there are, to the last bit.
+is held to one thread meanwhile (see `fcnn.blas`).
 """
 
 import contextvars
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from fcnn import blas
 from fcnn.memory import keep_freed_memory
 
 Item = TypeVar("Item")
@@ -30,7 +29,7 @@ def run(
     """
     count = available_cores() if threads is None else threads
     keep_freed_memory()
-    with _one_blas_thread():
+    with blas.one_blas_thread():
         if min(count, len(items)) == 1:
             return [function(item) for item in items]
         return _run_in_threads(function, items, min(count, len(items)))
@@ -79,49 +78,18 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     """The pool of that many threads, made at first use and kept; idle threads cost nothing."""
     with _lock:
         if threads not in _pools:
-            _pools[threads] = ThreadPoolExecutor(threads, "fcnn")
+            _pools[threads] = ThreadPoolExecutor(
+                threads, "fcnn", initializer=blas.hold_this_thread_to_one
+            )
         return _pools[threads]
 
 
-class _BlasLimit:
-    """The process-wide limit, shared by calls that overlap: the last one out lifts it."""
-
-    def __init__(self) -> None:
-        self.controller: Any = None
-        self.limiter: Any = None
-        self.users = 0
-
-
-_blas = _BlasLimit()
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    with _lock:
-        if _blas.users == 0:
-            if _blas.controller is None:
-                from threadpoolctl import ThreadpoolController
-
-                _blas.controller = ThreadpoolController()
-            _blas.limiter = _blas.controller.limit(limits=1, user_api="blas")
-        _blas.users += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _blas.users -= 1
-            if _blas.users == 0:
-                _blas.limiter.restore_original_limits()
-
-
 def _forget_after_fork() -> None:
-    """A child process has none of its parent's threads, and no call of theirs under way."""
+    """A child process has none of its parent's threads."""
     global _lock
     _lock = threading.Lock()
     _pools.clear()
-    if _blas.users:
-        _blas.limiter.restore_original_limits()
-        _blas.users = 0
+    blas.forget_after_fork()
 
 
 if hasattr(os, "register_at_fork"):

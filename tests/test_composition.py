@@ -96,6 +96,9 @@ def test_a_chain_prints_as_it_was_written():
     model = fcnn.chain(
         fcnn.conv2d(2), fcnn.relu, fcnn.max_pool2d((3, 2), stride=2, padding=1), fcnn.flatten
     )
+    assert repr(fcnn.dense(3, initializer=fcnn.glorot_uniform)) == (
+        "dense(3, initializer=glorot_uniform)"
+    )
     assert repr(model) == (
         "chain(conv2d(2, 3), relu, max_pool2d((3, 2), stride=2, padding=1), flatten)"
     )

@@ -12,6 +12,7 @@ from fcnn.data.folders import idx_folder
 from fcnn.data.full_mnist import mnist
 from fcnn.data.npz import npz_file
 from fcnn.data.synthetic import synthetic_lines
+from fcnn.validation import unknown
 
 NAMES = ("mnist5k", "mnist", "synthetic")
 
@@ -52,15 +53,13 @@ def load(
         return mnist(progress=progress)
     if text == "synthetic":
         return synthetic_lines(seed)
-    if not text.strip():
-        raise ValueError(_unknown(text))
     return _load_path(text)
 
 
 def _load_path(text: str) -> Dataset:
     path = Path(text).expanduser()
     is_npz = path.suffix.lower() == ".npz"
-    if path.is_dir():
+    if text.strip() and path.is_dir():
         return idx_folder(path)
     if path.is_file():
         if is_npz:
@@ -69,15 +68,6 @@ def _load_path(text: str) -> Dataset:
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     if is_npz or any(separator in text for separator in separators):
         raise DataError(f"load: {text} does not exist")
-    raise ValueError(_unknown(text))
-
-
-def _unknown(text: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(text, NAMES, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return (
-        f"load: unknown data {text!r}{hint}"
-        f" Known: {', '.join(NAMES)}, a folder of IDX files, or an .npz file"
+    raise ValueError(
+        f"load: {unknown('data', text, NAMES)}, a folder of IDX files, or an .npz file"
     )

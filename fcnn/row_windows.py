@@ -1,0 +1,57 @@
+"""Row windows: what a convolution multiplies its kernel with, nearly without copying.
+
+In memory order, (H, C, W, N), the KH rows that a row of the output sees lie one after the
+other. So only the KW horizontal shifts of the image are copied, side by side in each row
+of a buffer; a view of KH consecutive rows of it is then the matrix that im2col would have
+built, and windows of neighbouring rows overlap in memory. Where im2col copies every pixel
+KH*KW times, this copies it KW times.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from fcnn.arrays import Array, Pair
+
+
+def row_windows(rows: Array, kernel: Pair, stride: Pair, offset: Pair, out: Pair) -> Array:
+    """All windows of a row of the output as one matrix, for every row, by an overlapping view.
+
+    rows is (H, C, W, N). Output pixel (i, j) sees the kernel's shape of pixels from
+    (i*SH - offset[0], j*SW - offset[1]) on; what lies outside the image is zero. The
+    offset is the padding of a convolution; it may be negative. Returns a read-only
+    (OH, KH*KW*C, OW*N).
+    """
+    (H, C, W, N), (KH, KW), (SH, SW), (OH, OW) = rows.shape, kernel, stride, out
+    height = (OH - 1) * SH + KH
+    buffer = np.empty((height, KW, C, OW, N), rows.dtype)
+    top, bottom = _overlap(H, 1, offset[0], height)
+    buffer[:top] = 0
+    buffer[bottom:] = 0
+    inside, source = buffer[top:bottom], rows[top - offset[0] : bottom - offset[0]]
+    for shift in range(KW):
+        left, right = _overlap(W, SW, offset[1] - shift, OW)
+        inside[:, shift, :, :left] = 0
+        inside[:, shift, :, right:] = 0
+        if left < right:
+            first, last = left * SW + shift - offset[1], (right - 1) * SW + shift - offset[1]
+            inside[:, shift, :, left:right] = source[:, :, first : last + 1 : SW]
+    row, _, channel, _, _ = buffer.strides
+    shape, strides = (OH, KH * KW * C, OW * N), (SH * row, channel, buffer.itemsize)
+    return as_strided(buffer, shape, strides, writeable=False)
+
+
+def _overlap(size: int, step: int, offset: int, count: int) -> Pair:
+    """The range of i < count for which i*step - offset is one of `size` pixels."""
+    first = max(0, -(-offset // step))
+    last = min(count, -(-(size + offset) // step))
+    return (first, last) if first < last else (0, 0)
+
+
+def spread(rows: Array, stride: Pair) -> Array:
+    """Rows and columns moved apart by the stride, with zeros between them."""
+    if stride == (1, 1):
+        return rows
+    (H, C, W, N), (SH, SW) = rows.shape, stride
+    spread = np.zeros(((H - 1) * SH + 1, C, (W - 1) * SW + 1, N), rows.dtype)
+    spread[::SH, :, ::SW] = rows
+    return spread
