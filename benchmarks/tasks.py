@@ -1,0 +1,54 @@
+"""What is measured: networks as data, so that every library builds the same, and tasks."""
+
+from typing import Final, NamedTuple
+
+# ("conv", features, kernel, padding), ("pool", window), ("dense", features), "relu", "flatten"
+NETWORKS: Final = {
+    "mnist_cnn": [
+        ("conv", 8, 3, 1), "relu", ("pool", 2), ("conv", 16, 3, 1), "relu", ("pool", 2),
+        "flatten", ("dense", 128), "relu", ("dense", 10),
+    ],
+    "lenet5": [
+        ("conv", 6, 5, 2), "relu", ("pool", 2), ("conv", 16, 5, 0), "relu", ("pool", 2),
+        "flatten", ("dense", 120), "relu", ("dense", 84), "relu", ("dense", 10),
+    ],
+    "wide": [
+        ("conv", 32, 3, 1), "relu", ("conv", 32, 3, 1), "relu", ("pool", 2),
+        ("conv", 64, 3, 1), "relu", ("conv", 64, 3, 1), "relu", ("pool", 2),
+        "flatten", ("dense", 128), "relu", ("dense", 10),
+    ],
+}  # fmt: skip
+
+
+class Task(NamedTuple):
+    """One row of the table: training steps or predictions of a network on random images.
+
+    floor and goal: how many times as many images per second as PyTorch, as it is commonly
+    written and at its best.
+    """
+
+    kind: str
+    network: str
+    batch: int
+    shape: tuple[int, int, int]
+    floor: tuple[float, float]
+    goal: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """The task in words."""
+        size = "x".join(map(str, self.shape))
+        return f"{self.kind} {self.network}, batch {self.batch}, {size}"
+
+
+MNIST: Final = (1, 28, 28)
+TASKS: Final = [
+    Task("train", "mnist_cnn", 64, MNIST, (1.8, 1.5), (2.5, 2.0)),
+    Task("train", "mnist_cnn", 256, MNIST, (1.8, 1.5), (2.5, 2.0)),
+    Task("train", "lenet5", 64, MNIST, (1.5, 1.2), (2.0, 1.5)),
+    Task("train", "wide", 64, MNIST, (0.9, 0.8), (1.3, 1.1)),
+    Task("train", "mnist_cnn", 128, (3, 32, 32), (1.3, 1.1), (1.8, 1.4)),
+    Task("predict", "mnist_cnn", 1, MNIST, (1.0, 1.0), (1.5, 1.5)),
+    Task("predict", "mnist_cnn", 1000, MNIST, (2.5, 1.5), (3.5, 2.0)),
+    Task("predict", "wide", 256, MNIST, (0.8, 0.7), (1.0, 0.9)),
+]

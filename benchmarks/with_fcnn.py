@@ -1,0 +1,49 @@
+"""The tasks in fcnn, through its public functions."""
+
+from collections.abc import Callable
+
+import numpy as np
+from tasks import NETWORKS, Task
+
+import fcnn
+
+
+def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
+    """A function that works through that many batches of a task."""
+    layers = [_layer(text) for text in NETWORKS[task.network]]
+    model = fcnn.chain(*layers)
+    params, _ = model.init(np.random.default_rng(0), task.shape)
+    rng = np.random.default_rng(1)
+    x = rng.random((8 * task.batch, *task.shape), np.float32)
+    labels = rng.integers(0, 10, len(x))
+    batches = [slice(i * task.batch, (i + 1) * task.batch) for i in range(8)]
+    gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=threads)
+    optimizer = fcnn.sgd(0.01, momentum=0.9)
+    state = optimizer.init(params)
+
+    def train(count: int) -> None:
+        nonlocal params, state
+        for i in range(count):
+            _, grads = gradient(params, x[batches[i % 8]], labels[batches[i % 8]])
+            params, state = optimizer.step(params, grads, state)
+
+    def predict(count: int) -> None:
+        for i in range(count):
+            fcnn.predict(model, params, x[batches[i % 8]], threads=threads)
+
+    return train if task.kind == "train" else predict
+
+
+def _layer(text: str | tuple[object, ...]) -> fcnn.Layer:
+    match text:
+        case "relu":
+            return fcnn.relu
+        case "flatten":
+            return fcnn.flatten
+        case ("conv", int(features), int(kernel), int(padding)):
+            return fcnn.conv2d(features, kernel, padding=padding)
+        case ("pool", int(window)):
+            return fcnn.max_pool2d(window)
+        case ("dense", int(features)):
+            return fcnn.dense(features)
+    raise ValueError(f"unknown layer {text}")
