@@ -11,6 +11,7 @@ relu = layer_without_parameters(
     out_shape=lambda in_shape: in_shape,
     forward=lambda x: relu_forward(x),
     backward=lambda cache, dy: relu_backward(cache, dy),
+    apply=lambda x: _relu(x),
 )
 
 softmax = layer_without_parameters(
@@ -30,8 +31,7 @@ def relu_forward(x: Array) -> tuple[Array, tuple[Array, np.dtype[np.floating]]]:
     >>> relu_forward(np.array([-1.0, 0.0, 2.0]))[0]
     array([0., 0., 2.])
     """
-    check_floats("relu", x=x)
-    return np.maximum(x, 0), (x > 0, x.dtype)
+    return _relu(x), (x > 0, x.dtype)
 
 
 def relu_backward(cache: tuple[Array, np.dtype[np.floating]], dy: Array) -> Array:
@@ -39,6 +39,12 @@ def relu_backward(cache: tuple[Array, np.dtype[np.floating]], dy: Array) -> Arra
     positive, dtype = cache
     check_gradient("relu_backward", dy, positive.shape, dtype)
     return dy * positive
+
+
+def _relu(x: Array) -> Array:
+    check_floats("relu", x=x)
+    y: Array = np.maximum(x, 0)
+    return y
 
 
 def softmax_forward(x: Array) -> tuple[Array, Array]:

@@ -6,14 +6,13 @@ output. That is all of back-propagation.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array, Shape
-from fcnn.layer import Cache, Layer, call_backward, call_forward, parameter_gradients
+from fcnn.layer import Cache, Layer, call_apply, call_backward, call_forward, parameter_gradients
 from fcnn.tree import Tree
 
 
@@ -46,19 +45,28 @@ def chain(*layers: Layer) -> Layer:
             params.append(own)
         return tuple(params), shape
 
-    def forward(
-        params: Tree, x: Array, rng: np.random.Generator | None = None
-    ) -> tuple[Array, ChainCache]:
+    def check_params(params: Tree) -> None:
         if not isinstance(params, tuple) or len(params) != len(layers):
             raise ValueError(
                 f"chain: {len(layers)} layers need a tuple of as many parameters, got "
                 f"{f'{len(params)}' if isinstance(params, tuple) else type(params).__name__}"
             )
+
+    def forward(
+        params: Tree, x: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, ChainCache]:
+        check_params(params)
         caches = []
         for index, layer in enumerate(layers):
             x, cache = _call(index, layer, call_forward, layer, params[index], x, rng)
             caches.append(cache)
         return x, ChainCache(tuple(caches), _below_all_parameters(params))
+
+    def apply(params: Tree, x: Array) -> Array:
+        check_params(params)
+        for index, layer in enumerate(layers):
+            x = _call(index, layer, call_apply, layer, params[index], x)
+        return x
 
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
         grads: list[Tree] = []
@@ -80,11 +88,10 @@ def chain(*layers: Layer) -> Layer:
             grads.append(own)
         return (*cache.below, *reversed(grads))
 
-    return Layer("chain", init, forward, backward, backward_params, children=layers)
+    return Layer("chain", init, forward, backward, backward_params, apply, children=layers)
 
 
-@attrs.frozen(eq=False)
-class ChainCache:
+class ChainCache(NamedTuple):
     """The caches of the layers; and the empty parameters of the first layers, those below all
     that have any. No gradient needs to reach them, and they are their own gradients.
     """

@@ -6,7 +6,7 @@ with x padded by zeros: a cross-correlation, as in every library of the field. F
 is one batched product of the kernel with the row windows of x; see `fcnn.row_windows`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -35,8 +35,7 @@ class Conv2dParams:
     b: Array
 
 
-@attrs.frozen(eq=False)
-class Conv2dCache:
+class Conv2dCache(NamedTuple):
     """What the backward pass needs: the parameters, the row windows of x and the shapes."""
 
     params: Conv2dParams

@@ -1,6 +1,6 @@
 """The dense layer: y = x @ w + b."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -19,8 +19,7 @@ class DenseParams:
     b: Array
 
 
-@attrs.frozen(eq=False)
-class DenseCache:
+class DenseCache(NamedTuple):
     """What the backward pass needs: the parameters and x."""
 
     params: DenseParams

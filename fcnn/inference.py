@@ -7,7 +7,7 @@ import numpy as np
 from fcnn import workers
 from fcnn.arrays import Array
 from fcnn.gradients import shards
-from fcnn.layer import Layer, call_forward
+from fcnn.layer import Layer, call_apply
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.rewriting import faster
 from fcnn.tree import Tree
@@ -43,9 +43,7 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
         positive("predict", "threads", threads)
     model = faster(model)
     parts = shards(len(x), _SHARD)
-    outputs = workers.run(
-        lambda part: call_forward(model, params, x[part], None)[0], parts, threads
-    )
+    outputs = workers.run(lambda part: call_apply(model, params, x[part]), parts, threads)
     return np.concatenate(outputs)
 
 

@@ -35,6 +35,8 @@ class Layer:
     backward_params
         `backward_params(cache, dy) -> dparams`, for the lowest layer with parameters of a
         network, which never has to pay for dx. Optional.
+    apply
+        `apply(params, x) -> y`, the bits of forward without a cache, for inference. Optional.
     children
         The layers of a chain.
     settings
@@ -46,6 +48,7 @@ class Layer:
     forward: Callable[..., tuple[Array, Cache]]
     backward: Callable[[Cache, Array], tuple[Tree, Array]]
     backward_params: Callable[[Cache, Array], Tree] | None = None
+    apply: Callable[[Tree, Array], Array] | None = None
     children: tuple["Layer", ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -68,6 +71,13 @@ def call_forward(
     """`layer.forward`; TypeError unless it returns a pair."""
     y, cache = _pair_of(layer, "forward", "(output, cache)", layer.forward(params, x, rng))
     return y, cache
+
+
+def call_apply(layer: Layer, params: Tree, x: Array) -> Array:
+    """The output of a layer in inference, by its cheaper way if it has one."""
+    if layer.apply is not None:
+        return layer.apply(params, x)
+    return call_forward(layer, params, x, None)[0]
 
 
 def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:
@@ -96,6 +106,7 @@ def layer_without_parameters(
     out_shape: Callable[[Shape], Shape],
     forward: Callable[[Array], tuple[Array, Cache]],
     backward: Callable[[Cache, Array], Array],
+    apply: Callable[[Array], Array] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Layer:
     """The layer of a plain function of x: its parameters are the empty tuple."""
@@ -105,5 +116,6 @@ def layer_without_parameters(
         forward=lambda params, x, rng=None: forward(x),
         backward=lambda cache, dy: ((), backward(cache, dy)),
         backward_params=lambda cache, dy: (),
+        apply=None if apply is None else lambda params, x: apply(x),
         settings=settings or {},
     )

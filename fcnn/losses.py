@@ -1,7 +1,7 @@
 """Losses: the mean over a batch, as a Python float, and its gradient."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -36,8 +36,7 @@ class Loss:
         return self.name
 
 
-@attrs.frozen(eq=False)
-class LossCache:
+class LossCache(NamedTuple):
     """Probabilities (N, K) and labels (N,)."""
 
     probabilities: Array

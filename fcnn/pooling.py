@@ -5,7 +5,8 @@ Taking the columns first, and the first of equals in each round, finds the first
 of the window in row-major order: the one that gets the whole gradient.
 """
 
-import attrs
+from typing import NamedTuple
+
 import numpy as np
 
 from fcnn.arrays import Array, Pair, Shape, as_images, batch_innermost
@@ -16,23 +17,21 @@ from fcnn.validation import IMAGES, check_axes, check_floats, check_gradient, pa
 _ROWS, _COLUMNS = 0, 2  # the axes of memory order, (H, C, W, N)
 
 
-@attrs.frozen
-class Windows:
+class Windows(NamedTuple):
     """Windows along one axis: their size, stride and padding, pixels in and windows out."""
 
     size: int
     stride: int
     padding: int
     pixels: int
-    count: int
+    number: int
 
     def member(self, k: int) -> slice:
         """Where the k-th pixels of all windows lie on the padded axis."""
-        return slice(k, k + (self.count - 1) * self.stride + 1, self.stride)
+        return slice(k, k + (self.number - 1) * self.stride + 1, self.stride)
 
 
-@attrs.frozen(eq=False)
-class MaxPoolCache:
+class MaxPoolCache(NamedTuple):
     """Which pixel won in every window, round by round."""
 
     rows: Windows
@@ -65,6 +64,7 @@ def max_pool2d(
         out_shape,
         forward=lambda x: max_pool2d_forward(x, window=sizes[0], stride=sizes[1], padding=sizes[2]),
         backward=lambda cache, dy: max_pool2d_backward(cache, dy),
+        apply=lambda x: _maxima(x, *sizes),
         settings=dict(zip(("window", "stride", "padding"), sizes, strict=True)),
     )
 
@@ -107,12 +107,8 @@ def max_pool2d_forward(
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
-    check_floats("max_pool2d", x=x)
-    check_axes("max_pool2d", "x", x, IMAGES)
-    (KH, KW), (SH, SW), (PH, PW) = sizes = _settings(window, stride, padding)
-    OH, OW = output_size("max_pool2d", (x.shape[2], x.shape[3]), *sizes)
-    columns = Windows(KW, SW, PW, x.shape[3], OW)
-    rows = Windows(KH, SH, PH, x.shape[2], OH)
+    sizes = _settings(window, stride, padding)
+    rows, columns = _windows_of(x, *sizes)
     y, column_wins = _first_maximum(batch_innermost(x), _COLUMNS, columns)
     y, row_wins = _first_maximum(y, _ROWS, rows)
     y = as_images(y)
@@ -126,17 +122,39 @@ def max_pool2d_backward(cache: MaxPoolCache, dy: Array) -> Array:
     return as_images(_to_first_maximum(dx, _COLUMNS, cache.columns, cache.column_wins))
 
 
+def _maxima(x: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
+    """The outputs alone, for inference."""
+    rows, columns = _windows_of(x, window, stride, padding)
+    y = batch_innermost(x)
+    for axis, windows in ((_COLUMNS, columns), (_ROWS, rows)):
+        y = _pad(y, axis, windows.padding)
+        best = y[_at(axis, windows.member(0))]
+        for k in range(1, windows.size):
+            best = np.maximum(best, y[_at(axis, windows.member(k))])
+        y = best
+    return as_images(y)
+
+
+def _windows_of(x: Array, window: Pair, stride: Pair, padding: Pair) -> tuple[Windows, Windows]:
+    """The windows along the rows and along the columns of a batch of images."""
+    check_floats("max_pool2d", x=x)
+    check_axes("max_pool2d", "x", x, IMAGES)
+    size = x.shape[2], x.shape[3]
+    number = output_size("max_pool2d", size, window, stride, padding)
+    rows, columns = (Windows(window[i], stride[i], padding[i], size[i], number[i]) for i in (0, 1))
+    return rows, columns
+
+
 def _first_maximum(x: Array, axis: int, windows: Windows) -> tuple[Array, list[Array]]:
     """The maximum of each window along an axis, and where each later pixel beat all before."""
-    if windows.padding:
-        x = _pad(x, axis, windows.padding)
+    x = _pad(x, axis, windows.padding)
     best = x[_at(axis, windows.member(0))]
     wins = []
     for k in range(1, windows.size):
         pixel = x[_at(axis, windows.member(k))]
         wins.append(pixel > best)
         best = np.maximum(best, pixel)
-    for window in range(min(windows.count, -(-windows.padding // windows.stride))):
+    for window in range(min(windows.number, -(-windows.padding // windows.stride))):
         # The first real pixel beats the padding before it, even at minus infinity.
         first = windows.padding - window * windows.stride
         wins[first - 1][_at(axis, slice(window, window + 1))] = True
@@ -156,7 +174,7 @@ def _to_first_maximum(dy: Array, axis: int, windows: Windows, wins: list[Array])
             rest = rest - share  # exactly 0 where it was taken, exactly dy elsewhere
         dx[_at(axis, windows.member(0))] += rest
     else:
-        tiled = windows.stride == windows.size and windows.count * windows.size == size
+        tiled = windows.stride == windows.size and windows.number * windows.size == size
         dx = np.empty(shape, dy.dtype) if tiled else np.zeros(shape, dy.dtype)
         first = dx[_at(axis, windows.member(0))]
         for k in range(windows.size - 1, 0, -1):
@@ -168,6 +186,8 @@ def _to_first_maximum(dy: Array, axis: int, windows: Windows, wins: list[Array])
 
 
 def _pad(x: Array, axis: int, padding: int) -> Array:
+    if not padding:
+        return x
     widths = [(0, 0)] * x.ndim
     widths[axis] = (padding, padding)
     return np.pad(x, widths, constant_values=-np.inf)

@@ -30,7 +30,7 @@ def flatten_forward(x: Array) -> tuple[Array, tuple[Shape, np.dtype[np.floating]
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"flatten: x has shape {x.shape}, expected (N, ...), not empty")
     # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
-    columns = np.moveaxis(x, 0, -1).reshape(-1, len(x))
+    columns = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
     return columns.T, (x.shape, x.dtype)
 
 

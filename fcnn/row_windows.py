@@ -8,7 +8,6 @@ KH*KW times, this copies it KW times.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from fcnn.arrays import Array, Pair
 
@@ -37,7 +36,9 @@ def row_windows(rows: Array, kernel: Pair, stride: Pair, offset: Pair, out: Pair
             inside[:, shift, :, left:right] = source[:, :, first : last + 1 : SW]
     row, _, channel, _, _ = buffer.strides
     shape, strides = (OH, KH * KW * C, OW * N), (SH * row, channel, buffer.itemsize)
-    return as_strided(buffer, shape, strides, writeable=False)
+    windows: Array = np.ndarray(shape, buffer.dtype, buffer, strides=strides)
+    windows.flags.writeable = False  # one pixel of the buffer is in many windows
+    return windows
 
 
 def _overlap(size: int, step: int, offset: int, count: int) -> Pair:

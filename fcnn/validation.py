@@ -15,6 +15,7 @@ import numpy as np
 from fcnn.arrays import Array, Pair, Shape
 
 IMAGES = "N, C, H, W"
+_FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
 def shape_error(message: str, **shapes: tuple[Shape, str]) -> ValueError:
@@ -31,22 +32,23 @@ def shape_error(message: str, **shapes: tuple[Shape, str]) -> ValueError:
 
 def check_floats(function: str, **arrays: Array) -> None:
     """Arrays, all float32 or all float64; TypeError otherwise."""
+    first = next(iter(arrays))
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise TypeError(f"{function}: {name} is {_kind(array)}, expected a NumPy array")
-        if array.dtype not in (np.float32, np.float64):
+        if array.dtype not in _FLOATS:
             raise TypeError(f"{function}: {name} is {array.dtype}, expected float32 or float64")
-    names = list(arrays)
-    for name in names[1:]:
-        if arrays[name].dtype != arrays[names[0]].dtype:
+        if array.dtype is not arrays[first].dtype and array.dtype != arrays[first].dtype:
             raise TypeError(
-                f"{function}: {names[0]} is {arrays[names[0]].dtype}, but {name} is "
-                f"{arrays[name].dtype}; all must be float32 or all float64"
+                f"{function}: {first} is {arrays[first].dtype}, but {name} is "
+                f"{array.dtype}; all must be float32 or all float64"
             )
 
 
 def check_axes(function: str, name: str, array: Array, axes: str) -> None:
     """As many axes as named, none of them empty."""
+    if array.ndim == axes.count(",") + 1 and array.size:
+        return
     letters = axes.split(", ")
     if array.ndim != len(letters):
         raise ValueError(
@@ -101,6 +103,9 @@ def check_kind(function: str, name: str, value: Any, kind: type) -> None:
 
 def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
     """An int, or a sequence of two, as (vertical, horizontal)."""
+    match value:  # what layers hand over is checked already, and a call should cost little
+        case (int(), int()) if type(value[0]) is type(value[1]) is int and min(value) >= minimum:
+            return value[0], value[1]
     values = (value, value) if _is_integer(value) else value
     if not isinstance(values, Sequence) or len(values) != 2 or not all(map(_is_integer, values)):
         raise TypeError(f"{function}: {name} is {value!r}, expected an int or a pair of ints")

@@ -6,6 +6,7 @@ from layer_cases import CASES
 
 import fcnn
 from fcnn import tree
+from fcnn.layer import call_apply
 
 pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -120,3 +121,11 @@ def test_refuses_mixed_dtypes_and_wrong_gradients(case):
     if tree.leaves(params):
         with pytest.raises(TypeError, match="all must be float32 or all float64"):
             case.layer.forward(params, x.astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_inference_gives_the_bits_of_forward(case, dtype):
+    params, x, _ = case.draw(dtype)
+    for values in (x, np.round(x)):
+        expected, _ = case.layer.forward(params, values)
+        assert np.array_equal(call_apply(case.layer, params, values), expected)
