@@ -236,7 +236,7 @@ def function(
             expected = slope(index, v)
             claimed = np.array([gradient[index].ravel() @ v for gradient in gradients])
             error = _relative_error(claimed, expected, tolerance)
-            worst = max(worst, float(error.max()))
+            worst = float(np.maximum(worst, error.max()))  # NaN stays, unlike with max
             if not worst <= tolerance:
                 row = int(error.argmax())
                 where = _element(y, row, argument, leaves[index], place) if jacobian else argument

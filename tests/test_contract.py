@@ -1,0 +1,233 @@
+"""What tools and users outside rely on: names, signatures, and what is refused."""
+
+import inspect
+from collections import namedtuple
+
+import attrs
+import numpy as np
+import pytest
+
+import fcnn
+from fcnn import tree
+
+NAMES = [
+    "Conv2dParams", "DenseParams", "Layer", "Loss", "Optimizer", "conv2d_forward",
+    "conv2d_backward", "dense_forward", "dense_backward", "relu_forward", "relu_backward",
+    "max_pool2d_forward", "max_pool2d_backward", "flatten_forward", "flatten_backward",
+    "softmax_forward", "softmax_backward", "cross_entropy_forward", "cross_entropy_backward",
+    "softmax_cross_entropy_forward", "softmax_cross_entropy_backward", "conv2d", "dense",
+    "max_pool2d", "relu", "flatten", "softmax", "chain", "softmax_cross_entropy",
+    "cross_entropy", "sgd", "value_and_grad", "predict", "fit", "evaluate", "tree", "models",
+    "data", "check",
+]  # fmt: skip
+
+TREE_NAMES = [
+    "map", "leaves", "flatten", "unflatten", "structure", "reduce", "all", "map_with_path",
+    "leaves_with_path", "equal", "allclose", "describe", "save", "load",
+]  # fmt: skip
+
+SIGNATURES = {
+    "Conv2dParams": lambda w, b: 0,
+    "DenseParams": lambda w, b: 0,
+    "Layer": lambda name, init, forward, backward: 0,
+    "Loss": lambda name, forward, backward: 0,
+    "Optimizer": lambda init, step: 0,
+    "conv2d_forward": lambda params, x, *, stride=1, padding=0: 0,
+    "conv2d_backward": lambda cache, dy: 0,
+    "dense_forward": lambda params, x: 0,
+    "dense_backward": lambda cache, dy: 0,
+    "relu_forward": lambda x: 0,
+    "relu_backward": lambda cache, dy: 0,
+    "max_pool2d_forward": lambda x, *, window=2, stride=None, padding=0: 0,
+    "max_pool2d_backward": lambda cache, dy: 0,
+    "flatten_forward": lambda x: 0,
+    "flatten_backward": lambda cache, dy: 0,
+    "softmax_forward": lambda x: 0,
+    "softmax_backward": lambda cache, dy: 0,
+    "cross_entropy_forward": lambda probabilities, labels: 0,
+    "cross_entropy_backward": lambda cache: 0,
+    "softmax_cross_entropy_forward": lambda logits, labels: 0,
+    "softmax_cross_entropy_backward": lambda cache: 0,
+    "conv2d": lambda features, kernel=3, *, stride=1, padding=0: 0,
+    "dense": lambda features: 0,
+    "max_pool2d": lambda window=2, *, stride=None, padding=0: 0,
+    "chain": lambda *layers: 0,
+    "sgd": lambda learning_rate, momentum=0.0: 0,
+    "value_and_grad": lambda model, loss, *, threads=None, shard=32: 0,
+    "predict": lambda model, params, x, *, threads=None: 0,
+    "fit": lambda model, params, optimizer, train, *, epochs, batch_size, seed,
+    loss=fcnn.softmax_cross_entropy, test=None, threads=None, start=None: 0,
+    "evaluate": lambda model, params, x, labels, *, loss=fcnn.softmax_cross_entropy,
+    threads=None: 0,
+}  # fmt: skip
+
+
+def agree(function, expected):
+    """Names, order, kinds and defaults; what was added later has a default."""
+    actual = list(inspect.signature(function).parameters.values())
+    promised = list(inspect.signature(expected).parameters.values())
+    by_name = {parameter.name: parameter for parameter in actual}
+    for parameter in promised:
+        assert by_name[parameter.name].kind is parameter.kind
+        assert by_name[parameter.name].default is parameter.default or (
+            by_name[parameter.name].default == parameter.default
+        )
+    by_place = [p.name for p in promised if p.kind is not p.KEYWORD_ONLY]
+    assert [parameter.name for parameter in actual[: len(by_place)]] == by_place
+    later = [parameter for parameter in actual if parameter.name not in {p.name for p in promised}]
+    assert all(parameter.default is not parameter.empty for parameter in later)
+
+
+def test_every_promised_name_is_public():
+    assert set(NAMES) <= set(fcnn.__all__)
+    assert set(TREE_NAMES) <= set(tree.__all__)
+    assert all(hasattr(fcnn, name) for name in NAMES)
+    assert all(hasattr(tree, name) for name in TREE_NAMES)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures_are_those_promised(name):
+    agree(getattr(fcnn, name), SIGNATURES[name])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [fcnn.conv2d(2), fcnn.dense(2), fcnn.max_pool2d(2), fcnn.relu, fcnn.flatten, fcnn.softmax,
+     fcnn.chain(fcnn.relu)],
+    ids=lambda layer: layer.name,
+)  # fmt: skip
+def test_the_functions_of_layers_are_those_promised(layer):
+    agree(layer.init, lambda rng, in_shape: 0)
+    agree(layer.forward, lambda params, x, rng=None: 0)
+    agree(layer.backward, lambda cache, dy: 0)
+
+
+def test_the_functions_of_losses_optimizers_and_gradients_are_those_promised():
+    agree(fcnn.cross_entropy.forward, lambda probabilities, labels: 0)
+    agree(fcnn.softmax_cross_entropy.forward, lambda logits, labels: 0)
+    for loss in (fcnn.cross_entropy, fcnn.softmax_cross_entropy):
+        agree(loss.backward, lambda cache: 0)
+    agree(fcnn.sgd(0.1).init, lambda params: 0)
+    agree(fcnn.sgd(0.1).step, lambda params, grads, state: 0)
+    f = fcnn.value_and_grad(fcnn.relu, fcnn.cross_entropy)
+    agree(f, lambda params, x, labels, rng=None: 0)
+    agree(tree.save, lambda path, tree: 0)
+    agree(tree.load, lambda path, like: 0)
+    agree(tree.unflatten, lambda structure, leaves: 0)
+
+
+@pytest.mark.parametrize("kind", ["Conv2dParams", "DenseParams"])
+def test_parameters_are_frozen_and_compare_by_identity(kind):
+    make = getattr(fcnn, kind)
+    params = make(w=np.ones(2), b=np.ones(2))
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        params.w = 3
+    assert params != make(w=params.w, b=params.b)
+    assert len({params, params}) == 1
+
+
+WIDE = [np.longdouble] if np.finfo(np.longdouble).bits > 64 else []
+
+
+@pytest.mark.parametrize("dtype", [np.float16, *WIDE, np.complex64, np.int64, np.bool_, object])
+def test_other_dtypes_are_refused(dtype):
+    x = np.ones((1, 1, 2, 2), dtype)
+    vectors = np.ones((2, 2), dtype)
+    params = fcnn.Conv2dParams(w=x, b=np.ones(1, dtype))
+    for call in (
+        lambda: fcnn.conv2d_forward(params, x),
+        lambda: fcnn.dense_forward(fcnn.DenseParams(w=vectors, b=vectors[0]), vectors),
+        lambda: fcnn.max_pool2d_forward(x),
+        lambda: fcnn.relu_forward(x),
+        lambda: fcnn.flatten_forward(x),
+        lambda: fcnn.softmax_forward(vectors),
+        lambda: fcnn.cross_entropy_forward(vectors, np.array([0, 1])),
+        lambda: fcnn.softmax_cross_entropy_forward(vectors, np.array([0, 1])),
+    ):
+        with pytest.raises(TypeError, match="expected float32 or float64"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda value: fcnn.conv2d(value),
+        lambda value: fcnn.conv2d(2, value),
+        lambda value: fcnn.conv2d(2, stride=(1, value)),
+        lambda value: fcnn.conv2d(2, padding=value),
+        lambda value: fcnn.dense(value),
+        lambda value: fcnn.max_pool2d(value),
+        lambda value: fcnn.max_pool2d(2, stride=value),
+        lambda value: fcnn.value_and_grad(fcnn.relu, fcnn.cross_entropy, shard=value),
+        lambda value: fcnn.value_and_grad(fcnn.relu, fcnn.cross_entropy, threads=value),
+        lambda value: fcnn.predict(fcnn.relu, (), np.ones((1, 1)), threads=value),
+        lambda value: fcnn.fit(
+            fcnn.relu, (), fcnn.sgd(0.1), (np.ones((1, 1)), np.array([0])),
+            epochs=value, batch_size=1, seed=0,
+        ),
+        lambda value: fcnn.fit(
+            fcnn.relu, (), fcnn.sgd(0.1), (np.ones((1, 1)), np.array([0])),
+            epochs=1, batch_size=value, seed=0,
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [True, np.True_, 1.0, "1"])
+def test_what_is_no_int_is_refused_as_one(call, value):
+    with pytest.raises(TypeError, match="expected an int"):
+        call(value)
+
+
+def test_numpy_ints_are_taken_and_kept_as_ints():
+    one, two = np.int64(1), np.uint8(2)
+    conv = fcnn.conv2d(two, (two, one), stride=two, padding=[one, two])
+    assert conv.settings == {
+        "features": 2, "kernel": (2, 1), "stride": (2, 2), "padding": (1, 2),
+    }  # fmt: skip
+    pool = fcnn.max_pool2d(two, stride=(one, two), padding=one)
+    assert pool.settings == {"window": (2, 2), "stride": (1, 2), "padding": (1, 1)}
+    dense = fcnn.dense(two)
+    for layer in (conv, pool, dense):
+        for value in layer.settings.values():
+            assert {type(n) for n in (value if isinstance(value, tuple) else (value,))} == {int}
+    _, out_shape = dense.init(np.random.default_rng(0), (3,))
+    assert type(out_shape[0]) is int
+
+
+def test_a_type_error_in_a_chain_names_its_layer_too():
+    model = fcnn.chain(fcnn.flatten, fcnn.chain(fcnn.relu, fcnn.dense(2)))
+    params, _ = model.init(np.random.default_rng(0), (1, 2, 2))
+    with pytest.raises(TypeError, match=r"in chain layer 1 \(dense\)\nin chain layer 1 \(chain\)"):
+        model.forward(params, np.ones((3, 1, 2, 2)))
+    y, cache = model.forward(params, np.ones((3, 1, 2, 2), np.float32))
+    for backward in (model.backward, model.backward_params):
+        with pytest.raises(TypeError, match=r"dy is float64.*\nin chain layer 1 \(dense\)"):
+            backward(cache, y.astype(np.float64))
+    with pytest.raises(TypeError, match=r"rng is a int.*\nin chain layer 1 \(dense\)"):
+        model.init(0, (1, 2, 2))
+
+
+def test_a_save_that_fails_leaves_what_was_there_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "tree.npz"
+    tree.save(path, (np.ones(2),))
+
+    def full_disk(file, **arrays):
+        file.write(b"half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    for target in (path, tmp_path / "new.npz"):
+        with pytest.raises(OSError, match="no space left"):
+            tree.save(target, (np.zeros(2),))
+    assert list(tmp_path.iterdir()) == [path]
+    assert tree.load(path, (np.ones(2),))[0].tolist() == [1, 1]
+
+
+def test_named_tuples_are_rebuilt_past_their_constructor():
+    class Interval(namedtuple("Interval", "low high")):
+        def __new__(cls, low, high):
+            assert low < high
+            return super().__new__(cls, low, high)
+
+    mapped = tree.map(lambda a: -a, Interval(1, 2))
+    assert isinstance(mapped, Interval)
+    assert (mapped.low, mapped.high) == (-1, -2)
