@@ -1,6 +1,6 @@
 """The tasks in fcnn, through its public functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from tasks import NETWORKS, Task
@@ -10,8 +10,7 @@ import fcnn
 
 def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
     """A function that works through that many batches of a task."""
-    layers = [_layer(text) for text in NETWORKS[task.network]]
-    model = fcnn.chain(*layers)
+    model = build(NETWORKS[task.network])
     params, _ = model.init(np.random.default_rng(0), task.shape)
     rng = np.random.default_rng(1)
     x = rng.random((8 * task.batch, *task.shape), np.float32)
@@ -32,6 +31,11 @@ def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
             fcnn.predict(model, params, x[batches[i % 8]], threads=threads)
 
     return train if task.kind == "train" else predict
+
+
+def build(network: Sequence[str | tuple[object, ...]]) -> fcnn.Layer:
+    """The chain of a network that is given as data."""
+    return fcnn.chain(*map(_layer, network))
 
 
 def _layer(text: str | tuple[object, ...]) -> fcnn.Layer:
