@@ -11,34 +11,12 @@ from fcnn.reshaping import flatten
 
 def mnist_cnn(classes: int = 10) -> Layer:
     """Two convolutions and two dense layers; 103,018 parameters on (1, 28, 28)."""
-    return chain(
-        conv2d(8, 3, padding=1),
-        relu,
-        max_pool2d(2),
-        conv2d(16, 3, padding=1),
-        relu,
-        max_pool2d(2),
-        flatten,
-        dense(128),
-        relu,
-        dense(classes),
-    )
+    return _two_convolutions(128, classes)
 
 
 def lines_cnn(classes: int = 3) -> Layer:
     """The same idea for the synthetic lines; 5,987 parameters on (1, 14, 14)."""
-    return chain(
-        conv2d(8, 3, padding=1),
-        relu,
-        max_pool2d(2),
-        conv2d(16, 3, padding=1),
-        relu,
-        max_pool2d(2),
-        flatten,
-        dense(32),
-        relu,
-        dense(classes),
-    )
+    return _two_convolutions(32, classes)
 
 
 def lenet5(classes: int = 10) -> Layer:
@@ -67,3 +45,18 @@ def lenet5(classes: int = 10) -> Layer:
 def linear(classes: int = 10) -> Layer:
     """Multinomial logistic regression, which every network should beat; 7,850 parameters."""
     return chain(flatten, dense(classes))
+
+
+def _two_convolutions(hidden: int, classes: int) -> Layer:
+    return chain(
+        conv2d(8, 3, padding=1),
+        relu,
+        max_pool2d(2),
+        conv2d(16, 3, padding=1),
+        relu,
+        max_pool2d(2),
+        flatten,
+        dense(hidden),
+        relu,
+        dense(classes),
+    )

@@ -9,17 +9,15 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from fcnn.arrays import Array
+from fcnn.drawing import add_colour_bar, draw_tile, finish_tiles, framed_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 # Blue and vermilion of Okabe and Ito's palette: distinct to colour-blind readers, and in grey.
 TRAIN, TEST = "#0072B2", "#D55E00"
@@ -130,7 +128,7 @@ def _training(history: Sequence[Epoch]) -> Figure:
         title = f"Test accuracy {last.test_accuracy:.2%} after epoch {last.epoch}"
     epochs = [record.epoch for record in history]
 
-    figure, whole = _figure(8.3, 3.3, title, left=0.6, bottom=0.6)
+    figure, whole = framed_figure(8.3, 3.3, title, left=0.6, bottom=0.6)
     whole.set_axis_off()
     loss, accuracy = whole.inset_axes((0, 0, 0.44, 1)), whole.inset_axes((0.56, 0, 0.44, 1))
     for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
@@ -178,7 +176,7 @@ def _confusion(confusion: Array) -> Figure:
     title = f"{right:,} of {total:,} test images right"
     note = "Orange: mistaken, the darker the more often." if right < total else "No mistakes."
     note = f"Blue: right. {note}"
-    figure, axes = _figure(side, side, title, note, left=0.65, bottom=0.65, right=1.2)
+    figure, axes = framed_figure(side, side, title, note, left=0.65, bottom=0.65, right=1.2)
     # The diagonal would drown the mistakes: it gets a pale scale of its own, up to only half
     # of its colours, and the mistakes get all of theirs, small shares lifted by the root.
     axes.imshow(np.ma.array(share, mask=~diagonal), cmap="Blues", vmin=0, vmax=2)
@@ -200,7 +198,7 @@ def _confusion(confusion: Array) -> Figure:
                 colour, centre = "white" if dark else "black", "center"
                 axes.text(column, row, f"{count}", size=size, color=colour, ha=centre, va="center")
     if right < total:
-        bar = _colour_bar(figure, axes, mistakes, "mistakes, share of the true class")
+        bar = add_colour_bar(figure, axes, mistakes, "mistakes, share of the true class")
         bar.formatter = PercentFormatter(1.0)
     return figure
 
@@ -221,14 +219,14 @@ def _mistakes(images: Array, labels: Array, probabilities: Array) -> Figure:
     columns = 6
     rows = -(-len(shown) // columns)
     step = images.shape[2] / max(images.shape[2:]) + (0.35 if len(wrong) else 0.22)
-    figure, axes = _figure(1.35 * columns * 1.15, 1.35 * rows * step, title, note)
+    figure, axes = framed_figure(1.35 * columns * 1.15, 1.35 * rows * step, title, note)
     for k, (index, tile) in enumerate(zip(shown, _displayable(images[shown]), strict=True)):
         caption = f"predicted {predicted[index]} ({confidence[index]:.1%})"
         if len(wrong):
             caption = f"true {labels[index]}\n{caption}"
         row, column = divmod(k, columns)
-        _draw_tile(axes, tile, 1.15 * column, step * row, caption)
-    _finish_tiles(axes, 1.15 * columns, step * rows)
+        draw_tile(axes, tile, 1.15 * column, step * row, caption)
+    finish_tiles(axes, 1.15 * columns, step * rows)
     return figure
 
 
@@ -261,65 +259,13 @@ def _filters(kernels: Array) -> Figure:
     inch = min(1.0, 8 / (across * step_x))
     step_y = kernels.shape[2] / max(kernels.shape[2:]) + 0.28 / inch
     width, height = across * step_x, down * step_y
-    figure, axes = _figure(inch * width, inch * height, title, note, right=1.2)
+    figure, axes = framed_figure(inch * width, inch * height, title, note, right=1.2)
     for k, kernel in enumerate(shown):
         row, column = divmod(k, across)
         for c, tile in enumerate(kernel):
             caption = "" if c else f"{k}"
             x, y = column * step_x + 1.1 * c, row * step_y
-            image = _draw_tile(axes, tile, x, y, caption, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    _finish_tiles(axes, width, height)
-    _colour_bar(figure, axes, image, "weight")
+            image = draw_tile(axes, tile, x, y, caption, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    finish_tiles(axes, width, height)
+    add_colour_bar(figure, axes, image, "weight")
     return figure
-
-
-def _figure(
-    width: float,
-    height: float,
-    title: str,
-    note: str = "",
-    *,
-    left: float = 0.15,
-    bottom: float = 0.1,
-    right: float = 0.15,
-) -> tuple[Figure, Axes]:
-    """A titled figure around axes of this size; every length is in inches."""
-    from matplotlib.figure import Figure
-
-    text = 0.3 + max(0.12 * len(title), 0.08 * len(note))  # roughly, and rather too wide
-    whole = max(text, left + width + right), bottom + height + 0.8
-    figure = Figure(figsize=whole)
-    figure.text(0.15 / whole[0], 1 - 0.3 / whole[1], title, size=13, weight="bold")
-    figure.text(0.15 / whole[0], 1 - 0.6 / whole[1], note)
-    box = left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]
-    return figure, figure.add_axes(box)
-
-
-def _colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str) -> Colorbar:
-    """Beside the axes, from their top, a sixth of an inch wide and at most three high."""
-    box, (width, height) = axes.get_position(), figure.get_size_inches()
-    length = min(box.height, 3 / height)
-    beside = figure.add_axes((box.x1 + 0.2 / width, box.y1 - length, 0.16 / width, length))
-    return figure.colorbar(image, cax=beside, label=label)
-
-
-def _draw_tile(
-    axes: Axes, tile: Array, x: float, y: float, caption: str, **colours: Any
-) -> AxesImage:
-    """Draw a tile, its longer side one unit, with its top left corner at (x, y)."""
-    from matplotlib.patches import Rectangle
-
-    height, width = (side / max(tile.shape[:2]) for side in tile.shape[:2])
-    extent = (x, x + width, y + height, y)
-    image = axes.imshow(tile, extent=extent, interpolation="nearest", **colours)
-    frame = Rectangle((x, y), width, height, fill=False, edgecolor="0.6", linewidth=0.6)
-    axes.add_patch(frame)
-    axes.text(x, y + height + 0.03, caption, size=9, color="0.2", verticalalignment="top")
-    return image
-
-
-def _finish_tiles(axes: Axes, width: float, height: float) -> None:
-    axes.set_xlim(-0.02, width)
-    axes.set_ylim(height, -0.02)
-    axes.set_aspect("equal", anchor="NW")
-    axes.set_axis_off()

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import hashlib
-import struct
 import threading
 import time
 import tracemalloc
@@ -16,36 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from small_mnist import CONTENTS, IMAGES, replace_mnist
 
 from fcnn import data
-from fcnn.data import download, mnist_files
-
-
-def idx_bytes(array):
-    header = struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape)
-    return header + array.tobytes()
-
-
-CONTENTS = {
-    "train-images-idx3-ubyte": idx_bytes(np.arange(120, dtype=np.uint8).reshape(6, 4, 5)),
-    "train-labels-idx1-ubyte": idx_bytes(np.arange(6, dtype=np.uint8)),
-    "t10k-images-idx3-ubyte": idx_bytes(np.arange(60, dtype=np.uint8).reshape(3, 4, 5)),
-    "t10k-labels-idx1-ubyte": idx_bytes(np.arange(3, dtype=np.uint8)),
-}
-IMAGES = "train-images-idx3-ubyte"
+from fcnn.data import download
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache of the test's own, no mirrors, and MNIST replaced by the stand-in."""
-    monkeypatch.delenv("FCNN_DATA_DIR", raising=False)
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    files = tuple(
-        mnist_files.MnistFile(name, len(content), hashlib.sha256(content).hexdigest())
-        for name, content in CONTENTS.items()
-    )
-    monkeypatch.setattr(mnist_files, "FILES", files)
-    return tmp_path / "cache" / "mnist"
+    return replace_mnist(tmp_path, monkeypatch)
 
 
 class Mirrors(BaseHTTPRequestHandler):

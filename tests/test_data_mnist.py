@@ -10,45 +10,22 @@ import gzip
 import hashlib
 import importlib.util
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_mnist import CONTENTS, IMAGES, replace_mnist
 
 from fcnn import data
-from fcnn.data import download, embedded, mnist_files
+from fcnn.data import embedded, mnist_files
 
 REAL_FOLDER = os.environ.get("FCNN_DATA_DIR")
 TOOL = Path(__file__).parent.parent / "tools" / "make_mnist5k.py"
 
 
-def idx_bytes(array):
-    header = struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape)
-    return header + array.tobytes()
-
-
-CONTENTS = {
-    "train-images-idx3-ubyte": idx_bytes(np.arange(120, dtype=np.uint8).reshape(6, 4, 5)),
-    "train-labels-idx1-ubyte": idx_bytes(np.arange(6, dtype=np.uint8)),
-    "t10k-images-idx3-ubyte": idx_bytes(np.arange(60, dtype=np.uint8).reshape(3, 4, 5)),
-    "t10k-labels-idx1-ubyte": idx_bytes(np.arange(3, dtype=np.uint8)),
-}
-IMAGES = "train-images-idx3-ubyte"
-
-
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache of the test's own, no mirrors, and MNIST replaced by the stand-in."""
-    monkeypatch.delenv("FCNN_DATA_DIR", raising=False)
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "MIRRORS", ("http://127.0.0.1:1/",))
-    files = tuple(
-        mnist_files.MnistFile(name, len(content), hashlib.sha256(content).hexdigest())
-        for name, content in CONTENTS.items()
-    )
-    monkeypatch.setattr(mnist_files, "FILES", files)
-    return tmp_path / "cache" / "mnist"
+    return replace_mnist(tmp_path, monkeypatch)
 
 
 def no_network(*_, **__):
