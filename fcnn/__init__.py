@@ -16,7 +16,9 @@ width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K de
 out (K also: classes).
 """
 
-from fcnn import check, data, models, tree
+from typing import TYPE_CHECKING, Any
+
+from fcnn import check, models, tree
 from fcnn.activations import (
     relu,
     relu_backward,
@@ -44,9 +46,12 @@ from fcnn.losses import (
 from fcnn.optimizers import Optimizer, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
-from fcnn.runs import Run, load_run
 from fcnn.training import Epoch, fit
 from fcnn.version import __version__
+
+if TYPE_CHECKING:
+    from fcnn import data
+    from fcnn.runs import Run, load_run
 
 __all__ = [
     "Conv2dParams",
@@ -96,3 +101,20 @@ __all__ = [
     "tree",
     "value_and_grad",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load data and saved runs when they are first asked for: programs that bring their own
+    images and parameters start the sooner.
+    """
+    from importlib import import_module
+
+    if name == "data":
+        return import_module("fcnn.data")
+    if name in ("Run", "load_run"):
+        return getattr(import_module("fcnn.runs"), name)
+    raise AttributeError(f"module 'fcnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,8 @@ checker draws others, and at a point of the caller's it says so, unless told by
 `approach` from which side the gradient is to be the limit. Then it checks the convention.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 
@@ -261,7 +263,7 @@ def _check_backward_params(
 ) -> None:
     """The shorter way to the gradients of the parameters, where there is one, is right too."""
     y, cache = result
-    dy = rng.standard_normal(y.shape)
+    dy = np.asarray(rng.standard_normal(y.shape))
     dparams, _ = call_backward(layer, cache, dy)
     shorter = parameter_gradients(layer, cache, dy)
     if tree.structure(shorter) != tree.structure(dparams) or not tree.allclose(

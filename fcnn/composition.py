@@ -5,6 +5,8 @@ pass walks the same list the other way, and hands each function the gradient of 
 output. That is all of back-propagation.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

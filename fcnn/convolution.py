@@ -6,6 +6,8 @@ with x padded by zeros: a cross-correlation, as in every library of the field. F
 is one batched product of the kernel with the row windows of x; see `fcnn.row_windows`.
 """
 
+from __future__ import annotations
+
 from typing import Any, Final, NamedTuple
 
 import attrs

@@ -1,5 +1,7 @@
 """The dense layer: y = x @ w + b."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import attrs

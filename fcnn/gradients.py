@@ -1,5 +1,7 @@
 """The value and gradient of a loss over a batch, shard by shard."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TypeAlias
 

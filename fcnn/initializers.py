@@ -1,5 +1,7 @@
 """Initial weights, drawn from an explicit generator; biases start at zero."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -8,7 +10,7 @@ import numpy as np
 from fcnn.arrays import Array, Shape, freeze
 from fcnn.validation import check_kind
 
-Initializer: TypeAlias = Callable[[np.random.Generator, Shape, int, int], Array]
+Initializer: TypeAlias = "Callable[[np.random.Generator, Shape, int, int], Array]"
 
 
 def draw(

@@ -3,6 +3,8 @@
 A layer of one's own needs the first four fields alone; see `examples/custom_layer.py`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -13,7 +15,7 @@ from fcnn.arrays import Array, Shape
 from fcnn.tree import Tree
 
 Cache: TypeAlias = Any
-Init: TypeAlias = Callable[[np.random.Generator, Shape], tuple[Tree, Shape]]
+Init: TypeAlias = "Callable[[np.random.Generator, Shape], tuple[Tree, Shape]]"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -49,7 +51,7 @@ class Layer:
     backward: Callable[[Cache, Array], tuple[Tree, Array]]
     backward_params: Callable[[Cache, Array], Tree] | None = None
     apply: Callable[[Tree, Array], Array] | None = None
-    children: tuple["Layer", ...] = ()
+    children: tuple[Layer, ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
 
     def __repr__(self) -> str:

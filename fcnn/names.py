@@ -1,9 +1,7 @@
 """From names to things: models, own ones in files too, and recipes."""
 
 import inspect
-import runpy
 import sys
-import traceback
 from pathlib import Path
 from typing import Final
 
@@ -60,9 +58,12 @@ def absolute(name: str) -> str:
 def _own_model(name: str, classes: int) -> object:
     """What a function in a file returns; an error in it is told with the line it is in."""
     file, function_name = name.rsplit(":", 1)
-    path = Path(file).expanduser()
+    path = Path(file).expanduser().resolve()
     if not path.is_file():
         raise ValueError(f"model: there is no file {file}")
+    import runpy
+    import traceback
+
     # The file may import others that lie beside it.
     sys.path.insert(0, str(path.parent.resolve()))
     try:
@@ -76,14 +77,11 @@ def _own_model(name: str, classes: int) -> object:
     except SyntaxError as error:
         raise ValueError(f"model: {error.msg} in line {error.lineno} of {file}") from error
     except Exception as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if _same(f, path)]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
         if not lines:
             raise
         kind = type(error).__name__
         raise ValueError(f"model: {kind} in line {lines[-1]} of {file}: {error}") from error
     finally:
         sys.path.pop(0)
-
-
-def _same(frame: traceback.FrameSummary, path: Path) -> bool:
-    return Path(frame.filename).resolve() == path.resolve()

@@ -6,10 +6,8 @@ history.csv   one line per epoch
 metrics.json  the figures of the last epoch, per class and confused
 """
 
-import csv
 import json
 import os
-import platform
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -96,6 +94,8 @@ def create_folder(out: str | os.PathLike[str] | None, config: Config) -> Path:
 
 def write_config(folder: Path, config: Config) -> None:
     """Write config.json, with the format's number and the versions that made the run."""
+    import platform
+
     versions = {
         "fcnn": __version__,
         "numpy": np.__version__,
@@ -109,6 +109,8 @@ def write_config(folder: Path, config: Config) -> None:
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     """Write history.csv: one line per epoch."""
+    import csv
+
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HISTORY)

@@ -4,6 +4,8 @@ A stream depends on nothing but the seed, what it is for and the epoch. So an ep
 the same numbers whether the run was stopped before it or not.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 import numpy as np

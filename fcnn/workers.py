@@ -9,7 +9,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from fcnn import blas
@@ -71,11 +70,13 @@ def _run_in_threads(
 
 
 _lock = threading.Lock()
-_pools: dict[int, ThreadPoolExecutor] = {}
+_pools: dict[int, Any] = {}
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int) -> Any:
     """The pool of that many threads, made at first use and kept; idle threads cost nothing."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with _lock:
         if threads not in _pools:
             _pools[threads] = ThreadPoolExecutor(
