@@ -1,4 +1,4 @@
-"""The command line: `fcnn train`, `evaluate`, `summary` and `data`.
+"""The command line: `fcnn train`, `evaluate`, `summary`, `bench` and `data`.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 1 the run
 failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
@@ -14,14 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import attrs
 import numpy as np
 import typer
 
 import fcnn
 from fcnn import experiment, names, pictures, reports, runs
+from fcnn.bench import rates
 from fcnn.data import DataError, Dataset
 from fcnn.progress import Bar
 from fcnn.recipes import RECIPES, REFERENCE
+from fcnn.runs import Config
 from fcnn.summary import summarize
 
 FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
@@ -187,12 +190,31 @@ def evaluate(
 def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
     """Show the layers of a model with their shapes and costs for one image."""
     with _exit_codes(), Bar(shown=True) as bar:
-        loaded = _load(data, 0, bar)
-        with _wrong_usage():
-            config = experiment.configure(data, loaded, REFERENCE, 0, model=model)
-            built = names.model(config.model, config.classes)
-            rows = summarize(built, config.in_shape)
-        typer.echo(reports.summary(rows, config.in_shape))
+        config, built = _configured(data, model, bar)
+        typer.echo(reports.summary(summarize(built, config.in_shape), config.in_shape))
+
+
+@app.command()
+def bench(
+    model: ModelOption = None,
+    data: DataOption = "mnist5k",
+    batch_size: Annotated[int, typer.Option(min=1)] = 64,
+    threads: ThreadsOption = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="For each figure, about.")] = 1.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure images per second in training and inference, by threads, on this machine."""
+    with _exit_codes(), Bar(shown=not as_json) as bar:
+        config, built = _configured(data, model, bar)
+        measured = list(
+            rates(built, config.in_shape, batch_size=batch_size, threads=threads, seconds=seconds)
+        )
+        if as_json:
+            figures = [attrs.asdict(rate) for rate in measured]
+            _print_json({"model": config.model, "batch_size": batch_size, "rates": figures})
+        else:
+            typer.echo(f"{config.model}, batches of {batch_size}, float32\n")
+            typer.echo(reports.bench(measured))
 
 
 @data_app.callback(invoke_without_command=True)
@@ -221,6 +243,14 @@ def download() -> None:
             folder = fcnn.data.download_mnist(progress=bar.update)
         bar.close()
         typer.echo(f"MNIST is complete in {folder}")
+
+
+def _configured(data: str, model: str | None, bar: Bar) -> tuple[Config, fcnn.Layer]:
+    """A model on data, as `train` would have it."""
+    loaded = _load(data, 0, bar)
+    with _wrong_usage():
+        config = experiment.configure(data, loaded, REFERENCE, 0, model=model)
+        return config, names.model(config.model, config.classes)
 
 
 def _load(name: str, seed: int, bar: Bar) -> Dataset:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fcnn.arrays import Array
+from fcnn.bench import Rate
 from fcnn.data import DataStatus
 from fcnn.geometry import times
 from fcnn.inference import Evaluation
@@ -109,6 +110,26 @@ def summary(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
     header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Bytes"]
     title = f"Input {times(in_shape)}; multiply-adds and activation bytes for one image, float32"
     return f"{title}\n\n" + table(header, [*body, total], left=[0, 1, 2])
+
+
+def bench(rates: Sequence[Rate]) -> str:
+    """Images per second by threads, and the fraction of the machine's peak."""
+
+    def share(fraction: float | None) -> str:
+        return "?" if fraction is None else f"{fraction:.0%}"
+
+    rows = [
+        [
+            str(rate.threads),
+            f"{rate.training:,.0f}",
+            share(rate.training_of_peak),
+            f"{rate.inference:,.0f}",
+            share(rate.inference_of_peak),
+        ]
+        for rate in rates
+    ]
+    header = ["Threads", "Training images/s", "of peak", "Inference images/s", "of peak"]
+    return table(header, rows) + "\n\nPeak: products of large matrices on as many threads."
 
 
 def data_status(sets: Sequence[DataStatus]) -> str:

@@ -15,6 +15,7 @@ ORDER = [
     ["__main__"],
     ["cli"],
     ["experiment", "reports", "progress"],
+    ["bench"],
     ["__init__"],
     ["runs", "summary", "pictures"],
     ["names"],

@@ -318,3 +318,30 @@ def test_nobody_reading_is_no_traceback():
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert "Errno" not in done.stderr
+
+
+def test_bench_measures_by_threads():
+    text = call("bench", "--data", "synthetic", "--threads", 2, "--seconds", 0.01).stdout
+    assert "lines_cnn, batches of 64, float32" in text
+    rows = [line.split() for line in text.splitlines() if line.split()[:1] in (["1"], ["2"])]
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert all(row[2].endswith("%") and row[4].endswith("%") for row in rows)
+    options = ["--data", "synthetic", "--threads", 3, "--seconds", 0.0, "--batch-size", 8]
+    rates = json.loads(call("bench", *options, "--json").stdout)["rates"]
+    assert [rate["threads"] for rate in rates] == [1, 2, 3]
+    assert all(rate["training"] > 0 and 0 < rate["training_of_peak"] < 1.5 for rate in rates)
+
+
+def test_bench_of_layers_of_ones_own_says_what_it_does_not_know():
+    Path("mine.py").write_text(
+        "import fcnn, numpy as np\n"
+        "scale = fcnn.Layer('scale', lambda rng, s: (np.ones(s, np.float32), s),\n"
+        "    lambda p, x, rng=None: (x * p, (p, x)),\n"
+        "    lambda c, dy: ((dy * c[1]).sum(0), dy * c[0]))\n"
+        "def mine(classes):\n"
+        "    return fcnn.chain(fcnn.flatten, fcnn.dense(classes), scale)\n"
+    )
+    options = ["--data", "synthetic", "--model", "mine.py:mine", "--seconds", 0.0, "--json"]
+    rates = json.loads(call("bench", *options).stdout)["rates"]
+    assert rates[0]["training"] > 0
+    assert rates[0]["training_of_peak"] is None
