@@ -329,7 +329,7 @@ def test_bench_measures_by_threads():
     options = ["--data", "synthetic", "--threads", 3, "--seconds", 0.0, "--batch-size", 8]
     rates = json.loads(call("bench", *options, "--json").stdout)["rates"]
     assert [rate["threads"] for rate in rates] == [1, 2, 3]
-    assert all(rate["training"] > 0 and 0 < rate["training_of_peak"] < 1.5 for rate in rates)
+    assert all(rate["training"] > 0 and rate["training_of_peak"] > 0 for rate in rates)
 
 
 def test_bench_of_layers_of_ones_own_says_what_it_does_not_know():
