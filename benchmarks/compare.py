@@ -1,4 +1,4 @@
-"""fcnn against PyTorch on this machine: the table of benchmarks/README.md.
+"""fcnn against other libraries on this machine: the tables of benchmarks/README.md.
 
     python benchmarks/compare.py [--rounds 9] [--seconds 0.5] [--only TEXT] [--threads N]
 
@@ -12,12 +12,14 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from tasks import TASKS, Task
 
 LIBRARIES = ("fcnn", "fcnn-1-thread", "pytorch", "pytorch-best")
+PEERS = ("fcnn", "jax", "mygrad", "pureml")  # on the first task alone
 
 
 def main() -> None:
@@ -31,12 +33,20 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     for number, task in enumerate(TASKS):
         if options.only in task.name:
-            print(row(task, measure(number, options.rounds, options.seconds)), flush=True)
+            rates = measure(LIBRARIES, number, options.rounds, options.seconds)
+            print(row(task, rates), flush=True)
+    if options.only in TASKS[0].name:
+        rates = measure(PEERS, 0, options.rounds, options.seconds)
+        print(f"\n| {TASKS[0].name} | images/s | fcnn is faster by |\n| --- | --- | --- |")
+        for name, measured in rates.items():
+            print(f"| {name} | {median(measured):,.0f} | {ratio(rates, name):.2f} |")
 
 
-def measure(number: int, rounds: int, seconds: float) -> dict[str, list[float]]:
+def measure(
+    names: Sequence[str], number: int, rounds: int, seconds: float
+) -> dict[str, list[float]]:
     """Images per second of each library in each round."""
-    workers = {name: start(name, number) for name in LIBRARIES}
+    workers = {name: start(name, number) for name in names}
     rates: dict[str, list[float]] = {
         name: [] for name, worker in workers.items() if ask(worker, seconds) is not None
     }
@@ -60,9 +70,15 @@ def row(task: Task, rates: dict[str, list[float]]) -> str:
         if name not in rates:
             cells.append("")
             continue
-        ratio = median(a / b for a, b in zip(rates["fcnn"], rates[name], strict=True))
-        cells.append(f"{ratio:.2f}" + (f" ({bounds[0]}, {bounds[1]})" if bounds else ""))
+        cells.append(
+            f"{ratio(rates, name):.2f}" + (f" ({bounds[0]}, {bounds[1]})" if bounds else "")
+        )
     return f"| {' | '.join(cells)} |"
+
+
+def ratio(rates: dict[str, list[float]], name: str) -> float:
+    """How many times as fast as a library fcnn is: the median over the rounds."""
+    return median(a / b for a, b in zip(rates["fcnn"], rates[name], strict=True))
 
 
 def start(name: str, number: int) -> subprocess.Popen[str]:
@@ -97,6 +113,14 @@ def work(name: str, number: int) -> None:
         import with_fcnn
 
         step = with_fcnn.prepare(task, threads=1 if name == "fcnn-1-thread" else None)
+    elif name == "jax":
+        import with_jax
+
+        step = with_jax.prepare(task)
+    elif name in ("mygrad", "pureml"):
+        import with_numpy_peers
+
+        step = getattr(with_numpy_peers, f"prepare_{name}")(task)
     else:
         import with_pytorch
 
