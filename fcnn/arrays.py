@@ -3,7 +3,7 @@
 Images have the logical shape (N, C, H, W) everywhere. In memory they lie as (H, C, W, N),
 the batch innermost: a transposed view of a contiguous array. It costs nothing to make,
 every elementwise loop runs over long contiguous rows, and consecutive rows of an image
-are one matrix, which is what makes convolution fast (see `fcnn.convolution`). Vectors
+are one matrix, which is what makes convolution fast (see `fcnn.row_windows`). Vectors
 (N, D) lie as (D, N) for the same reason. Any other order is accepted everywhere and
 gives the same result to rounding.
 """

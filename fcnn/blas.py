@@ -50,7 +50,8 @@ def _enter() -> None:
     global _users
     with _lock:
         if _users == 0:
-            _before[:] = [(library, library.num_threads) for library in _libraries(False)]
+            shared = _libraries(per_thread=False)
+            _before[:] = [(library, library.num_threads) for library in shared]
             for library, _ in _before:
                 _set(library, 1)
         _users += 1

@@ -293,7 +293,3 @@ def _exit_codes() -> Iterator[None]:
 def _stop(error: Exception, code: int) -> None:
     typer.echo(f"fcnn: {error}", err=True)
     raise typer.Exit(code) from error
-
-
-if __name__ == "__main__":
-    sys.exit(app())

@@ -68,7 +68,7 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
         in_shape=in_shape,
         classes=classes,
     )
-    sgd(config.learning_rate, config.momentum)
+    sgd(config.learning_rate, config.momentum)  # refuses settings that make no sense
     return config
 
 

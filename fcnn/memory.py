@@ -2,9 +2,9 @@
 
 A training step allocates and frees the same arrays over and over. By default glibc returns
 large freed blocks to the kernel at once, and the next array of that size faults every page
-in again. Two settings of its malloc keep them: blocks below 1 GiB are not mapped one by
-one, and the top of the heap is not trimmed. The memory goes back when the process ends; the
-peak is no higher for it.
+in again. Three settings of its malloc keep them: blocks below 1 GiB are not mapped one by
+one, the top of the heap is not trimmed, and it grows by 64 MiB at a time. The memory goes
+back when the process ends; the peak of an epoch on all of MNIST is the same with and without.
 
 Done once, at the first training step or prediction and not at import. The environment
 variable FCNN_KEEP_MEMORY=0 turns it off. Elsewhere than on glibc nothing happens.

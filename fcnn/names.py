@@ -65,7 +65,7 @@ def _own_model(name: str, classes: int) -> object:
     import traceback
 
     # The file may import others that lie beside it.
-    sys.path.insert(0, str(path.parent.resolve()))
+    sys.path.insert(0, str(path.parent))
     try:
         functions = runpy.run_path(str(path), run_name=path.stem)
         function = functions.get(function_name)

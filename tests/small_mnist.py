@@ -1,5 +1,6 @@
 """A stand-in for the four files of MNIST, of a few images, for tests of loading them."""
 
+import gzip
 import hashlib
 import struct
 
@@ -20,6 +21,14 @@ CONTENTS = {
     "t10k-labels-idx1-ubyte": idx_bytes(np.arange(3, dtype=np.uint8)),
 }
 IMAGES = "train-images-idx3-ubyte"
+
+
+def fill(folder, suffix=""):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in CONTENTS.items():
+        packed = gzip.compress(content) if suffix else content
+        (folder / f"{name}{suffix}").write_bytes(packed)
+    return folder
 
 
 def replace_mnist(tmp_path, monkeypatch):

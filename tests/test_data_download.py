@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from small_mnist import CONTENTS, IMAGES, replace_mnist
+from small_mnist import CONTENTS, IMAGES, fill, replace_mnist
 
 from fcnn import data
 from fcnn.data import download
@@ -115,14 +115,6 @@ def mirrors(server, monkeypatch):
         monkeypatch.setattr(download, "MIRRORS", urls)
 
     return set_mirrors
-
-
-def fill(folder, suffix=""):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in CONTENTS.items():
-        packed = gzip.compress(content) if suffix else content
-        (folder / f"{name}{suffix}").write_bytes(packed)
-    return folder
 
 
 def names_in(folder):

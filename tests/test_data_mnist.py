@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_mnist import CONTENTS, IMAGES, replace_mnist
+from small_mnist import CONTENTS, IMAGES, fill, replace_mnist
 
 from fcnn import data
 from fcnn.data import embedded, mnist_files
@@ -30,14 +30,6 @@ def cache(tmp_path, monkeypatch):
 
 def no_network(*_, **__):
     raise AssertionError("nothing may be downloaded here")
-
-
-def fill(folder, suffix=""):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in CONTENTS.items():
-        packed = gzip.compress(content) if suffix else content
-        (folder / f"{name}{suffix}").write_bytes(packed)
-    return folder
 
 
 def assert_is_stand_in(dataset):
