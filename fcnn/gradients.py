@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 import attrs
 import numpy as np
 
-from fcnn import tree, workers
+from fcnn import tree
 from fcnn.arrays import Array
+from fcnn.crew import Crew
 from fcnn.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import Loss
 from fcnn.rewriting import faster
-from fcnn.tree import Tree
+from fcnn.tree import Structure, Tree
 from fcnn.validation import check_examples, check_kind, positive
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
@@ -38,7 +40,8 @@ def value_and_grad(
     model, loss
         What maps x to outputs, and what maps outputs and labels to a number.
     threads
-        How many threads the shards are spread over; None: as many as the process has
+        How many threads, or helper processes where they can be had (see
+        `fcnn.processes`), the shards are spread over; None: as many as the process has
         cores. The bits of the result do not depend on it.
     shard
         A batch of n is cut into ceil(n / shard) nearly equal shards, whose values and
@@ -66,51 +69,77 @@ def value_and_grad(
     if threads is not None:
         positive("value_and_grad", "threads", threads)
 
+    gradient = batch_gradients(model, loss, threads=threads, shard=shard)
+
     def f(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
     ) -> tuple[float, Tree]:
-        result = batch_gradient(model, loss, params, x, labels, rng, threads=threads, shard=shard)
+        result = gradient(params, x, labels, rng)
         return result.value, result.grads
 
     return f
 
 
-def batch_gradient(
+def batch_gradients(
+    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = 32
+) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
+    """What `value_and_grad` gives, with the outputs of the model besides."""
+    model = faster(model)
+
+    @lru_cache(maxsize=1)
+    def crew_for(structure: Structure) -> Crew:
+        return Crew(partial(_gradient_of_shard, model, loss, structure), threads)
+
+    def f(
+        params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
+    ) -> BatchGradient:
+        check_examples("value_and_grad", x, labels)
+        parts = shards(len(x), shard)
+        streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
+        weights = [float(loss.weight(labels[part])) for part in parts]
+        total = sum(weights)
+        if not total > 0:
+            raise ValueError(
+                f"value_and_grad: the examples weigh {total} in all, expected more than 0"
+            )
+        fractions = [weight / total for weight in weights]
+        leaves, structure = tree.flatten(params)
+        results = crew_for(structure).run(
+            [x, labels, *leaves], list(zip(parts, streams, fractions, strict=True))
+        )
+        values, outputs, *grads = zip(*results, strict=True)
+        value = sum(w * float(v) for w, v in zip(weights, values, strict=True)) / total
+        return BatchGradient(
+            value, [y.copy() for y in outputs], tree.unflatten(structure, map(_sum_in_order, grads))
+        )
+
+    return f
+
+
+def _gradient_of_shard(
     model: Layer,
     loss: Loss,
-    params: Tree,
-    x: Array,
-    labels: Array,
-    rng: np.random.Generator | None = None,
-    *,
-    threads: int | None = None,
-    shard: int = 32,
-) -> BatchGradient:
-    """What `value_and_grad` computes, together with the outputs of the model."""
-    check_examples("value_and_grad", x, labels)
-    parts = shards(len(x), shard)
-    streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-    model = faster(model)
-    weights = [float(loss.weight(labels[part])) for part in parts]
-    total = sum(weights)
-    if not total > 0:
-        raise ValueError(f"value_and_grad: the examples weigh {total} in all, expected more than 0")
-
-    def one_shard(i: int) -> BatchGradient:
-        outputs, cache = call_forward(model, params, x[parts[i]], streams[i])
-        value, loss_cache = loss.forward(outputs, labels[parts[i]])
-        doutputs = loss.backward(loss_cache)
-        if len(parts) > 1:
-            # Weighting the few numbers at the top weights every gradient below.
-            doutputs = doutputs * (weights[i] / total)
-        return BatchGradient(value, [outputs], parameter_gradients(model, cache, doutputs))
-
-    results = workers.run(one_shard, range(len(parts)), threads)
-    if len(parts) == 1:
-        return results[0]
-    value = sum(w * result.value for w, result in zip(weights, results, strict=True)) / total
-    outputs = [result.outputs[0] for result in results]
-    return BatchGradient(float(value), outputs, _sum_in_order([result.grads for result in results]))
+    structure: Structure,
+    arrays: list[Array],
+    shard: tuple[slice, np.random.Generator | None, float],
+) -> list[Array]:
+    """The loss, the outputs and the leaves of the gradient of one shard of a batch, from the
+    inputs, the labels and the leaves of the parameters.
+    """
+    x, labels, *leaves = arrays
+    part, rng, fraction = shard
+    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), x[part], rng)
+    value, loss_cache = loss.forward(outputs, labels[part])
+    doutputs = loss.backward(loss_cache)
+    if fraction != 1:
+        # Weighting the few numbers at the top weights every gradient below.
+        doutputs = doutputs * fraction
+    grads, found = tree.flatten(parameter_gradients(model, cache, doutputs))
+    if found != structure:
+        raise ValueError(
+            f"value_and_grad: parameters and gradient differ at {structure.difference(found)}"
+        )
+    return [np.asarray(value), outputs, *grads]
 
 
 def shards(n: int, size: int) -> list[slice]:
@@ -119,11 +148,10 @@ def shards(n: int, size: int) -> list[slice]:
     return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
 
 
-def _sum_in_order(trees: list[Tree]) -> Tree:
-    def add(first: Array, second: Array, *rest: Array) -> Array:
-        total = first + second
-        for other in rest:
-            total += other
-        return total
-
-    return tree.map(add, *trees)
+def _sum_in_order(grads: Sequence[Array]) -> Array:
+    if len(grads) == 1:
+        return grads[0]
+    total: Array = grads[0] + grads[1]
+    for other in grads[2:]:
+        total += other
+    return total

@@ -9,7 +9,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array, freeze
-from fcnn.tree import Tree
+from fcnn.tree import Structure, Tree
 
 Schedule: TypeAlias = Callable[[int], float]
 
@@ -77,48 +77,57 @@ def sgd(learning_rate: float | Schedule, momentum: float = 0.0) -> Optimizer:
         return SgdState(freeze(np.zeros((), np.int64)), zeros)
 
     def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
-        check_like("sgd", "gradient", params, grads)
-        check_like("sgd", "velocity", params, state.velocity)
+        structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
         # A NumPy float64 scalar would promote float32 arrays; a Python float does not.
         eta = float(rate(int(state.steps)))
         if not math.isfinite(eta):
             raise ValueError(f"sgd: the learning rate of step {int(state.steps)} is {eta}")
-
-        def accelerate(v: Array, g: Array) -> Array:
-            new: Array = momentum * v
+        velocity, updated = [], []
+        for p, g, v in rows:
+            new = momentum * v
             new -= eta * g
-            return freeze(new)
-
-        velocity = tree.map(accelerate, state.velocity, grads)
-        params = tree.map(lambda p, v: freeze(p + v), params, velocity)
-        return params, SgdState(freeze(state.steps + 1), velocity)
+            velocity.append(freeze(new))
+            updated.append(freeze(p + new))
+        state = SgdState(freeze(state.steps + 1), tree.unflatten(structure, velocity))
+        return tree.unflatten(structure, updated), state
 
     return Optimizer(init, step)
 
 
-def check_like(function: str, what: str, params: Tree, other: Tree) -> None:
-    """Gradients or velocities of the structure, shapes and dtypes of the parameters.
+def aligned_leaves(
+    function: str, params: Tree, **others: Tree
+) -> tuple[Structure, list[tuple[Array, ...]]]:
+    """The structure of the parameters, and for each leaf a row: it and those of trees like it.
 
-    Raises ValueError or TypeError that names the first path where they differ.
+    Raises ValueError or TypeError that names the first path where gradients or velocities
+    differ from the parameters in structure, shape or dtype.
     """
     expected, structure = tree.flatten(params)
-    found, other_structure = tree.flatten(other)
-    if structure != other_structure:
-        place = structure.difference(other_structure)
-        raise ValueError(f"{function}: parameters and {what} differ at {place}")
-    for index, (p, g) in enumerate(zip(expected, found, strict=True)):
-        if np.shape(p) != np.shape(g):
-            path = structure.paths()[index]
-            raise ValueError(
-                f"{function}: the {what} at {path} has shape {np.shape(g)}, "
-                f"the parameter {np.shape(p)}"
-            )
-        if np.asarray(p).dtype != np.asarray(g).dtype:
-            path = structure.paths()[index]
-            raise TypeError(
-                f"{function}: the {what} at {path} is {np.asarray(g).dtype}, "
-                f"the parameter {np.asarray(p).dtype}"
-            )
+    columns = [expected]
+    for what, other in others.items():
+        found, other_structure = tree.flatten(other)
+        if structure != other_structure:
+            place = structure.difference(other_structure)
+            raise ValueError(f"{function}: parameters and {what} differ at {place}")
+        for index, (p, q) in enumerate(zip(expected, found, strict=True)):
+            if np.shape(p) != np.shape(q):
+                path = structure.paths()[index]
+                raise ValueError(
+                    f"{function}: the {what} at {path} has shape {np.shape(q)}, "
+                    f"the parameter {np.shape(p)}"
+                )
+            if _dtype_of(p) != _dtype_of(q):
+                path = structure.paths()[index]
+                raise TypeError(
+                    f"{function}: the {what} at {path} is {_dtype_of(q)}, "
+                    f"the parameter {_dtype_of(p)}"
+                )
+        columns.append(found)
+    return structure, list(zip(*columns, strict=True))
+
+
+def _dtype_of(leaf: Any) -> np.dtype[Any]:
+    return np.asarray(leaf).dtype
 
 
 def _constant(learning_rate: float) -> Schedule:

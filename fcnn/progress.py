@@ -1,8 +1,11 @@
 """Progress bars: on standard error, only on a terminal, and gone when they are done."""
 
 import sys
+import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+_SECONDS: Final = 0.1  # from one drawing to the next
 
 
 class Bar:
@@ -12,6 +15,7 @@ class Bar:
         self._shown = shown and sys.stderr.isatty()
         self._progress: Any = None
         self._label = ""
+        self._drawn = 0.0
 
     def update(self, label: str, done: int, total: int | None) -> None:
         """Draw that much of what the label names; a new label begins a new bar."""
@@ -21,6 +25,9 @@ class Bar:
             self.close()
             self._open(label, total)
         self._progress.update(self._progress.task_ids[0], completed=done, total=total)
+        if done == total or time.monotonic() - self._drawn > _SECONDS:
+            self._progress.refresh()
+            self._drawn = time.monotonic()
 
     def close(self) -> None:
         """Take the bar away."""
@@ -41,6 +48,7 @@ class Bar:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            auto_refresh=False,  # by a thread, beside which no helper process may be forked
             redirect_stdout=False,
             redirect_stderr=False,
         )

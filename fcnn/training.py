@@ -8,7 +8,7 @@ import attrs
 
 from fcnn import streams
 from fcnn.arrays import Array
-from fcnn.gradients import batch_gradient
+from fcnn.gradients import batch_gradients
 from fcnn.inference import evaluate
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
@@ -102,6 +102,8 @@ def fit(
     if test is not None:
         check_examples("fit", *test)
 
+    gradient = batch_gradients(model, loss, threads=threads)
+
     def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
         begun = time.perf_counter()
         order = streams.generator(seed, streams.ORDER, epoch).permutation(len(x))
@@ -110,9 +112,7 @@ def fit(
         total_loss, total_weight, total_right = 0.0, 0.0, 0
         for step in range(steps):
             batch = order[step * batch_size : (step + 1) * batch_size]
-            result = batch_gradient(
-                model, loss, params, x[batch], labels[batch], rng, threads=threads
-            )
+            result = gradient(params, x[batch], labels[batch], rng)
             params, state = optimizer.step(params, result.grads, state)
             weight = float(loss.weight(labels[batch]))
             total_loss += weight * result.value

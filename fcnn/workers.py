@@ -73,6 +73,20 @@ _lock = threading.Lock()
 _pools: dict[int, Any] = {}
 
 
+def is_only_thread() -> bool:
+    """Whether the calling thread is the only one of Python's, but for idle ones of a pool."""
+    ours = sum(len(pool._threads) for pool in _pools.values())
+    return threading.active_count() - ours == 1
+
+
+def end_idle_threads() -> None:
+    """Forget the pools. They are made again when they are needed."""
+    with _lock:
+        for pool in _pools.values():
+            pool.shutdown()
+        _pools.clear()
+
+
 def _pool(threads: int) -> Any:
     """The pool of that many threads, made at first use and kept; idle threads cost nothing."""
     from concurrent.futures import ThreadPoolExecutor

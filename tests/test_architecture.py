@@ -22,6 +22,8 @@ ORDER = [
     ["check", "models", "recipes", "reference", "training"],
     ["inference"],
     ["gradients"],
+    ["crew"],
+    ["processes"],
     ["rewriting"],
     ["composition"],
     ["activations", "convolution", "fully_connected", "pooling", "reshaping"],

@@ -1,19 +1,20 @@
 """What a tree is: taking one apart, putting one together, naming where two differ."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
 Tree: TypeAlias = Any
+Keys: TypeAlias = tuple[Hashable, ...]
 
 
 class Structure(NamedTuple):
     """What is left of a tree when its leaves are taken out; equal for equal structures."""
 
     kind: type | None  # the class of the node, None for a leaf
-    keys: tuple[Hashable, ...] = ()
+    keys: Keys = ()
     children: tuple["Structure", ...] = ()
 
     def size(self) -> int:
@@ -69,10 +70,15 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
     Raises ValueError if there are more or fewer leaves than places for them.
     """
     leaves = list(leaves)
-    places = structure.size()
-    if places != len(leaves):
-        raise ValueError(f"tree.unflatten: {len(leaves)} leaves for {places} places")
-    return _put_together(structure, iter(leaves))
+    rest = iter(leaves)
+    try:
+        tree = _put_together(structure, rest)
+        fits = next(rest, LEAF) is LEAF
+    except StopIteration:
+        fits = False
+    if not fits:
+        raise ValueError(f"tree.unflatten: {len(leaves)} leaves for {structure.size()} places")
+    return tree
 
 
 def structure(tree: Tree) -> Structure:
@@ -88,22 +94,29 @@ def check_same_structure(function: str, first: Structure, other: Structure) -> N
 
 def _take_apart(tree: Tree, leaves: list[Any]) -> Structure:
     kind = type(tree)
-    keys: tuple[Hashable, ...]
-    children: Sequence[Any]
-    if tree is None:
-        return Structure(kind)
-    if kind is dict:
-        keys = _sorted_keys(tree)
-        children = [tree[key] for key in keys]
-    elif isinstance(tree, tuple) or kind is list:
-        keys = getattr(kind, "_fields", None) or tuple(range(len(tree)))
-        children = tree
-    elif (names := _attrs_fields(kind)) is not None:  # type: ignore[arg-type]
-        keys, children = names, [getattr(tree, name) for name in names]
-    else:
+    open_node = _opener(kind)  # type: ignore[arg-type]
+    if open_node is None:
         leaves.append(tree)
         return LEAF
+    keys, children = open_node(tree)
     return Structure(kind, keys, tuple([_take_apart(child, leaves) for child in children]))
+
+
+@cache
+def _opener(kind: type) -> Callable[[Any], tuple[Keys, Sequence[Any]]] | None:
+    """What gives the keys and children of nodes of a class; None for the class of a leaf."""
+    if kind is type(None):
+        return lambda tree: ((), ())
+    if kind is dict:
+        return lambda tree: (keys := _sorted_keys(tree), [tree[key] for key in keys])
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return lambda tree: (kind._fields, tree)
+    if issubclass(kind, tuple) or kind is list:
+        return lambda tree: (tuple(range(len(tree))), tree)
+    if attrs.has(kind):
+        names = tuple(field.name for field in attrs.fields(kind))
+        return lambda tree: (names, [getattr(tree, name) for name in names])
+    return None
 
 
 def _sorted_keys(tree: dict[Any, Any]) -> tuple[Any, ...]:
@@ -113,19 +126,15 @@ def _sorted_keys(tree: dict[Any, Any]) -> tuple[Any, ...]:
         raise TypeError(f"tree: the keys of a dict have no order: {list(tree)}") from None
 
 
-@cache
-def _attrs_fields(kind: type) -> tuple[str, ...] | None:
-    """The names of the fields of an attrs class; None for any other."""
-    return tuple(field.name for field in attrs.fields(kind)) if attrs.has(kind) else None
-
-
-def _put_together(structure: Structure, leaves: Iterable[Any]) -> Tree:
+def _put_together(structure: Structure, leaves: Iterator[Any]) -> Tree:
     kind = structure.kind
     if kind is None:
-        return next(iter(leaves))
+        return next(leaves)
     if kind is type(None):
         return None
     children = [_put_together(child, leaves) for child in structure.children]
+    if kind is tuple:
+        return tuple(children)
     if kind is list:
         return children
     if kind is dict:
