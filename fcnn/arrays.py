@@ -15,6 +15,7 @@ import numpy as np
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]
+Index: TypeAlias = tuple[Any, ...]  # of slices and integers, into an array
 
 
 def batch_innermost(x: Array) -> Array:

@@ -6,35 +6,43 @@ that overlap share it, and the last one out lifts it. That of others (OpenMP, MK
 one thread, and every thread sets its own.
 """
 
+import ctypes
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
+
+
+class Limit(NamedTuple):
+    """The number of threads of a BLAS library: how to get it, and how to set it."""
+
+    get: Callable[[], int]
+    set: Callable[[int], object]
+
 
 _lock = threading.Lock()
 _users = 0
-_before: list[tuple[Any, int]] = []
+_before: list[int] = []
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
+class one_blas_thread:  # noqa: N801, it is used like a function
     """Hold BLAS to one thread, in the calling thread and in all that share its limit."""
-    before = [(library, library.num_threads) for library in _libraries(per_thread=True)]
-    hold_this_thread_to_one()
-    _enter()
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        self._before = [limit.get() for limit in _limits(per_thread=True)]
+        hold_this_thread_to_one()
+        _enter()
+
+    def __exit__(self, *error: object) -> None:
         _leave()
-        for library, threads in before:
-            library.set_num_threads(threads)
+        _set(_limits(per_thread=True), self._before)
 
 
 def hold_this_thread_to_one() -> None:
     """Set the limits that hold for one thread alone, in the calling thread."""
-    for library in _libraries(per_thread=True):
-        library.set_num_threads(1)
+    for limit in _limits(per_thread=True):
+        limit.set(1)
 
 
 def forget_after_fork() -> None:
@@ -43,18 +51,18 @@ def forget_after_fork() -> None:
     _lock = threading.Lock()
     if _users:
         _users = 0
-        _restore()
+        _set(_limits(per_thread=False), _before)
 
 
 def _enter() -> None:
     global _users
     with _lock:
-        if _users == 0:
-            shared = _libraries(per_thread=False)
-            _before[:] = [(library, library.num_threads) for library in shared]
-            for library, _ in _before:
-                _set(library, 1)
-        _users += 1
+        _users += 1  # first, so that a child forked from here on lifts the limit
+        if _users == 1:
+            limits = _limits(per_thread=False)
+            _before[:] = [limit.get() for limit in limits]
+            for limit in limits:
+                limit.set(1)
 
 
 def _leave() -> None:
@@ -62,30 +70,21 @@ def _leave() -> None:
     with _lock:
         _users -= 1
         if _users == 0:
-            _restore()
+            _set(_limits(per_thread=False), _before)
 
 
-def _restore() -> None:
-    for library, threads in _before:
-        _set(library, threads)
-
-
-def _set(library: Any, threads: int) -> None:
-    # threadpoolctl lets the first thread that sets a limit set all later ones, and ignores
-    # the others without a word; here the thread that enters or leaves decides.
-    clear = getattr(library, "clear_controlling_thread", lambda force: None)
-    clear(force=True)
-    library.set_num_threads(threads)
-    clear(force=True)
+def _set(limits: list[Limit], threads: list[int]) -> None:
+    for limit, count in zip(limits, threads, strict=False):
+        limit.set(count)
 
 
 @cache
-def _libraries(per_thread: bool) -> list[Any]:
-    """The BLAS libraries that NumPy has loaded, of one kind; looked for once (0.6 ms)."""
+def _limits(per_thread: bool) -> list[Limit]:
+    """Those of the BLAS libraries that NumPy has loaded, of one kind; looked for once."""
     from threadpoolctl import ThreadpoolController
 
     return [
-        library
+        _limit_of(library)
         for library in ThreadpoolController().select(user_api="blas").lib_controllers
         if _is_per_thread(library) == per_thread
     ]
@@ -94,3 +93,17 @@ def _libraries(per_thread: bool) -> list[Any]:
 def _is_per_thread(library: Any) -> bool:
     layer = getattr(library, "threading_layer", "")
     return bool(library.internal_api == "mkl" or layer == "openmp")
+
+
+def _limit_of(library: Any) -> Limit:
+    """OpenBLAS is asked directly: threadpoolctl lets the first thread that sets a limit set
+    all later ones and ignores the others without a word. And it takes ten times as long,
+    which shows where one image is predicted.
+    """
+    if library.internal_api == "openblas" and not _is_per_thread(library):
+        functions = ctypes.CDLL(library.filepath)
+        for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+            names = [f"{prefix}openblas_{do}_num_threads{suffix}" for do in ("get", "set")]
+            if all(hasattr(functions, name) for name in names):
+                return Limit(*(getattr(functions, name) for name in names))
+    return Limit(library.get_num_threads, library.set_num_threads)

@@ -7,8 +7,8 @@ output. That is all of back-propagation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,9 +42,10 @@ def chain(*layers: Layer) -> Layer:
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
         params, shape = [], tuple(in_shape)
-        for index, layer in enumerate(layers):
-            own, shape = _call(index, layer, layer.init, rng, shape)
-            params.append(own)
+        with _Place(layers) as place:
+            for place.index, layer in enumerate(layers):
+                own, shape = layer.init(rng, shape)
+                params.append(own)
         return tuple(params), shape
 
     def check_params(params: Tree) -> None:
@@ -59,35 +60,38 @@ def chain(*layers: Layer) -> Layer:
     ) -> tuple[Array, ChainCache]:
         check_params(params)
         caches = []
-        for index, layer in enumerate(layers):
-            x, cache = _call(index, layer, call_forward, layer, params[index], x, rng)
-            caches.append(cache)
+        with _Place(layers) as place:
+            for place.index, layer in enumerate(layers):
+                x, cache = call_forward(layer, params[place.index], x, rng)
+                caches.append(cache)
         return x, ChainCache(tuple(caches), _below_all_parameters(params))
 
     def apply(params: Tree, x: Array) -> Array:
         check_params(params)
-        for index, layer in enumerate(layers):
-            x = _call(index, layer, call_apply, layer, params[index], x)
+        with _Place(layers) as place:
+            for place.index, layer in enumerate(layers):
+                x = call_apply(layer, params[place.index], x)
         return x
 
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
         grads: list[Tree] = []
-        for index in reversed(range(len(layers))):
-            layer = layers[index]
-            own, dy = _call(index, layer, call_backward, layer, cache.caches[index], dy)
-            grads.append(own)
+        with _Place(layers) as place:
+            for place.index in reversed(range(len(layers))):
+                own, dy = call_backward(layers[place.index], cache.caches[place.index], dy)
+                grads.append(own)
         return tuple(reversed(grads)), dy
 
     def backward_params(cache: ChainCache, dy: Array) -> Tree:
         lowest = len(cache.below)
         grads: list[Tree] = []
-        for index in reversed(range(lowest, len(layers))):
-            layer, own_cache = layers[index], cache.caches[index]
-            if index > lowest:
-                own, dy = _call(index, layer, call_backward, layer, own_cache, dy)
-            else:
-                own = _call(index, layer, parameter_gradients, layer, own_cache, dy)
-            grads.append(own)
+        with _Place(layers) as place:
+            for place.index in reversed(range(lowest, len(layers))):
+                layer, own_cache = layers[place.index], cache.caches[place.index]
+                if place.index > lowest:
+                    own, dy = call_backward(layer, own_cache, dy)
+                else:
+                    own = parameter_gradients(layer, own_cache, dy)
+                grads.append(own)
         return (*cache.below, *reversed(grads))
 
     return Layer("chain", init, forward, backward, backward_params, apply, children=layers)
@@ -107,12 +111,24 @@ def _below_all_parameters(params: tuple[Tree, ...]) -> tuple[Tree, ...]:
     return params[:lowest]
 
 
-def _call(index: int, layer: Layer, function: Callable[..., Any], *args: Any) -> Any:
-    """The function's value; an error on the way says which layer it comes from."""
-    try:
-        return function(*args)
-    except (TypeError, ValueError) as error:
+class _Place:
+    """Where in the chain a loop over its layers is; an error inside says so."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self._layers = layers
+        self.index = 0
+
+    def __enter__(self) -> _Place:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, TypeError | ValueError):
+            return
         if error.args and isinstance(error.args[0], str):
-            place = f"in chain layer {index} ({layer.name})"
+            place = f"in chain layer {self.index} ({self._layers[self.index].name})"
             error.args = (f"{error.args[0]}\n{place}", *error.args[1:])
-        raise

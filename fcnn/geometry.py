@@ -1,10 +1,12 @@
 """The pixels that a sliding window leaves."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fcnn.arrays import Pair, Shape
 
 
+@lru_cache(maxsize=256)
 def output_size(
     function: str, size: Pair, window: Pair, stride: Pair, padding: Pair, noun: str = "window"
 ) -> Pair:

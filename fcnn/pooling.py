@@ -5,11 +5,12 @@ Taking the columns first, and the first of equals in each round, finds the first
 of the window in row-major order: the one that gets the whole gradient.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arrays import Array, Pair, Shape, as_images, batch_innermost
+from fcnn.arrays import Array, Index, Pair, Shape, as_images, batch_innermost
 from fcnn.geometry import image_shape, output_size
 from fcnn.layer import Layer, layer_without_parameters
 from fcnn.validation import IMAGES, check_axes, check_floats, check_gradient, pair
@@ -18,17 +19,14 @@ _ROWS, _COLUMNS = 0, 2  # the axes of memory order, (H, C, W, N)
 
 
 class Windows(NamedTuple):
-    """Windows along one axis: their size, stride and padding, pixels in and windows out."""
+    """Windows along one axis: which pixels they have, and what is left of them."""
 
-    size: int
+    axis: int
     stride: int
     padding: int
-    pixels: int
+    pixels: int  # without the padding
     number: int
-
-    def member(self, k: int) -> slice:
-        """Where the k-th pixels of all windows lie on the padded axis."""
-        return slice(k, k + (self.number - 1) * self.stride + 1, self.stride)
+    members: tuple[Index, ...]  # where the first pixels of all windows lie, the second, ...
 
 
 class MaxPoolCache(NamedTuple):
@@ -109,8 +107,8 @@ def max_pool2d_forward(
     """
     sizes = _settings(window, stride, padding)
     rows, columns = _windows_of(x, *sizes)
-    y, column_wins = _first_maximum(batch_innermost(x), _COLUMNS, columns)
-    y, row_wins = _first_maximum(y, _ROWS, rows)
+    y, column_wins = _first_maximum(batch_innermost(x), columns)
+    y, row_wins = _first_maximum(y, rows)
     y = as_images(y)
     return y, MaxPoolCache(rows, columns, row_wins, column_wins, y.shape, x.dtype)
 
@@ -118,19 +116,21 @@ def max_pool2d_forward(
 def max_pool2d_backward(cache: MaxPoolCache, dy: Array) -> Array:
     """dx (N, C, H, W): dy (N, C, OH, OW) goes whole to the first maximum of each window."""
     check_gradient("max_pool2d_backward", dy, cache.out_shape, cache.dtype)
-    dx = _to_first_maximum(batch_innermost(dy), _ROWS, cache.rows, cache.row_wins)
-    return as_images(_to_first_maximum(dx, _COLUMNS, cache.columns, cache.column_wins))
+    dx = _to_first_maximum(batch_innermost(dy), cache.rows, cache.row_wins)
+    return as_images(_to_first_maximum(dx, cache.columns, cache.column_wins))
 
 
 def _maxima(x: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
-    """The outputs alone, for inference."""
+    """The outputs alone, for inference. Rows come first here: they lie together in memory,
+    and which of equal pixels is the first does not matter.
+    """
     rows, columns = _windows_of(x, window, stride, padding)
     y = batch_innermost(x)
-    for axis, windows in ((_COLUMNS, columns), (_ROWS, rows)):
-        y = _pad(y, axis, windows.padding)
-        best = y[_at(axis, windows.member(0))]
-        for k in range(1, windows.size):
-            best = np.maximum(best, y[_at(axis, windows.member(k))])
+    for windows in (rows, columns):
+        y = _pad(y, windows)
+        best = y[windows.members[0]]
+        for member in windows.members[1:]:
+            best = np.maximum(best, y[member])
         y = best
     return as_images(y)
 
@@ -139,61 +139,73 @@ def _windows_of(x: Array, window: Pair, stride: Pair, padding: Pair) -> tuple[Wi
     """The windows along the rows and along the columns of a batch of images."""
     check_floats("max_pool2d", x=x)
     check_axes("max_pool2d", "x", x, IMAGES)
-    size = x.shape[2], x.shape[3]
+    return _windows(x.shape[2:], window, stride, padding)
+
+
+@lru_cache(maxsize=256)
+def _windows(size: Pair, window: Pair, stride: Pair, padding: Pair) -> tuple[Windows, Windows]:
     number = output_size("max_pool2d", size, window, stride, padding)
-    rows, columns = (Windows(window[i], stride[i], padding[i], size[i], number[i]) for i in (0, 1))
-    return rows, columns
+
+    def along(axis: int, i: int) -> Windows:
+        reach = (number[i] - 1) * stride[i] + 1
+        members = [_at(axis, slice(k, k + reach, stride[i])) for k in range(window[i])]
+        return Windows(axis, stride[i], padding[i], size[i], number[i], tuple(members))
+
+    return along(_ROWS, 0), along(_COLUMNS, 1)
 
 
-def _first_maximum(x: Array, axis: int, windows: Windows) -> tuple[Array, list[Array]]:
+def _first_maximum(x: Array, windows: Windows) -> tuple[Array, list[Array]]:
     """The maximum of each window along an axis, and where each later pixel beat all before."""
-    x = _pad(x, axis, windows.padding)
-    best = x[_at(axis, windows.member(0))]
+    x = _pad(x, windows)
+    best = x[windows.members[0]]
     wins = []
-    for k in range(1, windows.size):
-        pixel = x[_at(axis, windows.member(k))]
+    for member in windows.members[1:]:
+        pixel = x[member]
         wins.append(pixel > best)
         best = np.maximum(best, pixel)
     for window in range(min(windows.number, -(-windows.padding // windows.stride))):
         # The first real pixel beats the padding before it, even at minus infinity.
         first = windows.padding - window * windows.stride
-        wins[first - 1][_at(axis, slice(window, window + 1))] = True
+        wins[first - 1][_at(windows.axis, slice(window, window + 1))] = True
     return best, wins
 
 
-def _to_first_maximum(dy: Array, axis: int, windows: Windows, wins: list[Array]) -> Array:
+def _to_first_maximum(dy: Array, windows: Windows, wins: list[Array]) -> Array:
     """The gradient of `_first_maximum`: the last pixel that beat all before takes all."""
+    axis, members = windows.axis, windows.members
     size = windows.pixels + 2 * windows.padding
     shape = (*dy.shape[:axis], size, *dy.shape[axis + 1 :])
     rest = dy
-    if windows.size > windows.stride:  # windows share pixels, and their gradients add up
+    if len(members) > windows.stride:  # windows share pixels, and their gradients add up
         dx = np.zeros(shape, dy.dtype)
-        for k in range(windows.size - 1, 0, -1):
-            share = rest * wins[k - 1]
-            dx[_at(axis, windows.member(k))] += share
+        for member, won in zip(members[:0:-1], reversed(wins), strict=True):
+            share = rest * won
+            dx[member] += share
             rest = rest - share  # exactly 0 where it was taken, exactly dy elsewhere
-        dx[_at(axis, windows.member(0))] += rest
+        dx[members[0]] += rest
     else:
-        tiled = windows.stride == windows.size and windows.number * windows.size == size
+        tiled = windows.stride == len(members) and windows.number * len(members) == size
         dx = np.empty(shape, dy.dtype) if tiled else np.zeros(shape, dy.dtype)
-        first = dx[_at(axis, windows.member(0))]
-        for k in range(windows.size - 1, 0, -1):
-            share = np.multiply(rest, wins[k - 1], out=dx[_at(axis, windows.member(k))])
+        first = dx[members[0]]
+        for member, won in zip(members[:0:-1], reversed(wins), strict=True):
+            share = np.multiply(rest, won, out=dx[member])
             rest = np.subtract(rest, share, out=first)
         if rest is dy:
             first[:] = dy
+    if not windows.padding:
+        return dx
     return dx[_at(axis, slice(windows.padding, windows.padding + windows.pixels))]
 
 
-def _pad(x: Array, axis: int, padding: int) -> Array:
-    if not padding:
+def _pad(x: Array, windows: Windows) -> Array:
+    if not windows.padding:
         return x
     widths = [(0, 0)] * x.ndim
-    widths[axis] = (padding, padding)
+    widths[windows.axis] = (windows.padding, windows.padding)
     return np.pad(x, widths, constant_values=-np.inf)
 
 
-def _at(axis: int, where: slice) -> tuple[slice, ...]:
+def _at(axis: int, where: slice) -> Index:
     return (*(slice(None),) * axis, where)
 
 

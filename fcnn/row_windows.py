@@ -7,9 +7,11 @@ built, and windows of neighbouring rows overlap in memory. Where im2col copies e
 KH*KW times, this copies it KW times.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
-from fcnn.arrays import Array, Pair
+from fcnn.arrays import Array, Index, Pair
 
 
 def row_windows(rows: Array, kernel: Pair, stride: Pair, offset: Pair, out: Pair) -> Array:
@@ -20,25 +22,42 @@ def row_windows(rows: Array, kernel: Pair, stride: Pair, offset: Pair, out: Pair
     offset is the padding of a convolution; it may be negative. Returns a read-only
     (OH, KH*KW*C, OW*N).
     """
-    (H, C, W, N), (KH, KW), (SH, SW), (OH, OW) = rows.shape, kernel, stride, out
-    height = (OH - 1) * SH + KH
+    (H, C, W, N), (KH, KW), (OH, OW) = rows.shape, kernel, out
+    height, empty, copies = _plan((H, W), kernel, stride, offset, out)
     buffer = np.empty((height, KW, C, OW, N), rows.dtype)
-    top, bottom = _overlap(H, 1, offset[0], height)
-    buffer[:top] = 0
-    buffer[bottom:] = 0
-    inside, source = buffer[top:bottom], rows[top - offset[0] : bottom - offset[0]]
-    for shift in range(KW):
-        left, right = _overlap(W, SW, offset[1] - shift, OW)
-        inside[:, shift, :, :left] = 0
-        inside[:, shift, :, right:] = 0
-        if left < right:
-            first, last = left * SW + shift - offset[1], (right - 1) * SW + shift - offset[1]
-            inside[:, shift, :, left:right] = source[:, :, first : last + 1 : SW]
+    for place in empty:
+        buffer[place] = 0
+    for place, source in copies:
+        buffer[place] = rows[source]
     row, _, channel, _, _ = buffer.strides
-    shape, strides = (OH, KH * KW * C, OW * N), (SH * row, channel, buffer.itemsize)
+    shape, strides = (OH, KH * KW * C, OW * N), (stride[0] * row, channel, buffer.itemsize)
     windows: Array = np.ndarray(shape, buffer.dtype, buffer, strides=strides)
     windows.flags.writeable = False  # one pixel of the buffer is in many windows
     return windows
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    size: Pair, kernel: Pair, stride: Pair, offset: Pair, out: Pair
+) -> tuple[int, list[Index], list[tuple[Index, Index]]]:
+    """The height of the buffer, where it stays empty, and which pixels go where: one copy for
+    each horizontal shift.
+    """
+    (H, W), (KH, KW), (SH, SW), (OH, OW) = size, kernel, stride, out
+    height = (OH - 1) * SH + KH
+    top, bottom = _overlap(H, 1, offset[0], height)
+    inside, source = slice(top, bottom), slice(top - offset[0], bottom - offset[0])
+    empty: list[Index] = [(slice(0, top),), (slice(bottom, height),)]
+    copies: list[tuple[Index, Index]] = []
+    for shift in range(KW):
+        left, right = _overlap(W, SW, offset[1] - shift, OW)
+        empty.append((inside, shift, slice(None), slice(0, left)))
+        empty.append((inside, shift, slice(None), slice(right, OW)))
+        if left < right:
+            first, last = left * SW + shift - offset[1], (right - 1) * SW + shift - offset[1]
+            place = (inside, shift, slice(None), slice(left, right))
+            copies.append((place, (source, slice(None), slice(first, last + 1, SW))))
+    return height, [place for place in empty if place[-1].start < place[-1].stop], copies
 
 
 def _overlap(size: int, step: int, offset: int, count: int) -> Pair:

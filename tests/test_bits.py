@@ -212,12 +212,18 @@ compute_on_two_threads()  # leaves a thread in the pool, which no child will hav
 """
 
 WHILE_BLAS_IS_BEING_LIMITED = """
-for kind in {type(c) for c in threadpoolctl.ThreadpoolController().lib_controllers}:
-    def slow(self, threads, original=kind.set_num_threads):
-        linger()
-        original(self, threads)
+from fcnn import blas
 
-    kind.set_num_threads = slow
+def slowly(limit):
+    def set_threads(count):
+        if not inside.is_set():
+            linger()
+        limit.set(count)
+
+    return limit._replace(set=set_threads)
+
+limits = blas._limits
+blas._limits = lambda per_thread: [slowly(limit) for limit in limits(per_thread)]
 
 def compute():
     fcnn.predict(fcnn.relu, (), x)
