@@ -5,7 +5,8 @@
 Each library runs in a process of its own that stays up. They take turns: in every round
 each works on the task for about the given time while the others wait. What is printed are
 medians over the rounds of the ratio within a round, so that a machine which is slow for a
-while is slow for all. Libraries that are not installed are left out.
+while is slow for all. Libraries that are not installed are left out. The peak is what large
+float32 matrix products of NumPy reach on all cores; of a task, its products alone are counted.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from pathlib import Path
 from statistics import median
 
 from tasks import TASKS, Task
+from with_fcnn import OPERATIONS_OF_PRODUCT, operations_per_image
 
-LIBRARIES = ("fcnn", "fcnn-1-thread", "pytorch", "pytorch-best")
+LIBRARIES = ("fcnn", "fcnn-1-thread", "pytorch", "pytorch-best", "peak")
 PEERS = ("fcnn", "jax", "mygrad", "pureml")  # on the first task alone
 
 
@@ -29,8 +31,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="for a library in a round")
     parser.add_argument("--only", default="", help="tasks whose names have this in them")
     options = parser.parse_args()
-    print("| task | images/s | of one thread | of PyTorch as written (floor, goal) | of its best |")
-    print("| --- | --- | --- | --- | --- |")
+    print(
+        "| task | images/s | of the peak | of one thread "
+        "| of PyTorch as written (floor, goal) | of its best |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
     for number, task in enumerate(TASKS):
         if options.only in task.name:
             rates = measure(LIBRARIES, number, options.rounds, options.seconds)
@@ -61,7 +66,11 @@ def measure(
 
 def row(task: Task, rates: dict[str, list[float]]) -> str:
     """A row of the table, with the ratio to each of the others."""
-    cells = [task.name, f"{median(rates['fcnn']):,.0f}"]
+    # A worker's "images" are `batch` for each call; one of the peak's is one product.
+    peak = [rate / task.batch * OPERATIONS_OF_PRODUCT for rate in rates["peak"]]
+    work = operations_per_image(task)
+    of_peak = median(rate * work / most for rate, most in zip(rates["fcnn"], peak, strict=True))
+    cells = [task.name, f"{median(rates['fcnn']):,.0f}", f"{of_peak:.0%}"]
     for name, bounds in (
         ("fcnn-1-thread", None),
         ("pytorch", (task.floor[0], task.goal[0])),
@@ -109,7 +118,11 @@ def ask(worker: subprocess.Popen[str], seconds: float) -> float | None:
 def work(name: str, number: int) -> None:
     """The worker's side: read how long, work, say how fast."""
     task = TASKS[number]
-    if name.startswith("fcnn"):
+    if name == "peak":
+        import with_fcnn
+
+        step = with_fcnn.prepare_peak()
+    elif name.startswith("fcnn"):
         import with_fcnn
 
         step = with_fcnn.prepare(task, threads=1 if name == "fcnn-1-thread" else None)

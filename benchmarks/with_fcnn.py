@@ -6,6 +6,11 @@ import numpy as np
 from tasks import NETWORKS, Task
 
 import fcnn
+from fcnn import workers
+from fcnn.bench import operations
+
+SIDE = 1024
+OPERATIONS_OF_PRODUCT = 2 * SIDE**3
 
 
 def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
@@ -31,6 +36,23 @@ def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
             fcnn.predict(model, params, x[batches[i % 8]], threads=threads)
 
     return train if task.kind == "train" else predict
+
+
+def prepare_peak() -> Callable[[int], None]:
+    """A function that makes that many large matrix products, on all cores."""
+    a = np.ones((SIDE, SIDE), np.float32)
+
+    def multiply(count: int) -> None:
+        workers.run(lambda _: a @ a, range(count), None)
+
+    return multiply
+
+
+def operations_per_image(task: Task) -> int:
+    """Floating-point operations of the products of one image."""
+    forward, backward = operations(build(NETWORKS[task.network]), task.shape)
+    assert forward is not None
+    return forward + backward if task.kind == "train" else forward
 
 
 def build(network: Sequence[str | tuple[object, ...]]) -> fcnn.Layer:

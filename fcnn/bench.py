@@ -44,7 +44,7 @@ def rates(
     in all; one step of training is a gradient and an update.
     """
     most = workers.available_cores() if threads is None else threads
-    forward, backward = _operations(model, in_shape)
+    forward, backward = operations(model, in_shape)
     for count in sorted({*(2**i for i in range(most.bit_length())), most}):
         step, infer = _work(model, in_shape, batch_size, count)
         training = batch_size / _seconds_per_call(step, seconds)
@@ -82,7 +82,7 @@ def _work(
     return step, infer
 
 
-def _operations(model: Layer, in_shape: Shape) -> tuple[int | None, int]:
+def operations(model: Layer, in_shape: Shape) -> tuple[int | None, int]:
     """Floating-point operations per image, forward and backward, of the products alone.
 
     Backward, each layer has a product for its parameters and one for its input, which the

@@ -365,3 +365,34 @@ def test_what_a_layer_prints_in_a_helper_is_seen():
     done = in_another_python(BUSY.replace("time.sleep(0.05)", "time.sleep(0.05); print('here')"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("here") == 24
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_a_prediction_at_once(threads):
+    script = f"""
+import sys, time
+import numpy as np, fcnn
+
+def slowly(params, x, rng=None):
+    time.sleep(0.05)
+    return x, ()
+
+slow = fcnn.Layer("slow", None, slowly, None)
+print("ready", flush=True)
+try:
+    fcnn.predict(slow, (), np.zeros((64 * 2000, 1), np.float32), threads={threads})
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+print(len(fcnn.predict(slow, (), np.zeros((640, 1), np.float32), threads={threads})))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as caller:
+        assert caller.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        caller.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        assert caller.stdout.readline() == "interrupted\n"
+        assert time.monotonic() - begun < 5  # of the fifty seconds that it would take
+        out, errors = caller.communicate(timeout=30)
+    assert (out, errors, caller.returncode) == ("640\n", "", 0)

@@ -1,0 +1,79 @@
+"""What a step leaves behind: nothing. And a way to turn off the setting of malloc."""
+
+import subprocess
+import sys
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import fcnn
+
+
+def watched(references):
+    """A relu that remembers its caches, weakly."""
+
+    def forward(params, x, rng=None):
+        y, cache = fcnn.relu.forward(params, x, rng)
+        references.append(weakref.ref(cache[0]))
+        return y, cache
+
+    return fcnn.Layer("watched", fcnn.relu.init, forward, fcnn.relu.backward)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_caches_of_a_finished_step_are_gone(threads):
+    references = []
+    model = fcnn.chain(fcnn.dense(4), watched(references), fcnn.dense(3))
+    params, _ = model.init(np.random.default_rng(0), (5,))
+    f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=threads)
+    x, labels = np.ones((64, 5), np.float32), np.arange(64) % 3
+    kept = [f(params, x, labels) for _ in range(4)]
+    fcnn.predict(model, params, x, threads=threads)
+    assert len(kept) == 4
+    assert len(references) >= 4
+    assert [reference() for reference in references] == [None] * len(references)
+
+
+def test_memory_does_not_grow_from_epoch_to_epoch():
+    train, test = fcnn.data.synthetic_lines(seed=0)
+    model = fcnn.models.lines_cnn()
+    params, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+    sizes = []
+    tracemalloc.start()
+    for _ in fcnn.fit(
+        model, params, fcnn.sgd(0.01, momentum=0.9), train, epochs=8, batch_size=60, seed=0,
+        test=test,
+    ):  # fmt: skip
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert len(sizes) == 8
+    assert sizes[-1] - sizes[2] < 20_000, sizes  # one velocity alone has 40,000 bytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
+@pytest.mark.parametrize("keep", [True, False])
+def test_keeping_freed_memory_can_be_turned_off_and_does_not_happen_at_import(keep):
+    program = """
+import ctypes
+calls = []
+class Library:
+    def mallopt(self, option, value):
+        calls.append(option)
+real = ctypes.CDLL
+ctypes.CDLL = lambda name, *rest, **more: real(name, *rest, **more) if name else Library()
+import numpy as np, fcnn
+before = len(calls)
+fcnn.predict(fcnn.relu, (), np.ones((4, 2), np.float32))
+fcnn.predict(fcnn.relu, (), np.ones((4, 2), np.float32))
+print(before, len(calls))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "", "FCNN_KEEP_MEMORY": "1" if keep else "0"},
+    )
+    assert (done.stdout, done.stderr) == ("0 3\n" if keep else "0 0\n", "")
