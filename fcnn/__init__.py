@@ -46,11 +46,12 @@ from fcnn.losses import (
 from fcnn.optimizers import Optimizer, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
-from fcnn.training import Epoch, fit
+from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.version import __version__
 
 if TYPE_CHECKING:
     from fcnn import data
+    from fcnn.checkpoints import load_checkpoint, save_checkpoint
     from fcnn.runs import Run, load_run
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Evaluation",
     "Layer",
     "Loss",
+    "NotFiniteError",
     "Optimizer",
     "Run",
     "__version__",
@@ -82,6 +84,7 @@ __all__ = [
     "flatten_forward",
     "glorot_uniform",
     "he_normal",
+    "load_checkpoint",
     "load_run",
     "max_pool2d",
     "max_pool2d_backward",
@@ -91,6 +94,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "relu_forward",
+    "save_checkpoint",
     "sgd",
     "softmax",
     "softmax_backward",
@@ -113,6 +117,8 @@ def __getattr__(name: str) -> Any:
         return import_module("fcnn.data")
     if name in ("Run", "load_run"):
         return getattr(import_module("fcnn.runs"), name)
+    if name in ("load_checkpoint", "save_checkpoint"):
+        return getattr(import_module("fcnn.checkpoints"), name)
     raise AttributeError(f"module 'fcnn' has no attribute {name!r}")
 
 

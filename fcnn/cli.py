@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +21,11 @@ import typer
 import fcnn
 from fcnn import experiment, names, pictures, reports, runs
 from fcnn.bench import rates
+from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
+from fcnn.interruption import AfterStep
 from fcnn.progress import Bar
 from fcnn.recipes import RECIPES, REFERENCE
-from fcnn.runs import Config
 from fcnn.summary import summarize
 
 FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
@@ -82,6 +83,7 @@ def main(
 
 @app.command()
 def train(
+    context: typer.Context,
     data: DataOption = "mnist5k",
     recipe: Annotated[
         str,
@@ -94,53 +96,97 @@ def train(
     momentum: Annotated[float | None, _from_recipe(REFERENCE.momentum)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything random.")] = 0,
     threads: ThreadsOption = None,
+    checkpoint_every: Annotated[
+        int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")
+    ] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; by default runs/DATA-MODEL-N.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run in this folder, with its settings.")
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a network, evaluate it, and leave a folder of results with pictures."""
     begun = time.perf_counter()
-    with _exit_codes(), Bar(shown=not (quiet or as_json)) as bar:
-        say: Callable[[str], None] = (lambda text: None) if quiet or as_json else typer.echo
-        loaded = _load(data, seed, bar)
-        with _wrong_usage():
-            config = experiment.configure(
-                data,
-                loaded,
-                names.recipe(recipe),
-                seed,
-                model=model,
-                epochs=epochs,
-                batch_size=batch_size,
-                learning_rate=learning_rate,
-                momentum=momentum,
-            )
-            folder = runs.create_folder(out, config)
+    say: Callable[[str], None] = (lambda text: None) if quiet or as_json else typer.echo
+    with _exit_codes(), ExitStack() as stack:
+        bar = stack.enter_context(Bar(shown=not (quiet or as_json)))
+        if resume is not None:
+            _refuse_settings_beside_resume(context)
+            folder = resume
+            with _wrong_usage():
+                config = stack.enter_context(runs.old_folder(folder))
+            if runs.is_finished(folder):
+                say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
+                if as_json:
+                    _print_json(runs.read_metrics(folder))
+                return
+            loaded = _load(config.data, config.seed, bar)
+            experiment.check_data(config, loaded)
+            say(f"Going on with the run in {folder}")
+        else:
+            loaded = _load(data, seed, bar)
+            with _wrong_usage():
+                config = experiment.configure(
+                    data,
+                    loaded,
+                    names.recipe(recipe),
+                    seed,
+                    model=model,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    learning_rate=learning_rate,
+                    momentum=momentum,
+                )
+                folder = stack.enter_context(runs.new_folder(out, config))
+        interruption = stack.enter_context(AfterStep())
+
+        def on_batch(epoch: int, step: int, steps: int) -> None:
+            bar.update(f"Epoch {epoch}/{config.epochs}", step, steps)
+            interruption.check()
 
         def on_epoch(record: fcnn.Epoch) -> None:
             bar.close()
             say(reports.epoch_line(record, config.epochs))
+            if record.epoch < config.epochs:
+                interruption.check()
 
-        with warnings.catch_warnings():
-            # An overflow ends in a loss that is not finite, and that is an error of its own.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            result = experiment.train(
-                config,
-                loaded,
-                folder,
-                threads=threads,
-                begun=begun,
-                on_epoch=on_epoch,
-                on_batch=lambda epoch, step, steps: bar.update(
-                    f"Epoch {epoch}/{config.epochs}", step, steps
-                ),
-            )
+        try:
+            with warnings.catch_warnings():
+                # An overflow ends in a loss that is not finite, and that is an error of its own.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                result = experiment.train(
+                    config,
+                    loaded,
+                    folder,
+                    threads=threads,
+                    checkpoint_every=checkpoint_every,
+                    begun=begun,
+                    on_epoch=on_epoch,
+                    on_batch=on_batch,
+                )
+        except KeyboardInterrupt:
+            bar.close()
+            typer.echo(f"\nInterrupted; to go on: fcnn train --resume {folder}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
         say("\n" + reports.evaluation(result.evaluation) + "\n")
         say(reports.results(folder, result.pictures, pictures.available()))
         if as_json:
             _print_json(result.metrics)
+
+
+def _refuse_settings_beside_resume(context: typer.Context) -> None:
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name != "DEFAULT"
+        if given and name not in ("resume", "threads", "checkpoint_every", "as_json", "quiet"):
+            option = name.replace("_", "-")
+            _stop(
+                ValueError(f"--resume takes the settings of the run; leave out --{option}"),
+                WRONG_USAGE,
+            )
 
 
 @app.command()
@@ -283,6 +329,8 @@ def _exit_codes() -> Iterator[None]:
     except BrokenPipeError:  # nobody reads any more, as with `fcnn train | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
+    except RunError as error:
+        _stop(error, WRONG_USAGE)
     except (experiment.TrainingError, OSError) as error:
         _stop(error, FAILED)
     except KeyboardInterrupt:
@@ -291,5 +339,6 @@ def _exit_codes() -> Iterator[None]:
 
 
 def _stop(error: Exception, code: int) -> None:
-    typer.echo(f"fcnn: {error}", err=True)
+    named = isinstance(error, OSError) and error.strerror and not error.filename
+    typer.echo(f"fcnn: {error.strerror if named else error}", err=True)  # type: ignore[attr-defined]
     raise typer.Exit(code) from error

@@ -1,6 +1,9 @@
 """The main job: train a model on data, evaluate it, and leave a folder of results."""
 
+import errno
+import hashlib
 import math
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,18 +12,20 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fcnn import names, pictures, runs, tree
+from fcnn import configs, names, pictures, runs, tree
 from fcnn.activations import softmax_forward
 from fcnn.arrays import Array
+from fcnn.checkpoints import save_checkpoint
+from fcnn.configs import Config, RunError
 from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.loading import NAMES as DATA_NAMES
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
-from fcnn.runs import Config, Run
+from fcnn.runs import Run
 from fcnn.summary import parameter_count
-from fcnn.training import Epoch, fit
+from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.tree import Tree
 
 
@@ -67,6 +72,7 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
         seed=seed,
         in_shape=in_shape,
         classes=classes,
+        data_hash=data_hash(data),
     )
     sgd(config.learning_rate, config.momentum)  # refuses settings that make no sense
     return config
@@ -78,74 +84,93 @@ def train(
     folder: Path,
     *,
     threads: int | None = None,
+    checkpoint_every: int = 1,
     begun: float | None = None,
     on_epoch: Callable[[Epoch], None] = lambda record: None,
     on_batch: Callable[[int, int, int], None] = lambda epoch, step, steps: None,
 ) -> Result:
-    """Train as the config says, and fill the folder.
+    """Train as the config says, from where the run in the folder stands, and fill the folder.
 
     Parameters
     ----------
     config, data, folder
-        What to do, on what, and where the results go; the folder exists.
+        What to do, on what, and the folder of the run, which is this process's alone (see
+        `runs.new_folder` and `runs.old_folder`).
     threads
         Threads per step; None: as many as the process has cores.
+    checkpoint_every
+        After how many epochs a checkpoint is written; one is written after the last too.
     begun
         When the command began, by `time.perf_counter`, for the seconds in the metrics.
     on_epoch, on_batch
-        Called after every epoch with its record, and after every step with the epoch, the
-        steps taken in it and their number.
+        Called after every epoch with its record, when it is safe in the folder; and after
+        every step with the epoch, the steps taken in it and their number.
 
     Raises
     ------
     TrainingError
-        If the loss is no longer finite.
+        If the loss or a gradient is no longer finite.
+    RunError
+        If what is in the folder is damaged or of another run.
+    OSError
+        If the folder cannot be written to.
     """
     begun = time.perf_counter() if begun is None else begun
     train_set, test_set = data
-    model = names.model(config.model, config.classes)
-    params = runs.initial_parameters(model, config)
-    runs.write_config(folder, config)
-    history: list[Epoch] = []
-    for record in fit(
-        model,
-        params,
-        sgd(config.learning_rate, config.momentum),
-        train_set,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        test=test_set,
-        threads=threads,
-        on_batch=lambda step, steps: on_batch(len(history) + 1, step, steps),
-    ):
-        # The figures are kept, the trees are not: a long run must not grow.
-        history.append(attrs.evolve(record, params=(), state=()))
-        runs.write_history(folder, history)
-        on_epoch(record)
-        params = record.params
-        for loss in (record.train_loss, record.test_loss):
-            if loss is not None and not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss of epoch {record.epoch} is {loss}: try a smaller learning rate"
-                )
-    tree.save(folder / "params.npz", params)
-    run = Run(folder, config, model, params)
+    model = runs.model_of(folder, config)
+    optimizer = sgd(config.learning_rate, config.momentum)
+    start, history = runs.progress(folder, model, optimizer, config)
+    params = runs.initial_parameters(model, config) if start is None else start.params
+    _check_space(folder, parameter_count(params))
+    try:
+        for record in fit(
+            model,
+            params,
+            optimizer,
+            train_set,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            test=test_set,
+            threads=threads,
+            start=start,
+            on_batch=lambda step, steps: on_batch(len(history) + 1, step, steps),
+        ):
+            if not math.isfinite(record.test_loss or 0.0):
+                raise NotFiniteError(f"the test loss of epoch {record.epoch} is {record.test_loss}")
+            # The figures are kept, the trees are not: a long run must not grow.
+            history.append(attrs.evolve(record, params=(), state=()))
+            runs.write_history(folder, history)
+            if record.epoch % checkpoint_every == 0 or record.epoch == config.epochs:
+                save_checkpoint(folder / runs.CHECKPOINT, record)
+            params = record.params
+            on_epoch(record)
+    except NotFiniteError as error:
+        raise TrainingError(f"{error}\ntry a smaller learning rate") from error
+    return _finish(Run(folder, config, model, params), data, history, threads, begun)
+
+
+def _finish(
+    run: Run, data: Dataset, history: list[Epoch], threads: int | None, begun: float
+) -> Result:
+    """Evaluate a run that has been trained, and write what is left to write."""
+    test_set = data[1]
+    tree.save(run.folder / "params.npz", run.params)
     result, probabilities = assess(run, test_set, threads=threads)
     drawn: list[Path] = []
     if pictures.available():
         drawn = pictures.save_pictures(
-            folder,
+            run.folder,
             history=history,
             confusion=result.confusion,
             images=test_set[0],
             labels=test_set[1],
             probabilities=probabilities,
-            kernels=_first_kernels(params),
+            kernels=_first_kernels(run.params),
         )
     metrics = {
-        **figures(run, config.data, result),
-        "recipe": config.recipe,
+        **figures(run, run.config.data, result),
+        "recipe": run.config.recipe,
         "epochs": len(history),
         "train_loss": history[-1].train_loss,
         "train_accuracy": history[-1].train_accuracy,
@@ -155,8 +180,35 @@ def train(
         "per_class_accuracy": per_class_list(result),
         "confusion": result.confusion.tolist(),
     }
-    runs.write_json(folder / "metrics.json", metrics | per_class)
+    configs.write_json(run.folder / runs.METRICS, metrics | per_class)
     return Result(metrics, result, drawn)
+
+
+def check_data(config: Config, data: Dataset) -> None:
+    """RunError if the data is no longer what a run began with."""
+    if config.data_hash not in (None, data_hash(data)):
+        raise RunError(f"the data in {config.data} has changed since the run began")
+
+
+def data_hash(data: Dataset) -> str:
+    """A hash of all images and labels, by which other data is noticed."""
+    digest = hashlib.sha256()
+    for array in (array for part in data for array in part):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:32]
+
+
+def _check_space(folder: Path, parameters: int) -> None:
+    """OSError before any work if the folder's disk is too full for the results."""
+    # Two checkpoints at a time, of parameters and velocities, then parameters and pictures.
+    needed = 5 * 4 * parameters + 2_000_000
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"{free / 1e6:.1f} MB are free for {folder}, the run needs {needed / 1e6:.1f} MB",
+        )
 
 
 def assess(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import numpy as np
@@ -17,6 +17,8 @@ from fcnn.losses import Loss
 from fcnn.rewriting import faster
 from fcnn.tree import Structure, Tree
 from fcnn.validation import check_examples, check_kind, positive
+
+SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
 
@@ -31,7 +33,7 @@ class BatchGradient:
 
 
 def value_and_grad(
-    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = 32
+    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = SHARD
 ) -> ValueAndGrad:
     """The function that gives the loss of a batch and its gradients.
 
@@ -81,7 +83,7 @@ def value_and_grad(
 
 
 def batch_gradients(
-    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = 32
+    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = SHARD
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
     """What `value_and_grad` gives, with the outputs of the model besides."""
     model = faster(model)
@@ -142,7 +144,7 @@ def _gradient_of_shard(
     return [np.asarray(value), outputs, *grads]
 
 
-def shards(n: int, size: int) -> list[slice]:
+def shards(n: int, size: int = SHARD) -> list[slice]:
     """Cut n examples into ceil(n / size) nearly equal parts, a function of these alone."""
     count = -(-n // size)
     return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]

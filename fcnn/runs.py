@@ -1,55 +1,40 @@
 """Run folders: what a training run leaves behind, and reading it again.
 
-config.json   all that is needed to do it again
-params.npz    the parameters, by `fcnn.tree.save`
-history.csv   one line per epoch
-metrics.json  the figures of the last epoch, per class and confused
+config.json     all that is needed to do it again; written first
+checkpoint.npz  the record of the last epoch, by `fcnn.save_checkpoint`
+history.csv     one line per epoch
+params.npz      the parameters, by `fcnn.tree.save`
+metrics.json    the figures of the last epoch, per class and confused; written last
 """
 
+import csv
+import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import numpy as np
 
-from fcnn import names, streams, tree
-from fcnn.arrays import Shape
+from fcnn import configs, names, streams, tree
+from fcnn.checkpoints import load_checkpoint
+from fcnn.configs import Config, RunError, read_config
+from fcnn.files import left_overs, remove_left_overs, whole_file
 from fcnn.layer import Layer
+from fcnn.locks import NAME as LOCK
+from fcnn.locks import LockedError, only_process_in
+from fcnn.optimizers import Optimizer
 from fcnn.training import Epoch
 from fcnn.tree import Tree
-from fcnn.version import __version__
 
-FORMAT: Final = 1
+CHECKPOINT: Final = "checkpoint.npz"
+METRICS: Final = "metrics.json"
 HISTORY: Final = (
     "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
 )  # fmt: skip
-
-
-class RunError(ValueError):
-    """A run folder that is not there, not ours, or damaged."""
-
-
-@attrs.frozen
-class Config:
-    """All that is needed to do a run again. Data and models in files have absolute paths;
-    the network is the model as it prints, by which a file that has changed is noticed.
-    """
-
-    data: str
-    model: str
-    network: str
-    recipe: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    seed: int
-    in_shape: Shape = attrs.field(converter=tuple)
-    classes: int
 
 
 @attrs.frozen(eq=False)
@@ -67,59 +52,118 @@ def initial_parameters(model: Layer, config: Config) -> Tree:
     return model.init(streams.generator(config.seed, streams.PARAMETERS), config.in_shape)[0]
 
 
-def create_folder(out: str | os.PathLike[str] | None, config: Config) -> Path:
-    """Make the folder of a run: the given one, or `runs/DATA-MODEL-N` with the first free N.
+@contextmanager
+def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[Path]:
+    """The folder of a new run, with its config in it, for this process alone: the given one,
+    or `runs/DATA-MODEL-N` with the first free N.
 
-    Raises RunError if the given one holds a run already.
+    Raises RunError if the given one is a file, holds a run or anything else but what runs
+    that were killed at once have left.
     """
-    if out is not None:
-        folder = Path(out)
-        if (folder / "config.json").exists():
-            raise RunError(f"{folder} holds a run already; choose another folder")
-        if folder.exists() and not folder.is_dir():
-            raise RunError(f"{folder} is a file; choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-    stem = f"{_slug(config.data)}-{_slug(config.model)}"
-    number = 1
-    while True:
-        folder = Path("runs") / f"{stem}-{number}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
+    folder = _numbered_folder(config) if out is None else Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder):
+        if (folder / configs.NAME).exists():
+            raise RunError(
+                f"{folder} holds a run already; go on with it by --resume {folder}, "
+                "or choose another folder"
+            )
+        ours = {folder / LOCK, *left_overs(folder)}
+        others = sorted(path.name for path in set(folder.iterdir()) - ours)
+        if others:
+            raise RunError(f"{folder} is not empty: it holds {', '.join(others[:3])}")
+        remove_left_overs(folder)
+        configs.write_config(folder, config)
+        yield folder
 
 
-def write_config(folder: Path, config: Config) -> None:
-    """Write config.json, with the format's number and the versions that made the run."""
-    import platform
+@contextmanager
+def old_folder(folder: Path) -> Iterator[Config]:
+    """The config of a run that is to go on, for this process alone."""
+    read_config(folder)  # before a lock is put into what is no run
+    with _held(folder):
+        remove_left_overs(folder)
+        yield read_config(folder)
 
-    versions = {
-        "fcnn": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-    write_json(
-        folder / "config.json",
-        {"format": FORMAT, **attrs.asdict(config, recurse=False), "versions": versions},
-    )
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    try:
+        with only_process_in(folder):
+            yield
+    except LockedError as error:
+        raise RunError(str(error)) from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run of a folder has come to its end."""
+    return (folder / METRICS).exists()
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The content of metrics.json; RunError if it is damaged."""
+    try:
+        content = json.loads((folder / METRICS).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{folder / METRICS} is not readable: {error}") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{folder / METRICS} does not hold figures")
+    return content
+
+
+def progress(
+    folder: Path, model: Layer, optimizer: Optimizer, config: Config
+) -> tuple[Epoch | None, list[Epoch]]:
+    """How far a run has come: its last record, and all of them without their trees. None and
+    an empty list before the first checkpoint.
+
+    Raises RunError if what is there is damaged or of another run.
+    """
+    try:
+        record = load_checkpoint(folder / CHECKPOINT, model, optimizer)
+    except FileNotFoundError:
+        return None, []
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    if record.epoch > config.epochs or record.in_shape != config.in_shape:
+        raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / configs.NAME}")
+    # What is behind the checkpoint comes again.
+    history = read_history(folder)[: record.epoch]
+    expected = [*range(1, record.epoch)]
+    if [past.epoch for past in history[:-1]] != expected or len(history) != record.epoch:
+        raise RunError(f"{folder / 'history.csv'} lacks epochs before {record.epoch}")
+    return record, history
 
 
 def write_history(folder: Path, history: Sequence[Epoch]) -> None:
     """Write history.csv: one line per epoch."""
-    import csv
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(HISTORY)
+    writer.writerows([getattr(record, column) for column in HISTORY] for record in history)
+    with whole_file(folder / "history.csv") as file:
+        file.write(text.getvalue().encode())
 
-    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(HISTORY)
-        writer.writerows([getattr(record, column) for column in HISTORY] for record in history)
+
+def read_history(folder: Path) -> list[Epoch]:
+    """The lines of history.csv as records without trees; RunError if they are none."""
+    path = folder / "history.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        if tuple(header) != HISTORY:
+            raise ValueError(f"its columns are {', '.join(header)}")
+        return [_record(row) for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise RunError(f"{path} is not readable: {error}") from error
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, readable and with a newline at its end."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def _record(row: Sequence[str]) -> Epoch:
+    values: dict[str, Any] = dict(zip(HISTORY, row, strict=True))
+    figures = {name: float(text) if text else None for name, text in values.items()}
+    return Epoch(params=(), state=(), **{**figures, "epoch": int(values["epoch"])})  # type: ignore[arg-type]
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -131,41 +175,45 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     folder = Path(folder)
     config = read_config(folder)
     try:
-        model = names.model(config.model, config.classes)
-        if config.model not in names.MODELS and repr(model) != config.network:
-            raise RunError(
-                f"{folder}: {config.model} has changed\n  was {config.network}\n  is  {model!r}"
-            )
+        model = model_of(folder, config)
         like = initial_parameters(model, config)
         return Run(folder, config, model, tree.load(folder / "params.npz", like))
     except RunError:
         raise
     except FileNotFoundError:
-        raise RunError(f"{folder} holds no params.npz: the run did not finish") from None
-    except ValueError as error:
+        raise RunError(
+            f"{folder} holds no params.npz: the run did not finish; "
+            f"fcnn train --resume {folder} goes on with it"
+        ) from None
+    except (TypeError, ValueError) as error:
         raise RunError(f"{folder}: {error}") from error
 
 
-def read_config(folder: Path) -> Config:
-    """Read config.json; RunError says what is wrong with it."""
-    path = folder / "config.json"
+def model_of(folder: Path, config: Config) -> Layer:
+    """The model of a run; RunError if it is no longer the network that was trained."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise RunError(f"{folder} is not a run: there is no readable config.json in it") from None
+        model = names.model(config.model, config.classes)
     except ValueError as error:
-        raise RunError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        raise RunError(f"{path} is not the config of a run: it has no format number")
-    if content["format"] > FORMAT:
+        raise RunError(f"{folder / configs.NAME}: {error}") from error
+    if repr(model) != config.network:
         raise RunError(
-            f"{path} has format {content['format']}; this version of fcnn reads up to {FORMAT}"
+            f"{folder}: {config.model} is another network now\n"
+            f"  was {config.network}\n  is  {model!r}"
         )
-    fields = [field.name for field in attrs.fields(Config)]
-    missing = [name for name in fields if name not in content]
-    if missing:
-        raise RunError(f"{path} lacks {', '.join(missing)}")
-    return Config(**{name: content[name] for name in fields})
+    return model
+
+
+def _numbered_folder(config: Config) -> Path:
+    stem = f"{_slug(config.data)}-{_slug(config.model)}"
+    number = 1
+    while True:
+        folder = Path("runs") / f"{stem}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
 
 
 def _slug(name: str) -> str:

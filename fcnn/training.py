@@ -1,5 +1,6 @@
 """Training: one frozen record per epoch, and nothing written anywhere."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -7,8 +8,9 @@ from typing import Any, TypeAlias
 import attrs
 
 from fcnn import streams
-from fcnn.arrays import Array
-from fcnn.gradients import batch_gradients
+from fcnn.arrays import Array, Shape
+from fcnn.diagnosis import are_finite, first_not_finite
+from fcnn.gradients import batch_gradients, shards
 from fcnn.inference import evaluate
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
@@ -20,13 +22,18 @@ Examples: TypeAlias = tuple[Array, Array]
 OnBatch: TypeAlias = Callable[[int, int], None]
 
 
+class NotFiniteError(ArithmeticError):
+    """The loss or the gradient of a training step has become infinite or not a number."""
+
+
 @attrs.frozen(eq=False)
 class Epoch:
     """What stands after an epoch: parameters, optimizer state, and how well it went.
 
     Losses are means over examples (weighted, if the loss is), accuracies fractions. Those
     of the training set are taken batch by batch, as the parameters were at the time; those
-    of the test set, None without one, after the epoch. Seconds are wall time, evaluation included.
+    of the test set, None without one, after the epoch. Seconds are wall time, evaluation
+    included. in_shape is the shape of an example, which a checkpoint needs to be read again.
     """
 
     epoch: int
@@ -37,6 +44,7 @@ class Epoch:
     test_loss: float | None
     test_accuracy: float | None
     seconds: float
+    in_shape: Shape = ()
 
 
 def fit(
@@ -90,6 +98,12 @@ def fit(
     ... )
     >>> [record.test_accuracy for record in records][-1]
     1.0
+
+    Raises
+    ------
+    NotFiniteError
+        From the iterator, if the loss or a gradient of a step is not finite. The message has
+        the epoch, the step and the first layer that went wrong.
     """
     check_kind("fit", "model", model, Layer)
     check_kind("fit", "optimizer", optimizer, Optimizer)
@@ -113,6 +127,8 @@ def fit(
         for step in range(steps):
             batch = order[step * batch_size : (step + 1) * batch_size]
             result = gradient(params, x[batch], labels[batch], rng)
+            if not (math.isfinite(result.value) and are_finite(result.grads)):
+                raise NotFiniteError(explain(epoch, step, params, batch, result.value))
             params, state = optimizer.step(params, result.grads, state)
             weight = float(loss.weight(labels[batch]))
             total_loss += weight * result.value
@@ -130,6 +146,19 @@ def fit(
             test_loss=tested.loss if tested else None,
             test_accuracy=tested.accuracy if tested else None,
             seconds=time.perf_counter() - begun,
+            in_shape=x.shape[1:],
+        )
+
+    def explain(epoch: int, step: int, params: Tree, batch: Array, value: float) -> str:
+        # What random layers drew in this step, they draw again.
+        rng = streams.generator(seed, streams.FORWARD, epoch)
+        rng.spawn(step * len(shards(batch_size)))
+        parts = shards(len(batch))
+        drawn = zip(parts, rng.spawn(len(parts)), strict=True)
+        again = [(x[batch[part]], labels[batch[part]], stream) for part, stream in drawn]
+        return (
+            f"epoch {epoch}, step {step + 1}: the loss is {value:.4g}; first not finite: "
+            f"{first_not_finite(model, loss, params, again)}"
         )
 
     def all_epochs(params: Tree, state: Any, done: int) -> Iterator[Epoch]:

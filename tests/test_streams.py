@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fcnn
-from fcnn import experiment, names, recipes, runs, streams, tree
+from fcnn import configs, experiment, names, recipes, runs, streams, tree
 
 X = np.arange(100, dtype=np.float32)[:, None] * np.ones(3, np.float32)
 LABELS = np.arange(100) % 3
@@ -132,6 +132,7 @@ def test_a_run_draws_its_parameters_and_its_order_from_its_seed(monkeypatch, tmp
         )
         folder = tmp_path / str(seed)
         folder.mkdir()
+        configs.write_config(folder, config)
         results.append(experiment.train(config, data, folder).metrics["train_loss"])
         rng = streams.generator(seed, streams.PARAMETERS)
         expected, _ = names.model("linear", 3).init(rng, (1, 14, 14))

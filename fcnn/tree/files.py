@@ -1,12 +1,12 @@
 """Trees in files: `.npz` archives whose keys are the paths of the leaves."""
 
 import os
-import threading
 from pathlib import Path
 
 import numpy as np
 
 from fcnn.arrays import Array, freeze
+from fcnn.files import whole_file
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
@@ -22,14 +22,8 @@ def save(path: str | os.PathLike[str], tree: Tree) -> None:
     for place, array in arrays.items():
         if array.dtype.kind not in "biufc":
             raise TypeError(f"tree.save: {place or 'the root'} is not an array of numbers")
-    target = Path(path)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load(path: str | os.PathLike[str], like: Tree) -> Tree:
@@ -38,20 +32,27 @@ def load(path: str | os.PathLike[str], like: Tree) -> Tree:
     Nothing is unpickled. Raises ValueError if the file is damaged, or if its paths, shapes
     or dtypes differ from those of `like`, and names them. Leaves are read-only.
     """
+    return arrange("tree.load", path, read(path), like)
+
+
+def arrange(
+    function: str, path: str | os.PathLike[str], found: dict[str, Array], like: Tree
+) -> Tree:
+    """The arrays of a file as a tree like another; ValueError if they do not fit."""
     leaves, structure = flatten(like)
     expected = dict(zip(structure.paths(), map(np.asarray, leaves), strict=True))
-    found = _read(path)
     wrong = [f"{place or '.'}: missing in the file" for place in expected if place not in found]
     wrong += [f"{place or '.'}: not expected" for place in found if place not in expected]
     for place, array in expected.items():
         if place in found and form(found[place]) != form(array):
             wrong.append(f"{place or '.'}: {form(found[place])}, expected {form(array)}")
     if wrong:
-        raise ValueError(f"tree.load: {path} does not fit:\n  " + "\n  ".join(wrong))
+        raise ValueError(f"{function}: {path} does not fit:\n  " + "\n  ".join(wrong))
     return unflatten(structure, [freeze(found[place]) for place in expected])
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
+def read(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """The arrays of an `.npz` file by their names; ValueError for any other file."""
     try:
         with Path(path).open("rb") as file:
             archive = np.load(file, allow_pickle=False)

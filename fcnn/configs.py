@@ -1,0 +1,132 @@
+"""The config of a run: all that is needed to do it again, and its file, config.json."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from fcnn.arrays import Shape
+from fcnn.files import whole_file
+from fcnn.validation import unknown
+from fcnn.version import __version__
+
+FORMAT: Final = 2  # format 1 had no data_hash
+NAME: Final = "config.json"
+
+
+class RunError(ValueError):
+    """A run folder that is not there, not ours, or damaged."""
+
+
+@attrs.frozen
+class Config:
+    """All that is needed to do a run again. Data and models in files have absolute paths;
+    the network is the model as it prints, and the hash that of the data: by them a file
+    that has changed is noticed. The hash is None in runs of older versions.
+    """
+
+    data: str
+    model: str
+    network: str
+    recipe: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    seed: int
+    in_shape: Shape = attrs.field(converter=tuple)
+    classes: int
+    data_hash: str | None = None
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """Write config.json, with the format's number and the versions that made the run."""
+    import platform
+
+    versions = {
+        "fcnn": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    write_json(
+        folder / NAME,
+        {"format": FORMAT, **attrs.asdict(config, recurse=False), "versions": versions},
+    )
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, readable and with a newline at its end, whole or not at all."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def read_config(folder: Path) -> Config:
+    """Read config.json; RunError says which key of it is wrong."""
+    path = folder / NAME
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError:
+        raise RunError(f"{folder} is not a run: there is no readable config.json in it") from None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict) or not _is_count(content.get("format")):
+        raise RunError(f"{path} is not the config of a run: it has no format number")
+    if content["format"] > FORMAT:
+        raise RunError(
+            f"{path} has format {content['format']}; this version of fcnn reads up to {FORMAT}"
+        )
+    content.setdefault("data_hash", None)
+    missing = [name for name in _KEYS if name not in content]
+    if missing:
+        raise RunError(f"{path} lacks {', '.join(missing)}")
+    for name, value in content.items():
+        if name not in ("format", "versions", *_KEYS):
+            raise RunError(f"{path}: {unknown('key', name, _KEYS)}")
+        if name in _KEYS and not _KEYS[name][0](value):
+            raise RunError(f"{path}: {name} is {value!r}, expected {_KEYS[name][1]}")
+    return Config(**{name: content[name] for name in _KEYS})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_integer(value) and value >= 1
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return _is_integer(value) or (isinstance(value, float) and math.isfinite(float(value)))
+    except OverflowError:
+        return False
+
+
+_TEXT: Final = (_is_text, "a text")
+_COUNT: Final = (_is_count, "an integer of at least 1")
+_KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "data": _TEXT,
+    "model": _TEXT,
+    "network": _TEXT,
+    "recipe": _TEXT,
+    "epochs": _COUNT,
+    "batch_size": _COUNT,
+    "learning_rate": (lambda v: _is_number(v) and v >= 0, "a number of at least 0"),
+    "momentum": (lambda v: _is_number(v) and 0 <= v < 1, "a number of at least 0 and below 1"),
+    "seed": (lambda v: _is_integer(v) and v >= 0, "an integer of at least 0"),
+    "in_shape": (
+        lambda v: isinstance(v, list) and v != [] and all(map(_is_count, v)),
+        "a list of integers of at least 1",
+    ),
+    "classes": _COUNT,
+    "data_hash": (lambda v: v is None or _is_text(v), "a text or null"),
+}
