@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from fcnn.arrays import Shape
-from fcnn.files import whole_file
+from fcnn.files import read_regular, whole_file
 from fcnn.validation import unknown
 from fcnn.version import __version__
 
@@ -69,7 +69,7 @@ def read_config(folder: Path) -> Config:
     """Read config.json; RunError says which key of it is wrong."""
     path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except OSError:
         raise RunError(f"{folder} is not a run: there is no readable config.json in it") from None
     except (ValueError, RecursionError) as error:

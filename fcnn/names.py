@@ -1,11 +1,13 @@
 """From names to things: models, own ones in files too, and recipes."""
 
 import inspect
+import os
 import sys
 from pathlib import Path
 from typing import Final
 
 from fcnn import models
+from fcnn.files import home_expanded
 from fcnn.layer import Layer
 from fcnn.recipes import RECIPES, Recipe
 from fcnn.validation import unknown
@@ -52,14 +54,14 @@ def absolute(name: str) -> str:
     if name in MODELS or ":" not in name:
         return name
     file, function = name.rsplit(":", 1)
-    return f"{Path(file).expanduser().resolve()}:{function}"
+    return f"{os.path.realpath(home_expanded(file))}:{function}"
 
 
 def _own_model(name: str, classes: int) -> object:
     """What a function in a file returns; an error in it is told with the line it is in."""
     file, function_name = name.rsplit(":", 1)
-    path = Path(file).expanduser().resolve()
-    if not path.is_file():
+    path = Path(os.path.realpath(home_expanded(file)))
+    if not os.path.isfile(path):
         raise ValueError(f"model: there is no file {file}")
     import runpy
     import traceback

@@ -94,7 +94,7 @@ def read_files(place: Place) -> list[Array]:
     """The verified arrays x_train, y_train, x_test and y_test as they are stored: bytes."""
     missing = [file.name for file in mnist_files.FILES if not copies(place.folder, file)]
     if missing:
-        exists = "lacks" if place.folder.is_dir() else "does not exist; it should hold"
+        exists = "lacks" if os.path.isdir(place.folder) else "does not exist; it should hold"
         raise DataError(
             f"mnist: the folder {place.folder}, {_chosen(place)}, {exists} {', '.join(missing)}"
             f" (each may be gzipped). {_remedy(place)}"
