@@ -18,7 +18,7 @@ ORDER = [
     ["bench"],
     ["__init__"],
     ["runs", "summary", "pictures"],
-    ["checkpoints", "configs", "locks", "names"],
+    ["checkpoints", "configs", "names"],
     ["check", "models", "recipes", "reference", "training"],
     ["diagnosis", "inference"],
     ["gradients"],
@@ -43,7 +43,7 @@ ORDER = [
     ["streams"],
     ["tree"],
     ["archives"],
-    ["files"],
+    ["files", "locks"],
     ["validation"],
     ["arrays"],
 ]
