@@ -25,7 +25,7 @@ import pytest
 from small_mnist import CONTENTS, IMAGES, fill, replace_mnist
 
 from fcnn import data
-from fcnn.data import download
+from fcnn.data import download, transfer
 
 
 @pytest.fixture(autouse=True)
@@ -324,7 +324,7 @@ GOOD = ["good", "unzipped", "lengthless", "chunked", "redirected", "redirected-w
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_download_then_read_from_the_cache(cache, mirrors, server, monkeypatch, kind):
-    monkeypatch.setattr(download, "PATIENCE", 10)  # less than what comes with a redirection takes
+    monkeypatch.setattr(transfer, "PATIENCE", 10)  # less than what comes with a redirection takes
     mirrors(kind)
     assert_is_stand_in(data.mnist())
     assert names_in(cache) == sorted(f"{name}.gz" for name in CONTENTS)
@@ -359,10 +359,10 @@ def test_when_every_mirror_fails_each_gets_its_reason(cache, mirrors):
 
 @pytest.mark.parametrize("kind", HANGING)
 def test_mirrors_that_hang_are_given_up(cache, mirrors, monkeypatch, kind):
-    monkeypatch.setattr(download, "SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr(transfer, "SILENCE_LIMIT", 0.2)
     if "timed out" not in HANGING[kind]:
-        monkeypatch.setattr(download, "PATIENCE", 0.2)
-        monkeypatch.setattr(download, "SILENCE_LIMIT", 60)
+        monkeypatch.setattr(transfer, "PATIENCE", 0.2)
+        monkeypatch.setattr(transfer, "SILENCE_LIMIT", 60)
     mirrors(kind)
     with pytest.raises(data.DataError, match=f"/{kind}/{IMAGES}.gz: {HANGING[kind]}"):
         data.mnist()
@@ -371,8 +371,8 @@ def test_mirrors_that_hang_are_given_up(cache, mirrors, monkeypatch, kind):
 
 @pytest.mark.parametrize("kind", HANGING)
 def test_after_a_mirror_that_hangs_comes_the_next(cache, mirrors, monkeypatch, kind):
-    monkeypatch.setattr(download, "SILENCE_LIMIT", 0.2)
-    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    monkeypatch.setattr(transfer, "SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr(transfer, "PATIENCE", 0.3)
     mirrors(kind, "good")
     assert_is_stand_in(data.mnist())
     assert names_in(cache) == sorted(f"{name}.gz" for name in CONTENTS)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TypeAlias
 
 from fcnn.data.dataset import DataError
 from fcnn.data.mnist_files import ENVIRONMENT_VARIABLE, MnistFile, examine
+from fcnn.data.transfer import CHUNK, MirrorError, received
 from fcnn.files import remove_left_overs, whole_file
 from fcnn.locks import LockedError, only_process_in
-
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -24,11 +21,7 @@ MIRRORS = (
     "https://azureopendatastorage.blob.core.windows.net/mnist/",
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
-SILENCE_LIMIT = 15.0  # seconds without a byte
-PATIENCE = 60.0  # seconds, to begin with; each byte that arrives adds 1 / SLOWEST
-SLOWEST = 10_000  # bytes per second, since a byte now and then is never silence
 LOCK_LIMIT = 3600.0  # seconds for another process to finish its downloads
-CHUNK = 65_536
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes received so far, and their total if it is known.
@@ -38,10 +31,6 @@ The count starts again at 0 whenever the next mirror is tried.
 
 
 _one_thread = threading.Lock()
-
-
-class _MirrorError(Exception):
-    """What a mirror did wrong."""
 
 
 @contextmanager
@@ -117,92 +106,13 @@ def _try_mirror(url: str, file: MnistFile, stream: IO[bytes], progress: Progress
     done = 0
     most = file.size + CHUNK  # compressed or not, no honest answer is longer
     try:
-        with closing(_received(url, most)) as chunks:
+        with closing(received(url, most)) as chunks:
             for chunk, total in chunks:
                 stream.write(chunk)
                 done += len(chunk)
                 if progress is not None:
                     progress(f"{file.name}.gz", done, total)
-    except _MirrorError as error:
+    except MirrorError as error:
         return str(error)
     stream.flush()
     return examine(Path(stream.name), file)[1]
-
-
-def _received(url: str, most: int) -> Generator[tuple[bytes, int | None], None, None]:
-    """The bytes at a URL as they arrive, each time with the announced total.
-
-    Another thread waits for them: a name that is looked up for ever, or a header that comes
-    a byte a minute, could not be interrupted here.
-    """
-    arrived: queue.Queue[Any] = queue.Queue(8)
-    given_up = threading.Event()
-    thread = threading.Thread(target=_transfer, args=(url, arrived, given_up), daemon=True)
-    thread.start()
-    began, done = time.monotonic(), 0
-    try:
-        while True:
-            left = began + PATIENCE + done / SLOWEST - time.monotonic()
-            try:
-                chunk, total, problem = arrived.get(timeout=max(left, 0))
-            except queue.Empty:
-                passed = time.monotonic() - began
-                raise _MirrorError(f"too slow: {done:,} bytes in {passed:.1f} seconds") from None
-            if problem:
-                raise _MirrorError(problem)
-            if not chunk:
-                break
-            done += len(chunk)
-            if done > most:
-                raise _MirrorError(f"it sends more than {most:,} bytes")
-            yield chunk, total
-        if total is not None and done < total:
-            raise _MirrorError(f"the connection ended after {done:,} of {total:,} bytes")
-    finally:
-        given_up.set()
-        thread.join(0.1)
-
-
-def _transfer(url: str, arrived: queue.Queue[Any], given_up: threading.Event) -> None:
-    """Hand over (chunk, total, problem) for every chunk; an empty one comes last."""
-    from urllib.error import HTTPError
-    from urllib.request import Request
-
-    def hand_over(chunk: bytes, total: int | None = None, problem: str = "") -> None:
-        while not given_up.is_set():
-            with suppress(queue.Full):
-                return arrived.put((chunk, total, problem), timeout=0.1)
-
-    try:
-        request = Request(url, headers={"User-Agent": "fcnn"})
-        with _opener().open(request, timeout=SILENCE_LIMIT) as answer:
-            total = answer.length
-            while not given_up.is_set() and (chunk := answer.read1(CHUNK)):
-                hand_over(chunk, total)
-        hand_over(b"", total)
-    except HTTPError as error:
-        error.close()
-        hand_over(b"", problem=_plain(f"HTTP {error.code} {error.reason}"))
-    except Exception as error:  # http.client, ssl and urllib have many kinds
-        reason = f"{getattr(error, 'reason', error)}" or type(error).__name__
-        hand_over(b"", problem=_plain(reason))
-
-
-def _opener() -> OpenerDirector:
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-    class Redirects(HTTPRedirectHandler):
-        def redirect_request(
-            self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-        ) -> Request | None:
-            fp.close()  # or urllib would read all that comes with it, which may be endless
-            if not newurl.startswith(("http://", "https://")):
-                raise OSError(f"it redirects to {newurl}")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    return build_opener(Redirects)
-
-
-def _plain(text: str) -> str:
-    """What a server says, fit for a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:200]
