@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -77,7 +78,12 @@ def _header(member: IO[bytes]) -> tuple[Shape, Literal["C", "F"], np.dtype[Any]]
     read = np.lib.format.read_array_header_1_0
     if len(length) == 4:
         read = np.lib.format.read_array_header_2_0
-    shape, column_order, dtype = read(stream)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            shape, column_order, dtype = read(stream)
+    except Exception as error:  # MemoryError and RecursionError too, where it is deeply nested
+        raise ValueError("its header is damaged") from error
     if dtype.kind not in _NUMBERS:
         raise ValueError(f"it holds {dtype} values, expected numbers")
     if any(size < 0 for size in shape):
