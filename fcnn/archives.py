@@ -86,6 +86,4 @@ def _header(member: IO[bytes]) -> tuple[Shape, Literal["C", "F"], np.dtype[Any]]
         raise ValueError("its header is damaged") from error
     if dtype.kind not in _NUMBERS:
         raise ValueError(f"it holds {dtype} values, expected numbers")
-    if any(size < 0 for size in shape):
-        raise ValueError(f"its header announces the shape {shape}")
     return shape, "F" if column_order else "C", dtype
