@@ -96,6 +96,11 @@ def batch_gradients(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
     ) -> BatchGradient:
         check_examples("value_and_grad", x, labels)
+        if rng is None and model.needs_rng:
+            raise ValueError(
+                f"value_and_grad: {_first_that_needs_rng(model)} does something else in training "
+                "than in inference; hand over rng, a NumPy generator"
+            )
         parts = shards(len(x), shard)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         weights = [float(loss.weight(labels[part])) for part in parts]
@@ -148,6 +153,13 @@ def shards(n: int, size: int = SHARD) -> list[slice]:
     """Cut n examples into ceil(n / size) nearly equal parts, a function of these alone."""
     count = -(-n // size)
     return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
+
+
+def _first_that_needs_rng(layer: Layer) -> str:
+    for index, child in enumerate(layer.children):
+        if child.needs_rng:
+            return f"layer {index} ({_first_that_needs_rng(child)})"
+    return layer.name
 
 
 def _sum_in_order(grads: Sequence[Array]) -> Array:

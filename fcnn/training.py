@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from fcnn import streams
 from fcnn.arrays import Array, Shape
+from fcnn.calibration import calibrate
 from fcnn.diagnosis import are_finite, first_not_finite
 from fcnn.gradients import batch_gradients, shards
 from fcnn.inference import evaluate
@@ -17,6 +18,8 @@ from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer
 from fcnn.tree import Tree
 from fcnn.validation import check_examples, check_kind, positive, whole_number
+
+_SAMPLE: Final = 1000
 
 Examples: TypeAlias = tuple[Array, Array]
 OnBatch: TypeAlias = Callable[[int, int], None]
@@ -116,6 +119,8 @@ def fit(
     if test is not None:
         check_examples("fit", *test)
 
+    # A layer with statistics gets them from the same examples after each epoch.
+    sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
     gradient = batch_gradients(model, loss, threads=threads)
 
     def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
@@ -136,6 +141,8 @@ def fit(
             total_right += _count_right(result.outputs, labels[batch])
             if on_batch is not None:
                 on_batch(step + 1, steps)
+        if model.calibrate is not None:
+            params = calibrate(model, params, x[sample])
         tested = evaluate(model, params, *test, loss=loss, threads=threads) if test else None
         return Epoch(
             epoch=epoch,
