@@ -57,6 +57,11 @@ from fcnn.regularization import dropout, dropout_backward, dropout_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
 from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.version import __version__
+from fcnn.weighted_losses import (
+    smoothed_cross_entropy,
+    smoothed_cross_entropy_backward,
+    smoothed_cross_entropy_forward,
+)
 
 if TYPE_CHECKING:
     from fcnn import data
@@ -113,6 +118,9 @@ __all__ = [
     "relu_forward",
     "save_checkpoint",
     "sgd",
+    "smoothed_cross_entropy",
+    "smoothed_cross_entropy_backward",
+    "smoothed_cross_entropy_forward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",

@@ -35,6 +35,7 @@ ORDER = [
         "regularization",
         "reshaping",
     ],
+    ["weighted_losses"],
     [
         "losses",
         "optimizers",
