@@ -21,6 +21,7 @@ from fcnn.validation import check_examples, check_kind, positive
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
+Augmentation: TypeAlias = Callable[[np.random.Generator, Array], Array]
 
 
 @attrs.frozen(eq=False)
@@ -83,14 +84,21 @@ def value_and_grad(
 
 
 def batch_gradients(
-    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = SHARD
+    model: Layer,
+    loss: Loss,
+    *,
+    threads: int | None = None,
+    shard: int = SHARD,
+    augment: Augmentation | None = None,
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
-    """What `value_and_grad` gives, with the outputs of the model besides."""
+    """What `value_and_grad` gives, with the outputs of the model besides. Each shard of the
+    inputs is augmented first, if rng is given.
+    """
     model = faster(model)
 
     @lru_cache(maxsize=1)
     def crew_for(structure: Structure) -> Crew:
-        return Crew(partial(_gradient_of_shard, model, loss, structure), threads)
+        return Crew(partial(_gradient_of_shard, model, loss, augment, structure), threads)
 
     def f(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
@@ -126,6 +134,7 @@ def batch_gradients(
 def _gradient_of_shard(
     model: Layer,
     loss: Loss,
+    augment: Augmentation | None,
     structure: Structure,
     arrays: list[Array],
     shard: tuple[slice, np.random.Generator | None, float],
@@ -135,7 +144,10 @@ def _gradient_of_shard(
     """
     x, labels, *leaves = arrays
     part, rng, fraction = shard
-    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), x[part], rng)
+    inputs = x[part]
+    if augment is not None and rng is not None:
+        inputs = augment(rng, inputs)
+    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
     value, loss_cache = loss.forward(outputs, labels[part])
     doutputs = loss.backward(loss_cache)
     if fraction != 1:

@@ -11,7 +11,7 @@ from fcnn import streams
 from fcnn.arrays import Array, Shape
 from fcnn.calibration import calibrate
 from fcnn.diagnosis import are_finite, first_not_finite
-from fcnn.gradients import batch_gradients, shards
+from fcnn.gradients import Augmentation, batch_gradients, shards
 from fcnn.inference import evaluate
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
@@ -64,6 +64,7 @@ def fit(
     threads: int | None = None,
     start: Epoch | None = None,
     on_batch: OnBatch | None = None,
+    augment: Augmentation | None = None,
 ) -> Iterator[Epoch]:
     """Train a model; yields one record, an `Epoch`, after each epoch.
 
@@ -88,6 +89,9 @@ def fit(
         `params`.
     on_batch
         Called after each step with the number of steps taken in this epoch and their total.
+    augment
+        `augment(rng, x) -> x`, as those of `fcnn.augmentation` are: what is trained on instead
+        of the inputs themselves, shard by shard.
 
     Examples
     --------
@@ -121,7 +125,7 @@ def fit(
 
     # A layer with statistics gets them from the same examples after each epoch.
     sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
-    gradient = batch_gradients(model, loss, threads=threads)
+    gradient = batch_gradients(model, loss, threads=threads, augment=augment)
 
     def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
         begun = time.perf_counter()
@@ -162,7 +166,12 @@ def fit(
         rng.spawn(step * len(shards(batch_size)))
         parts = shards(len(batch))
         drawn = zip(parts, rng.spawn(len(parts)), strict=True)
-        again = [(x[batch[part]], labels[batch[part]], stream) for part, stream in drawn]
+        again = []
+        for part, stream in drawn:
+            inputs = x[batch[part]]
+            if augment is not None:
+                inputs = augment(stream, inputs)
+            again.append((inputs, labels[batch[part]], stream))
         return (
             f"epoch {epoch}, step {step + 1}: the loss is {value:.4g}; first not finite: "
             f"{first_not_finite(model, loss, params, again)}"
