@@ -1,7 +1,7 @@
-"""The command line: `fcnn train`, `evaluate`, `summary`, `bench` and `data`.
+"""The command line: `fcnn train`, `evaluate`, `summary`, `verify`, `bench` and `data`.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 1 the run
-failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
+failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold, 130 interrupted.
 """
 
 import json
@@ -19,7 +19,7 @@ import numpy as np
 import typer
 
 import fcnn
-from fcnn import experiment, names, pictures, reports, runs
+from fcnn import claims, experiment, names, pictures, proof, reports, runs
 from fcnn.bench import rates
 from fcnn.data import DataError, Dataset
 from fcnn.progress import Bar
@@ -27,7 +27,7 @@ from fcnn.recipes import RECIPES, REFERENCE
 from fcnn.runs import Config
 from fcnn.summary import summarize
 
-FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USAGE, NO_DATA, NOT_PROVED, INTERRUPTED = 1, 2, 3, 4, 130
 
 app = typer.Typer(
     help="Convolutional networks in NumPy alone: train, evaluate and look at them.",
@@ -192,6 +192,35 @@ def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
     with _exit_codes(), Bar(shown=True) as bar:
         config, built = _configured(data, model, bar)
         typer.echo(reports.summary(summarize(built, config.in_shape), config.in_shape))
+
+
+@app.command()
+def verify(
+    layers: Annotated[
+        list[str] | None, typer.Argument(help="Only these, such as conv2d; by default all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that what is installed here computes the right thing: every gradient, loss and step."""
+    begun = time.perf_counter()
+    with _exit_codes(), Bar(shown=not as_json) as bar:
+        with _wrong_usage():
+            chosen = proof.choose(claims.claims(), layers or [])
+        found = []
+        with np.errstate(all="ignore"):  # a broken operation overflows, and is reported anyway
+            for done, each in enumerate(chosen):
+                bar.update("Proofs", done, len(chosen))
+                found.append(proof.prove(each))
+        bar.close()
+        holds = all(verdict.holds for verdict in found)
+        if as_json:
+            figures = [reports.verdict_figures(verdict) for verdict in found]
+            seconds = time.perf_counter() - begun
+            _print_json({"holds": holds, "proofs": figures, "seconds": seconds})
+        else:
+            typer.echo(reports.verdicts(found))
+        if not holds:
+            raise typer.Exit(NOT_PROVED)
 
 
 @app.command()
