@@ -201,7 +201,9 @@ KINKS: Final[Mapping[str, list[Case]]] = {
     "max_pool2d": [
         attrs.evolve(case, point=point, approach=_first_greatest)
         for case, point in product(_POOLS, [_equals, _ties])
-        if case.in_shape in ((2, 7, 5), (2, 3, 2)) and case.settings["stride"] in (None, 1, (1, 2))
+        if case.settings["window"] != 1
+        and case.in_shape in ((2, 7, 5), (2, 3, 2))
+        and case.settings["stride"] in (None, 1, (1, 2))
     ],
     "chain": [
         Case(
