@@ -47,6 +47,11 @@ class Case:
         """The layer, made now."""
         return operations.layer(self.operation, self.settings)
 
+    def function_settings(self) -> dict[str, Any]:
+        """Those that the plain functions take: the others show in the parameters."""
+        parameters = ("features", "kernel")
+        return {name: value for name, value in self.settings.items() if name not in parameters}
+
     def x(self) -> Array | None:
         """The point, if it is not random."""
         return None if self.point is None else self.point((self.batch, *self.in_shape))
@@ -226,3 +231,12 @@ LOSSES: Final[list[tuple[int, int, float]]] = [
     (2, 5, 30),
     (3, 4, 300),
 ]
+
+
+def loss_inputs(name: str, N: int, K: int, size: float) -> dict[str, Array]:
+    """Random outputs and labels for a loss."""
+    rng = np.random.default_rng(0)
+    outputs, labels = size * rng.standard_normal((N, K)), rng.integers(0, K, N)
+    if name == "cross_entropy":
+        outputs = rng.uniform(0.1, 0.9, (N, K))
+    return {"outputs": outputs, "labels": labels}

@@ -108,11 +108,7 @@ def _plain_layer(case: Case) -> Layer:
     layer = case.layer()
     forward = getattr(fcnn, f"{case.operation}_forward")
     backward = getattr(fcnn, f"{case.operation}_backward")
-    settings = {
-        name: value
-        for name, value in case.settings.items()
-        if name not in ("features", "kernel")  # which the parameters have
-    }
+    settings = case.function_settings()
     if operations.parameters_class(case.operation):
         return Layer(
             layer.name,
@@ -130,18 +126,18 @@ def _plain_layer(case: Case) -> Layer:
 
 def _losses(name: str) -> Iterator[tuple[str, Run]]:
     for N, K, size in cases.LOSSES:
-        rng = np.random.default_rng(0)
-        outputs, labels = size * rng.standard_normal((N, K)), rng.integers(0, K, N)
-        if name == "cross_entropy":
-            outputs = rng.uniform(0.1, 0.9, (N, K))
+        inputs = cases.loss_inputs(name, N, K, size)
         case = f"{K} classes, batch of {N}, outputs of size {size}"
-        for made, find in (("", operations.loss), (", plain functions", _plain_loss)):
-            yield (
-                case + made,
-                lambda find=find, a=outputs, b=labels: (  # type: ignore[misc]
-                    check.loss(find(name), a, b, tolerance=BY_DIFFERENCES).errors
-                ),
-            )
+        yield case, partial(_check_loss, operations.loss, name, inputs)
+        yield f"{case}, plain functions", partial(_check_loss, _plain_loss, name, inputs)
+
+
+def _check_loss(
+    find: Callable[[str], Loss], name: str, inputs: Mapping[str, Array]
+) -> Mapping[str, float]:
+    return check.loss(
+        find(name), inputs["outputs"], inputs["labels"], tolerance=BY_DIFFERENCES
+    ).errors
 
 
 def _plain_loss(name: str) -> Loss:

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import typer
 
 import fcnn
-from fcnn import claims, experiment, names, pictures, proof, reports, runs
+from fcnn import claims, experiment, names, pictures, proof, reports, runs, torch_parity
 from fcnn.bench import rates
 from fcnn.data import DataError, Dataset
 from fcnn.progress import Bar
@@ -199,27 +200,45 @@ def verify(
     layers: Annotated[
         list[str] | None, typer.Argument(help="Only these, such as conv2d; by default all.")
     ] = None,
+    with_torch: Annotated[
+        bool, typer.Option("--torch", help="Compare with PyTorch too, in training as well.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that what is installed here computes the right thing: every gradient, loss and step."""
     begun = time.perf_counter()
+    trainings = {
+        dtype: cache(partial(torch_parity.train, dtype)) for dtype in ("float64", "float32")
+    }
     with _exit_codes(), Bar(shown=not as_json) as bar:
         with _wrong_usage():
-            chosen = proof.choose(claims.claims(), layers or [])
+            proofs = claims.claims()
+            if with_torch:
+                torch_parity.require()
+                proofs += torch_parity.operation_proofs()
+                for dtype, training in trainings.items():
+                    proofs += torch_parity.training_proofs(dtype, training)
+            chosen = proof.choose(proofs, layers or [])
         found = []
         with np.errstate(all="ignore"):  # a broken operation overflows, and is reported anyway
             for done, each in enumerate(chosen):
                 bar.update("Proofs", done, len(chosen))
                 found.append(proof.prove(each))
         bar.close()
-        holds = all(verdict.holds for verdict in found)
+        trained = [training() for training in trainings.values() if training.cache_info().currsize]
         if as_json:
-            figures = [reports.verdict_figures(verdict) for verdict in found]
-            seconds = time.perf_counter() - begun
-            _print_json({"holds": holds, "proofs": figures, "seconds": seconds})
+            figures = {
+                "holds": all(verdict.holds for verdict in found),
+                "proofs": [reports.verdict_figures(verdict) for verdict in found],
+                "training": [reports.training_figures(training) for training in trained],
+                "seconds": time.perf_counter() - begun,
+            }
+            _print_json(figures)
         else:
+            for training_found in trained:
+                typer.echo(reports.training_beside_torch(training_found) + "\n")
             typer.echo(reports.verdicts(found))
-        if not holds:
+        if not all(verdict.holds for verdict in found):
             raise typer.Exit(NOT_PROVED)
 
 

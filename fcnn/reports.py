@@ -15,6 +15,7 @@ from fcnn.geometry import times
 from fcnn.inference import Evaluation
 from fcnn.proof import Verdict
 from fcnn.summary import Row
+from fcnn.torch_parity import Training
 from fcnn.training import Epoch
 
 
@@ -170,16 +171,52 @@ def verdicts(found: Sequence[Verdict], most: int = 3) -> str:
     return "\n".join(lines)
 
 
+def training_beside_torch(found: Training) -> str:
+    """How far two trainings are apart: by epochs, at the end, and since when."""
+    lines = [f"Training beside PyTorch in {found.dtype}, {len(found.losses):,} steps"]
+    rows = [
+        [str(epoch), f"{own:.6f}", f"{other:.6f}", f"{abs(own - other):.1e}"]
+        for epoch, (own, other) in enumerate(
+            zip(found.epoch_losses, found.torch_epoch_losses, strict=True), 1
+        )
+    ]
+    lines.append(table(["Epoch", "Mean loss", "PyTorch", "Difference"], rows))
+    lines.append(f"Parameters at the end differ by {found.differences[-1]:.1e}, relatively.")
+    first = found.first_drift
+    when = "They never differ" if first is None else f"They first differ after step {first}"
+    lines.append(f"{when} by more than 1e-5.")
+    lines.append(f"Predicted differently: {found.predicted_differently} of {found.test_images:,}")
+    return "\n".join(lines)
+
+
 def verdict_figures(verdict: Verdict) -> dict[str, Any]:
     """A verdict for JSON, which has no infinity: null is an error without a figure."""
     return {
         "layer": verdict.layer,
         "against": verdict.against,
         "cases": verdict.cases,
-        "worst_relative_error": verdict.worst if math.isfinite(verdict.worst) else None,
+        "worst_relative_error": _finite(verdict.worst),
         "holds": verdict.holds,
         "failures": [attrs.asdict(failure) for failure in verdict.failures],
     }
+
+
+def training_figures(found: Training) -> dict[str, Any]:
+    """Two trainings side by side, for JSON; a difference without a figure is null."""
+    return {
+        "dtype": found.dtype,
+        "steps": len(found.losses),
+        "greatest_relative_difference": _finite(found.differences[-1]),
+        "first_step_beyond_1e-5": found.first_drift,
+        "epoch_losses": [_finite(loss) for loss in found.epoch_losses],
+        "torch_epoch_losses": [_finite(loss) for loss in found.torch_epoch_losses],
+        "test_images": found.test_images,
+        "predicted_differently": found.predicted_differently,
+    }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
 
 
 def data_status(sets: Sequence[DataStatus]) -> str:
