@@ -18,6 +18,7 @@ from fcnn import (
     names,
     operations,
     optimizers,
+    recipes,
     reference,
     streams,
     torch_operations,
@@ -26,7 +27,6 @@ from fcnn import (
 from fcnn.arrays import Array
 from fcnn.cases import Case
 from fcnn.proof import Proof, Run
-from fcnn.recipes import REFERENCE
 from fcnn.reference import ReferenceCase
 from fcnn.tree import Tree
 
@@ -36,7 +36,7 @@ OPERATIONS_AGREE: Final[Mapping[str, float]] = {"float64": 1e-10, "float32": 1e-
 # Of an array's largest magnitude, after training in float64.
 PARAMETERS_AGREE: Final = 1e-9
 # Two correct libraries drift apart in float32: the sums are rounded in another order, and
-# sooner or later a pixel is on the other side of a kink.
+# what lies next to a kink may fall on its other side.
 LOSSES_AGREE: Final = 5e-3
 PREDICTIONS_DIFFER: Final = 0.015
 DRIFT: Final = 1e-5
@@ -106,7 +106,7 @@ def training_proofs(dtype: str, training: Callable[[], Training]) -> list[Proof]
         yield "parameters at the end", lambda: training().errors
 
     def losses() -> Iterator[tuple[str, Run]]:
-        for epoch in range(REFERENCE.epochs):
+        for epoch in range(recipes.REFERENCE.epochs):
             yield f"epoch {epoch + 1}", partial(loss_of, epoch)
 
     def loss_of(epoch: int) -> Mapping[str, float]:
@@ -135,11 +135,11 @@ def train(dtype: str) -> Training:
     """
     (x, labels), (x_test, labels_test) = fcnn.data.mnist5k()
     x, x_test = x.astype(dtype), x_test.astype(dtype)
-    model, loss = names.model(REFERENCE.model, 10), operations.loss("softmax_cross_entropy")
+    model, loss = names.model(recipes.REFERENCE.model, 10), operations.loss("softmax_cross_entropy")
     initial, _ = model.init(streams.generator(0, streams.PARAMETERS), x.shape[1:])
     params = tree.map(lambda p: p.astype(dtype), initial)
     network = torch_operations.mnist_cnn()
-    rate, momentum = REFERENCE.learning_rate, REFERENCE.momentum
+    rate, momentum = recipes.REFERENCE.learning_rate, recipes.REFERENCE.momentum
 
     def ours() -> Iterator[tuple[float, Tree]]:
         own, optimizer = params, optimizers.sgd(rate, momentum)
@@ -224,10 +224,10 @@ def _compare(
 
 def _batches(x: Array, labels: Array) -> Iterator[tuple[Array, Array]]:
     """Those of `fcnn train --seed 0`."""
-    for epoch in range(1, REFERENCE.epochs + 1):
+    for epoch in range(1, recipes.REFERENCE.epochs + 1):
         order = streams.generator(0, streams.ORDER, epoch).permutation(len(x))
-        for begin in range(0, len(x), REFERENCE.batch_size):
-            batch = order[begin : begin + REFERENCE.batch_size]
+        for begin in range(0, len(x), recipes.REFERENCE.batch_size):
+            batch = order[begin : begin + recipes.REFERENCE.batch_size]
             yield x[batch], labels[batch]
 
 
@@ -239,8 +239,8 @@ def _errors(params: Tree, others: Iterable[Array]) -> dict[str, float]:
 def _epoch_means(losses: list[float], images: int) -> tuple[float, ...]:
     """From the means over batches, of which the last of an epoch is smaller."""
     sizes = [
-        min(REFERENCE.batch_size, images - begin)
-        for begin in range(0, images, REFERENCE.batch_size)
+        min(recipes.REFERENCE.batch_size, images - begin)
+        for begin in range(0, images, recipes.REFERENCE.batch_size)
     ]
-    epochs = np.reshape(losses, (REFERENCE.epochs, len(sizes)))
+    epochs = np.reshape(losses, (recipes.REFERENCE.epochs, len(sizes)))
     return tuple(float(mean) for mean in epochs @ sizes / images)

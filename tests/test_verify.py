@@ -1,6 +1,8 @@
 """`fcnn verify`: it holds for what is right, and notices and names what is wrong."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -186,6 +188,24 @@ def test_unknown_layers_are_wrong_usage():
     result = CliRunner().invoke(app, ["verify", "convd"])
     assert result.exit_code == 2
     assert "unknown layer 'convd'; did you mean 'conv2d'?" in result.stderr
+
+
+def test_without_torch_the_comparison_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # what is not there cannot be imported
+    result = CliRunner().invoke(app, ["verify", "--torch"])
+    assert result.exit_code == 2
+    assert "verify --torch needs PyTorch" in result.stderr
+    assert "pip install torch" in result.stderr
+    assert result.stdout == ""
+
+
+def test_torch_is_imported_for_the_comparison_alone():
+    program = (
+        "import sys, fcnn.cli, fcnn.torch_parity; from typer.testing import CliRunner;"
+        "found = CliRunner().invoke(fcnn.cli.app, ['verify', 'flatten']);"
+        "assert found.exit_code == 0 and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_errors_without_a_figure_are_infinite_and_null():
