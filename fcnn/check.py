@@ -30,7 +30,14 @@ _TINY = float(np.finfo(np.float64).tiny)
 
 
 class GradientMismatch(AssertionError):  # noqa: N818 (it reads as what it says)
-    """A backward function is not the derivative of its forward function."""
+    """A backward function is not the derivative of its forward function.
+
+    `relative_error` is the figure, infinite for what has none, such as a wrong shape.
+    """
+
+    def __init__(self, message: str, relative_error: float = np.inf) -> None:
+        super().__init__(message)
+        self.relative_error = relative_error
 
 
 @attrs.frozen
@@ -245,7 +252,8 @@ def function(
                 raise GradientMismatch(
                     f"check: {name}: the gradient by {where} is wrong: backward says "
                     f"{claimed[row]:.10g}, differences say {expected.value[row]:.10g} "
-                    f"(relative error {worst:.1e}, allowed {tolerance:.0e})"
+                    f"(relative error {worst:.1e}, allowed {tolerance:.0e})",
+                    worst,
                 )
         errors[argument] = worst
     return Report(name, errors)

@@ -1,7 +1,7 @@
-"""The command line: `fcnn train`, `evaluate`, `summary`, `bench` and `data`.
+"""The command line: `fcnn train`, `evaluate`, `summary`, `verify`, `bench` and `data`.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 1 the run
-failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
+failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold, 130 interrupted.
 """
 
 import json
@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import typer
 
 import fcnn
-from fcnn import experiment, names, pictures, reports, runs
+from fcnn import claims, experiment, names, pictures, proof, reports, runs, torch_parity
 from fcnn.bench import rates
 from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
@@ -28,7 +29,7 @@ from fcnn.progress import Bar
 from fcnn.recipes import RECIPES, REFERENCE
 from fcnn.summary import summarize
 
-FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USAGE, NO_DATA, NOT_PROVED, INTERRUPTED = 1, 2, 3, 4, 130
 
 app = typer.Typer(
     help="Convolutional networks in NumPy alone: train, evaluate and look at them.",
@@ -238,6 +239,53 @@ def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
     with _exit_codes(), Bar(shown=True) as bar:
         config, built = _configured(data, model, bar)
         typer.echo(reports.summary(summarize(built, config.in_shape), config.in_shape))
+
+
+@app.command()
+def verify(
+    layers: Annotated[
+        list[str] | None, typer.Argument(help="Only these, such as conv2d; by default all.")
+    ] = None,
+    with_torch: Annotated[
+        bool, typer.Option("--torch", help="Compare with PyTorch too, in training as well.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that what is installed here computes the right thing: every gradient, loss and step."""
+    begun = time.perf_counter()
+    trainings = {
+        dtype: cache(partial(torch_parity.train, dtype)) for dtype in ("float64", "float32")
+    }
+    with _exit_codes(), Bar(shown=not as_json) as bar:
+        with _wrong_usage():
+            proofs = claims.claims()
+            if with_torch:
+                torch_parity.require()
+                proofs += torch_parity.operation_proofs()
+                for dtype, training in trainings.items():
+                    proofs += torch_parity.training_proofs(dtype, training)
+            chosen = proof.choose(proofs, layers or [])
+        found = []
+        with np.errstate(all="ignore"):  # a broken operation overflows, and is reported anyway
+            for done, each in enumerate(chosen):
+                bar.update("Proofs", done, len(chosen))
+                found.append(proof.prove(each))
+        bar.close()
+        trained = [training() for training in trainings.values() if training.cache_info().currsize]
+        if as_json:
+            figures = {
+                "holds": all(verdict.holds for verdict in found),
+                "proofs": [reports.verdict_figures(verdict) for verdict in found],
+                "training": [reports.training_figures(training) for training in trained],
+                "seconds": time.perf_counter() - begun,
+            }
+            _print_json(figures)
+        else:
+            for training_found in trained:
+                typer.echo(reports.training_beside_torch(training_found) + "\n")
+            typer.echo(reports.verdicts(found))
+        if not all(verdict.holds for verdict in found):
+            raise typer.Exit(NOT_PROVED)
 
 
 @app.command()
