@@ -45,15 +45,22 @@ class Result:
 def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settings: Any) -> Config:
     """The config of a run: a recipe, the settings given beside it (None: not given), and
     what the data says. ValueError if they do not go together.
+
+    The batch size of a recipe gives way to data with fewer examples; a given one does not.
     """
+    examples = len(data[0][0])
     values = {
         "model": recipe.lines_model if data_name == "synthetic" else recipe.model,
         "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
+        "batch_size": min(recipe.batch_size, examples),
         "learning_rate": recipe.learning_rate,
         "momentum": recipe.momentum,
     }
     values |= {name: value for name, value in settings.items() if value is not None}
+    if (settings.get("batch_size") or 1) > examples:
+        raise ValueError(
+            f"the batch size is {values['batch_size']}, but there are {examples} training images"
+        )
     classes = number_of_classes(data)
     in_shape = data[0][0].shape[1:]
     model_name = names.absolute(str(values.pop("model")))

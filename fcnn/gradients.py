@@ -11,12 +11,14 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array
+from fcnn.batches import check_examples
 from fcnn.crew import Crew
 from fcnn.layer import Layer, call_forward, parameter_gradients
-from fcnn.losses import Loss
+from fcnn.losses import Loss, call_loss, call_loss_backward
 from fcnn.rewriting import faster
 from fcnn.tree import Structure, Tree
-from fcnn.validation import check_examples, check_kind, positive
+from fcnn.tree.comparison import check_alike
+from fcnn.validation import check_array, check_kind, not_negative, positive
 
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
@@ -53,7 +55,8 @@ def value_and_grad(
     -------
     f
         `f(params, x, labels, rng=None) -> (value, grads)`: value a Python float, grads of
-        the structure, shapes and dtypes of params.
+        the structure, shapes and dtypes of params. The numbers in x are not looked at: a
+        NaN there makes the loss and gradients NaN.
 
     Examples
     --------
@@ -69,7 +72,7 @@ def value_and_grad(
     check_kind("value_and_grad", "loss", loss, Loss)
     positive("value_and_grad", "shard", shard)
     if threads is not None:
-        positive("value_and_grad", "threads", threads)
+        threads = positive("value_and_grad", "threads", threads)
 
     gradient = batch_gradients(model, loss, threads=threads, shard=shard)
 
@@ -97,8 +100,12 @@ def batch_gradients(
     ) -> BatchGradient:
         check_examples("value_and_grad", x, labels)
         parts = shards(len(x), shard)
+        if rng is not None:
+            check_kind("value_and_grad", "rng", rng, np.random.Generator)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-        weights = [float(loss.weight(labels[part])) for part in parts]
+        weights = [
+            not_negative(loss.name, "the weight", loss.weight(labels[part])) for part in parts
+        ]
         total = sum(weights)
         if not total > 0:
             raise ValueError(
@@ -106,6 +113,8 @@ def batch_gradients(
             )
         fractions = [weight / total for weight in weights]
         leaves, structure = tree.flatten(params)
+        for leaf in leaves:
+            check_array("value_and_grad", "a parameter", leaf)
         results = crew_for(structure).run(
             [x, labels, *leaves], list(zip(parts, streams, fractions, strict=True))
         )
@@ -131,8 +140,8 @@ def _gradient_of_shard(
     x, labels, *leaves = arrays
     part, rng, fraction = shard
     outputs, cache = call_forward(model, tree.unflatten(structure, leaves), x[part], rng)
-    value, loss_cache = loss.forward(outputs, labels[part])
-    doutputs = loss.backward(loss_cache)
+    value, loss_cache = call_loss(loss, outputs, labels[part])
+    doutputs = call_loss_backward(loss, loss_cache, outputs)
     if fraction != 1:
         # Weighting the few numbers at the top weights every gradient below.
         doutputs = doutputs * fraction
@@ -141,6 +150,7 @@ def _gradient_of_shard(
         raise ValueError(
             f"value_and_grad: parameters and gradient differ at {structure.difference(found)}"
         )
+    check_alike("value_and_grad", "gradient", structure, leaves, grads)
     return [np.asarray(value), outputs, *grads]
 
 
@@ -153,7 +163,7 @@ def shards(n: int, size: int = SHARD) -> list[slice]:
 def _sum_in_order(grads: Sequence[Array]) -> Array:
     if len(grads) == 1:
         return grads[0]
-    total: Array = grads[0] + grads[1]
+    total: Array = np.asarray(grads[0] + grads[1])  # without axes, the sum is no array
     for other in grads[2:]:
         total += other
     return total

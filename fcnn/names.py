@@ -8,7 +8,7 @@ from typing import Final
 from fcnn import models
 from fcnn.layer import Layer
 from fcnn.recipes import RECIPES, Recipe
-from fcnn.validation import unknown
+from fcnn.validation import kind_of, unknown
 
 MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "linear")
 
@@ -43,7 +43,7 @@ def model(name: str, classes: int) -> Layer:
         raise ValueError(f"{unknown('model', name, MODELS)}, or FILE.py:FUNCTION")
     own = _own_model(name, classes)
     if not isinstance(own, Layer):
-        raise ValueError(f"model: {name} returned a {type(own).__name__}, expected a Layer")
+        raise ValueError(f"model: {name} returned {kind_of(own)}, expected a Layer")
     return own
 
 

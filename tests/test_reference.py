@@ -167,7 +167,9 @@ MISTAKES = {
     "a loss by the logits before a softmax layer": (
         [change_backward(
             losses, "cross_entropy_backward",
-            lambda cache, _: losses.softmax_cross_entropy_backward(cache),
+            lambda cache, _: losses.softmax_cross_entropy_backward(
+                losses.SoftmaxCrossEntropyCache(*cache)
+            ),
         )],
         {"cross_entropy", "value_and_grad"},
     ),
@@ -176,7 +178,9 @@ MISTAKES = {
         {"softmax", "value_and_grad"},
     ),
     "relu that passes the gradient at zero": (
-        [(activations, "relu_forward", lambda x: (np.maximum(x, 0), (x >= 0, x.dtype)))],
+        [(activations, "relu_forward", lambda x: (
+            np.maximum(x, 0), activations.ReluCache(x >= 0, x.dtype)
+        ))],
         {"relu"},
     ),
     "a loss that sums over the batch": (
@@ -189,7 +193,10 @@ MISTAKES = {
     "features flattened in memory order": (
         [(
             reshaping, "flatten_forward",
-            lambda x: (x.transpose(0, 2, 3, 1).reshape(len(x), -1), (x.shape, x.dtype)),
+            lambda x: (
+                x.transpose(0, 2, 3, 1).reshape(len(x), -1),
+                reshaping.FlattenCache(x.shape, x.dtype),
+            ),
         )],
         {"flatten"},
     ),
