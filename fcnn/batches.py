@@ -57,8 +57,6 @@ def check_finite(function: str, name: str, array: Array) -> None:
 def two_arrays(function: str, name: str, value: Any) -> tuple[Array, Array]:
     """A pair of inputs and labels; TypeError for anything else."""
     if not isinstance(value, tuple | list) or len(value) != 2:
-        length = f" of {len(value)}" if isinstance(value, tuple | list) else ""
-        raise TypeError(
-            f"{function}: {name} is {kind_of(value)}{length}, expected a pair (x, labels)"
-        )
+        kind = kind_of(value, with_length=True)
+        raise TypeError(f"{function}: {name} is {kind}, expected a pair (x, labels)")
     return value[0], value[1]

@@ -21,6 +21,7 @@ from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.loading import NAMES as DATA_NAMES
 from fcnn.inference import Evaluation, evaluate, predict
+from fcnn.layer import call_init
 from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
 from fcnn.runs import Run
@@ -65,7 +66,8 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
     in_shape = data[0][0].shape[1:]
     model_name = names.absolute(str(values.pop("model")))
     model = names.model(model_name, classes)
-    _, out_shape = model.init(np.random.default_rng(seed), in_shape)
+    with names.telling_lines(model_name):
+        _, out_shape = call_init(model, np.random.default_rng(seed), in_shape)
     if len(out_shape) != 1 or out_shape[0] < classes:
         raise ValueError(
             f"the model {model_name} gives outputs {out_shape}, the data has {classes} classes"
@@ -136,7 +138,7 @@ def train(
             optimizer,
             train_set,
             epochs=config.epochs,
-            batch_size=config.batch_size,
+            batch_size=min(config.batch_size, len(train_set[0])),  # runs of older versions
             seed=config.seed,
             test=test_set,
             threads=threads,

@@ -110,7 +110,7 @@ def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:
 def _pair_of(layer: Layer, function: str, pair: str, result: Any) -> tuple[Any, Any]:
     # An array of two rows would unpack without a word.
     if not isinstance(result, tuple) or len(result) != 2:
-        kind = kind_of(result)
+        kind = kind_of(result, with_length=True)
         raise TypeError(f"{layer.name}: {function} must return the tuple {pair}, not {kind}")
     return result
 
@@ -134,7 +134,7 @@ def layer_without_parameters(
     """The layer of a plain function of x: its parameters are the empty tuple."""
     return Layer(
         name,
-        init=lambda rng, in_shape: ((), out_shape(tuple(in_shape))),
+        init=lambda rng, in_shape: ((), out_shape(in_shape)),
         forward=lambda params, x, rng=None: forward(x),
         backward=lambda cache, dy: ((), backward(cache, dy)),
         backward_params=lambda cache, dy: (),

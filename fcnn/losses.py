@@ -170,9 +170,8 @@ def call_loss(loss: Loss, outputs: Array, labels: Array) -> tuple[float, Any]:
     """`loss.forward`; TypeError unless it returns a pair of a number and a cache."""
     result = loss.forward(outputs, labels)
     if not isinstance(result, tuple) or len(result) != 2:
-        raise TypeError(
-            f"{loss.name}: forward must return the tuple (loss, cache), not {kind_of(result)}"
-        )
+        kind = kind_of(result, with_length=True)
+        raise TypeError(f"{loss.name}: forward must return the tuple (loss, cache), not {kind}")
     return number(loss.name, "the loss", result[0]), result[1]
 
 

@@ -116,10 +116,8 @@ def fit(
     check_kind("fit", "loss", loss, Loss)
     x, labels = two_arrays("fit", "train", train)
     check_data("fit: train", x, labels)
-    epochs, batch_size = (
-        positive("fit", "epochs", epochs),
-        positive("fit", "batch_size", batch_size),
-    )
+    epochs = whole_number("fit", "epochs", epochs, 1)
+    batch_size = positive("fit", "batch_size", batch_size)
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size is {batch_size}, but there are {len(x)} examples")
     whole_number("fit", "seed", seed, 0)

@@ -8,7 +8,9 @@ Each names the function, what was expected and what came, with the names of the 
 """
 
 import math
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -134,11 +136,11 @@ def check_shape(function: str, shape: Any, name: str = "in_shape") -> Shape:
 
 def check_sizes(function: str, shape: Any, least_axes: int = 0) -> Shape:
     """The shape of an example with so many axes at least, none of them empty."""
-    shape = check_shape(function, shape)
-    if len(shape) < least_axes or min(shape, default=1) < 1:
+    sizes = check_shape(function, shape)
+    if len(sizes) < least_axes or min(sizes, default=1) < 1:
         axes = "(..., K)" if least_axes else "(...)"
-        raise ValueError(f"{function}: in_shape is {shape}, expected {axes}, not empty")
-    return shape
+        raise ValueError(f"{function}: in_shape is {sizes}, expected {axes}, not empty")
+    return sizes
 
 
 def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
@@ -190,7 +192,7 @@ def number(function: str, name: str, value: Any, expected: str = "a number") -> 
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def not_negative(function: str, name: str, value: Any, expected: str = "a number") -> float:
@@ -199,6 +201,15 @@ def not_negative(function: str, name: str, value: Any, expected: str = "a number
     if not (math.isfinite(real) and real >= 0):
         raise ValueError(f"{function}: {name} is {real}, expected finite and at least 0")
     return real
+
+
+def as_path(function: str, name: str, value: Any) -> Path:
+    """A path, from a string or path that is not empty."""
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a path")
+    if not os.fspath(value):
+        raise ValueError(f"{function}: {name} is empty, expected a path")
+    return Path(os.fspath(value))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -216,9 +227,12 @@ def article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeioAEIO' or noun[:2] == 'nd' else 'a'} {noun}"
 
 
-def kind_of(value: Any) -> str:
-    """What a value is, in words: a list, an int, None."""
-    return "None" if value is None else article(type(value).__name__)
+def kind_of(value: Any, *, with_length: bool = False) -> str:
+    """What a value is, in words: a list, an int, None; a tuple of 3."""
+    if value is None:
+        return "None"
+    length = f" of {len(value)}" if with_length and isinstance(value, tuple | list) else ""
+    return article(type(value).__name__) + length
 
 
 def shown(value: Any) -> str:
