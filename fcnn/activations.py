@@ -86,7 +86,7 @@ def softmax_backward(cache: Array, dy: Array) -> Array:
     dx = p * (dy - sum of p * dy over the last axis)
     """
     p = cache
-    check_array("softmax_backward", "cache", p, "NumPy array, the output of softmax_forward")
+    check_array("softmax_backward", "cache", p, "a NumPy array, the output of softmax_forward")
     check_gradient("softmax_backward", dy, p.shape, p.dtype)
     dx: Array = p * (dy - (p * dy).sum(-1, keepdims=True))
     return dx

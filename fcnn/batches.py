@@ -24,7 +24,7 @@ def check_examples(function: str, x: Array, labels: Array) -> None:
 
 def check_batch(function: str, name: str, array: Array) -> None:
     """An array whose first axis is that of the examples."""
-    check_array(function, name, array, "batch as a NumPy array")
+    check_array(function, name, array, "a batch as a NumPy array")
     if array.ndim == 0:
         raise ValueError(f"{function}: {name} has no axes, expected a batch (N, ...)")
 

@@ -67,7 +67,7 @@ def chain(*layers: Layer) -> Layer:
         check_cache("chain", cache, ChainCache)
         if len(cache.caches) != len(layers):
             raise ValueError(
-                f"chain_backward: cache is that of {len(cache.caches)} layers, expected "
+                f"chain_backward: cache is of a chain of length {len(cache.caches)}, expected "
                 f"{len(layers)}"
             )
 

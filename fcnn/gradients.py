@@ -113,8 +113,10 @@ def batch_gradients(
             )
         fractions = [weight / total for weight in weights]
         leaves, structure = tree.flatten(params)
-        for leaf in leaves:
-            check_array("value_and_grad", "a parameter", leaf)
+        for index, leaf in enumerate(leaves):
+            if type(leaf) is not np.ndarray:
+                path = structure.paths()[index] or "the root"
+                check_array("value_and_grad", f"the parameter at {path}", leaf)
         results = crew_for(structure).run(
             [x, labels, *leaves], list(zip(parts, streams, fractions, strict=True))
         )

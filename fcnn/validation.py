@@ -38,13 +38,14 @@ def shape_error(message: str, **shapes: tuple[Shape, str]) -> ValueError:
     return ValueError("\n".join([message, *lines]))
 
 
-def check_array(function: str, name: str, value: Any, expected: str = "NumPy array") -> None:
+def check_array(function: str, name: str, value: Any, expected: str = "a NumPy array") -> None:
     """A NumPy array, or one that is mapped from a file; TypeError otherwise, for lists and for
     masked arrays, matrices and other subclasses.
     """
     if type(value) not in _NATIVE:
-        plain = "plain " if isinstance(value, np.ndarray) else ""
-        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a {plain}{expected}")
+        if isinstance(value, np.ndarray):
+            expected = expected.replace("NumPy", "plain NumPy")
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected {expected}")
 
 
 def check_floats(function: str, **arrays: Array) -> None:
@@ -72,7 +73,8 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
     letters = axes.split(", ")
     if array.ndim != len(letters):
         raise ValueError(
-            f"{function}: {name} has {array.ndim} axes {array.shape}, "
+            f"{function}: {name} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'} "
+            f"{array.shape}, "
             f"expected {len(letters)} as ({axes})"
         )
     for letter, size in zip(letters, array.shape, strict=True):
@@ -137,9 +139,10 @@ def check_shape(function: str, shape: Any, name: str = "in_shape") -> Shape:
 def check_sizes(function: str, shape: Any, least_axes: int = 0) -> Shape:
     """The shape of an example with so many axes at least, none of them empty."""
     sizes = check_shape(function, shape)
-    if len(sizes) < least_axes or min(sizes, default=1) < 1:
-        axes = "(..., K)" if least_axes else "(...)"
-        raise ValueError(f"{function}: in_shape is {sizes}, expected {axes}, not empty")
+    if len(sizes) < least_axes:
+        raise ValueError(f"{function}: in_shape is {sizes}, expected at least one axis")
+    if min(sizes, default=1) < 1:
+        raise ValueError(f"{function}: in_shape is {sizes}, expected sizes of at least 1")
     return sizes
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fcnn.tree.mapping import all, leaves_with_path, map
-from fcnn.tree.structure import Structure, Tree, structure
+from fcnn.tree.structure import Structure, Tree, check_same_structure, structure
 from fcnn.validation import check_array, not_negative
 
 
@@ -32,6 +32,7 @@ def allclose(a: Tree, b: Tree, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
     """
     rtol = not_negative("tree.allclose", "rtol", rtol)
     atol = not_negative("tree.allclose", "atol", atol)
+    check_same_structure("tree.allclose", structure(a), structure(b))
     for tree in (a, b):
         for path, leaf in leaves_with_path(tree):
             if np.asarray(leaf).dtype.kind not in "biufc":
