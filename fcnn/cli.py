@@ -155,7 +155,7 @@ def train(
                 interruption.check()
 
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), names.telling_lines(config.model):
                 # An overflow ends in a loss that is not finite, and that is an error of its own.
                 warnings.simplefilter("ignore", RuntimeWarning)
                 result = experiment.train(
@@ -206,7 +206,7 @@ def evaluate(
             loaded_run = runs.load_run(run)
         data_name = loaded_run.config.data if data is None else data
         _, (x, labels) = _load(data_name, loaded_run.config.seed, bar)
-        with _wrong_usage():
+        with _wrong_usage(), names.telling_lines(loaded_run.config.model):
             result, probabilities = experiment.assess(loaded_run, (x, labels), threads=threads)
         chosen = np.linspace(0, len(x) - 1, min(10, len(x))).astype(int)
         if not as_json:
@@ -238,7 +238,9 @@ def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
     """Show the layers of a model with their shapes and costs for one image."""
     with _exit_codes(), Bar(shown=True) as bar:
         config, built = _configured(data, model, bar)
-        typer.echo(reports.summary(summarize(built, config.in_shape), config.in_shape))
+        with names.telling_lines(config.model):
+            rows = summarize(built, config.in_shape)
+        typer.echo(reports.summary(rows, config.in_shape))
 
 
 @app.command()
@@ -300,9 +302,11 @@ def bench(
     """Measure images per second in training and inference, by threads, on this machine."""
     with _exit_codes(), Bar(shown=not as_json) as bar:
         config, built = _configured(data, model, bar)
-        measured = list(
-            rates(built, config.in_shape, batch_size=batch_size, threads=threads, seconds=seconds)
+        measure = rates(
+            built, config.in_shape, batch_size=batch_size, threads=threads, seconds=seconds
         )
+        with names.telling_lines(config.model):
+            measured = list(measure)
         if as_json:
             figures = [attrs.asdict(rate) for rate in measured]
             _print_json({"model": config.model, "batch_size": batch_size, "rates": figures})
@@ -379,7 +383,9 @@ def _exit_codes() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except RunError as error:
         _stop(error, WRONG_USAGE)
-    except (experiment.TrainingError, OSError) as error:
+    except MemoryError as error:
+        _stop(MemoryError(f"out of memory: {error}"), FAILED)
+    except (experiment.TrainingError, names.ModelError, OSError) as error:
         _stop(error, FAILED)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted", err=True)
