@@ -159,9 +159,9 @@ def _summed_shards():
     """The gradients of the shards of a batch added up, and not their mean."""
     right = gradients._gradient_of_shard
 
-    def of_shard(model, loss, structure, arrays, shard):
+    def of_shard(model, loss, augment, structure, arrays, shard):
         part, rng, _ = shard
-        return right(model, loss, structure, arrays, (part, rng, 1))
+        return right(model, loss, augment, structure, arrays, (part, rng, 1))
 
     return [(gradients, "_gradient_of_shard", of_shard)]
 
@@ -269,7 +269,13 @@ MISTAKES = {
         _pooling_to_all_ties(), {"max_pool2d"}, {"max_pool2d", "chain"}
     ),
     "relu that passes the gradient at zero": Mistake(
-        [(activations, "relu_forward", lambda x: (np.maximum(x, 0), (x >= 0, x.dtype)))],
+        [
+            (
+                activations,
+                "relu_forward",
+                lambda x: (np.maximum(x, 0), activations.ReluCache(x >= 0, x.dtype)),
+            )
+        ],
         {"relu"},
         {"relu", "value_and_grad"},
     ),
@@ -310,7 +316,9 @@ MISTAKES = {
             change_result(
                 losses,
                 "cross_entropy_backward",
-                lambda cache, _: losses.softmax_cross_entropy_backward(cache),
+                lambda cache, _: losses.softmax_cross_entropy_backward(
+                    losses.SoftmaxCrossEntropyCache(*cache)
+                ),
             )
         ],
         {"cross_entropy", "value_and_grad"},
@@ -348,7 +356,10 @@ MISTAKES = {
             (
                 reshaping,
                 "flatten_forward",
-                lambda x: (np.moveaxis(x, 1, -1).reshape(len(x), -1), (x.shape, x.dtype)),
+                lambda x: (
+                    np.moveaxis(x, 1, -1).reshape(len(x), -1),
+                    reshaping.FlattenCache(x.shape, x.dtype),
+                ),
             )
         ],
         {"flatten"},
@@ -359,7 +370,10 @@ MISTAKES = {
             (
                 reshaping,
                 "flatten_forward",
-                lambda x: (np.moveaxis(x, 1, -1).reshape(len(x), -1), (x.shape, x.dtype)),
+                lambda x: (
+                    np.moveaxis(x, 1, -1).reshape(len(x), -1),
+                    reshaping.FlattenCache(x.shape, x.dtype),
+                ),
             ),
             (
                 reshaping,
