@@ -283,7 +283,7 @@ def test_an_int_is_a_pair_of_it(name, data):
     call = data.draw(calls(name))
     SH, PH = call.stride[0], call.padding[0]
     assume(_fits(call, (PH, PH)))
-    assume(name == "conv2d" or PH <= _window(call)[1] // 2)
+    assume(name == "conv2d" or _window(call)[1] // 2 >= PH)
     assert tree.equal(
         _windowed(call, call.x, stride=SH, padding=PH),
         _windowed(call, call.x, stride=(SH, SH), padding=(PH, PH)),
