@@ -16,7 +16,6 @@ Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
 Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 `(N,)`.
 """
 
-GREATEST_LABEL: Final = 65_535  # each class costs an output of the network
 # The memory that a network takes grows with its classes: one wrong label must not fill it.
 MOST_CLASSES_OF_FEW: Final = 1000
 
@@ -105,11 +104,6 @@ def _checked_part(
     classes = labels.astype(np.int64)
     if classes.min() < 0:
         raise DataError(f"{source}: labels must be at least 0, found {classes.min()}")
-    if classes.max() > GREATEST_LABEL:
-        raise DataError(
-            f"{source}: labels go up to {classes.max():,}, expected class indices of at most"
-            f" {GREATEST_LABEL:,}"
-        )
     if classes.max() >= most_classes:
         raise DataError(
             f"{source}: a label is {classes.max()}, but labels number the classes from 0 on,"
