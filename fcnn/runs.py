@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import attrs
 
-from fcnn import configs, names, streams, tree
+from fcnn import configs, names, streams
 from fcnn.checkpoints import load_checkpoint
 from fcnn.configs import Config, RunError, read_config
 from fcnn.files import left_overs, read_regular, remove_left_overs, whole_file
@@ -29,6 +29,8 @@ from fcnn.locks import LockedError, only_process_in
 from fcnn.optimizers import Optimizer
 from fcnn.training import Epoch
 from fcnn.tree import Tree
+from fcnn.tree.files import arrange, read
+from fcnn.validation import as_path
 
 CHECKPOINT: Final = "checkpoint.npz"
 METRICS: Final = "metrics.json"
@@ -171,12 +173,14 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     Raises RunError if the folder holds no finished run, or what it holds is damaged.
     A model of one's own is made by calling its function again.
     """
-    folder = Path(folder)
+    folder = as_path("load_run", "folder", folder)
     config = read_config(folder)
     try:
         model = model_of(folder, config)
-        like, _ = model.init(streams.sparing(folder / "params.npz"), config.in_shape)
-        return Run(folder, config, model, tree.load(folder / "params.npz", like))
+        path = folder / "params.npz"
+        found = read(path)
+        like, _ = model.init(streams.sparing(path), config.in_shape)
+        return Run(folder, config, model, arrange("tree.load", path, found, like))
     except RunError:
         raise
     except FileNotFoundError:

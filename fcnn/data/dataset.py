@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from fcnn.arrays import Array
+from fcnn.batches import check_examples
+from fcnn.validation import check_labels, kind_of
 
 Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
 """`(x_train, y_train), (x_test, y_test)`.
@@ -15,7 +17,7 @@ Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 
 """
 
 # The memory that a network takes grows with its classes: one wrong label must not fill it.
-MOST_CLASSES_OF_FEW = 1000
+MOST_CLASSES_OF_FEW: Final = 1000
 
 
 class DataError(Exception):
@@ -39,7 +41,16 @@ def number_of_classes(dataset: Dataset) -> int:
     >>> number_of_classes(synthetic_lines())
     3
     """
-    (_, y_train), (_, y_test) = dataset
+    try:
+        (_, y_train), (_, y_test) = dataset
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"number_of_classes: dataset is {kind_of(dataset)}, expected what a loader returns, "
+            "(x_train, y_train), (x_test, y_test)"
+        ) from None
+    for labels in (y_train, y_test):
+        check_examples("number_of_classes", labels, labels)
+        check_labels("number_of_classes", labels, len(labels))
     return int(max(y_train.max(), y_test.max())) + 1
 
 

@@ -11,6 +11,7 @@ from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming, read_idx
 from fcnn.files import home_expanded
+from fcnn.validation import as_path
 
 ROLES = ("train-images", "train-labels", "test-images", "test-labels")
 
@@ -50,7 +51,7 @@ def idx_folder(directory: str | os.PathLike[str]) -> Dataset:
         If there is no complete set, or several; if a file is damaged; or if the files
         do not belong together.
     """
-    folder = home_expanded(directory)
+    folder = home_expanded(as_path("idx_folder", "directory", directory))
     name, files = _only_complete_set(folder, _file_sets(folder))
     transposed = name.lower().startswith("emnist")
     return assemble(

@@ -14,6 +14,7 @@ import attrs
 
 from fcnn.data.idx import opened
 from fcnn.files import home_expanded, read_up_to
+from fcnn.validation import as_path
 
 ENVIRONMENT_VARIABLE = "FCNN_DATA_DIR"
 
@@ -67,7 +68,7 @@ class Place:
 def place(directory: str | os.PathLike[str] | None = None) -> Place:
     """Where MNIST is looked for: an argument before the environment before the cache."""
     if directory is not None:
-        return Place(home_expanded(directory), "directory")
+        return Place(home_expanded(as_path("mnist", "directory", directory)), "directory")
     if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
         return Place(home_expanded(chosen), ENVIRONMENT_VARIABLE)
     return Place(cache_folder(), "cache")

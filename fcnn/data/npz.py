@@ -12,6 +12,7 @@ from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming
 from fcnn.files import home_expanded, regular_file
+from fcnn.validation import as_path
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 CHANNEL_COUNTS = (1, 3)
@@ -43,7 +44,7 @@ def npz_file(path: str | os.PathLike[str]) -> Dataset:
         If the file or one of its keys is missing or damaged, or the arrays are not images
         and labels that belong together.
     """
-    file = home_expanded(path)
+    file = home_expanded(as_path("npz_file", "path", path))
     with naming(file), regular_file(file) as stream:
         return npz_dataset(f"npz_file: {file}", read_arrays(stream, str(file)))
 
