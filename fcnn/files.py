@@ -1,13 +1,17 @@
 """Files that appear whole or not at all, and files that are read without trusting them."""
 
+from __future__ import annotations
+
 import errno
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PART: Final = ".part"
 _CHUNK: Final = 1 << 20
@@ -21,6 +25,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     between, a full disk or the end of the process, the old file stays as it was; the end of
     the process leaves a file behind whose name ends in .part. OSError names the path.
     """
+    from pathlib import Path  # when it is needed: it takes long to import
+
     target = Path(path)
     temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PART}")
     try:
@@ -63,6 +69,8 @@ def _flush_folder(folder: Path) -> None:
 
 def home_expanded(path: str | os.PathLike[str]) -> Path:
     """A path with `~` replaced, where there is such a home; unchanged otherwise, as in shells."""
+    from pathlib import Path
+
     return Path(os.path.expanduser(path))
 
 

@@ -9,7 +9,6 @@ from typing import TypeAlias
 import numpy as np
 
 from fcnn.arrays import Array, Shape, freeze
-from fcnn.streams import Sparing
 from fcnn.validation import check_kind
 
 Initializer: TypeAlias = "Callable[[np.random.Generator, Shape, int, int], Array]"
@@ -20,7 +19,7 @@ def draw(
 ) -> Array:
     """What an initializer, perhaps the user's, draws: float32, contiguous and read-only."""
     check_kind("init", "rng", rng, np.random.Generator)
-    if isinstance(rng, Sparing) and math.prod(shape) > rng.most:
+    if math.prod(shape) > getattr(rng, "most_numbers", math.inf):
         raise ValueError(f"the weights {shape} would not fit into its file")
     drawn = np.asarray(initializer(rng, shape, fan_in, fan_out))
     if drawn.dtype.kind not in "fiu":

@@ -6,7 +6,6 @@ the same numbers whether the run was stopped before it or not.
 
 from __future__ import annotations
 
-import math
 import os
 from typing import Final
 
@@ -31,18 +30,15 @@ def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))
 
 
-class Sparing(np.random.Generator):
+def sparing(path: str | os.PathLike[str]) -> np.random.Generator:
     """A generator for the initial weights of a model whose parameters lie in a file already.
 
-    No weights of more numbers than the file has bytes are drawn from it: what a damaged
-    config says of shapes must not decide how much memory is taken.
+    No weights of more numbers than the file has bytes are drawn from it (see `fcnn.initializers`):
+    what a damaged config says of shapes must not decide how much memory is taken. OSError if
+    there is no such file.
     """
 
-    def __init__(self, bit_generator: np.random.BitGenerator, most: float = math.inf) -> None:
-        super().__init__(bit_generator)
-        self.most = most
+    class Sparing(np.random.Generator):
+        most_numbers = os.path.getsize(path)
 
-
-def sparing(path: str | os.PathLike[str]) -> Sparing:
-    """The sparing generator for the parameters in a file; OSError if there is none."""
-    return Sparing(np.random.PCG64(0), os.path.getsize(path))
+    return Sparing(np.random.PCG64(0))

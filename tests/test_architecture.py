@@ -97,6 +97,18 @@ def test_import_loads_numpy_and_attrs_alone():
     assert not loaded & {"urllib.request", "ssl", "http.client", "multiprocessing", "asyncio"}
 
 
+def test_import_leaves_what_is_slow_to_import_for_later():
+    program = (
+        "import sys, numpy, attrs; before = set(sys.modules); import fcnn;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    slow = {"pathlib", "numpy.random", "zipfile", "multiprocessing", "difflib", "csv", "json"}
+    assert not slow & set(done.stdout.split())
+
+
 def test_everything_public_is_there_and_documented():
     for name in fcnn.__all__:
         assert getattr(fcnn, name) is not None
