@@ -33,7 +33,7 @@ def compact(array: Array) -> Array:
     it lies otherwise. BLAS may give other bits for other strides.
     """
     like: Array = np.empty_like(array, subok=False)
-    if like.strides == array.strides:
+    if like.strides == array.strides and array.flags.aligned:
         return array
     like[...] = array
     return like

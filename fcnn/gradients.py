@@ -130,14 +130,15 @@ def batch_gradients(
             if type(leaf) is not np.ndarray:
                 path = structure.paths()[index] or "the root"
                 check_array("value_and_grad", f"the parameter at {path}", leaf)
-        results = crew_for(structure).run(
-            [x, labels, *leaves], list(zip(parts, streams, fractions, strict=True))
-        )
-        values, outputs, *grads = zip(*results, strict=True)
-        value = sum(w * float(v) for w, v in zip(weights, values, strict=True)) / total
-        return BatchGradient(
-            value, [y.copy() for y in outputs], tree.unflatten(structure, map(_sum_in_order, grads))
-        )
+
+        def combine(results: list[list[Array]]) -> BatchGradient:
+            values, outputs, *columns = zip(*results, strict=True)
+            value = sum(w * float(v) for w, v in zip(weights, values, strict=True)) / total
+            grads = tree.unflatten(structure, map(_sum_in_order, columns))
+            return BatchGradient(value, [y.copy() for y in outputs], grads)
+
+        items = list(zip(parts, streams, fractions, strict=True))
+        return crew_for(structure).run([x, labels, *leaves], items, combine)
 
     return f
 

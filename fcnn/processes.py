@@ -3,11 +3,13 @@
 Threads take turns at the interpreter between the many short NumPy calls of a small network,
 and two gain little over one. Processes do not. They are forked, so they know the model, its
 functions and everything else as the caller did, and nothing has to be described to them; the
-arrays of a call and its results go through memory that all of them share. They compute the
-same operations on the same numbers, so the bits are the same.
+arrays of a call and its results go through memory that all of them share, and the numbers of
+the items through a pipe, from which each process takes the next one when it has time. They
+compute the same operations on the same numbers, so the bits are the same.
 
-A helper only ever saves time. Whatever happens to one, from an exception or a warning to its
-death, the caller computes that item itself, and meets the exception or warning there.
+A helper only ever saves time. Whatever happens to one, an exception, a warning, its death or
+no answer, the caller computes that item itself, and meets the exception or warning there. What
+helpers know is as old as they are: a function or a setting that is replaced later is not seen.
 
 Forking is safe where no other thread runs: on Linux, in the main thread of a program that has
 no others. Elsewhere, and with the environment variable FCNN_PROCESSES=0, threads do the work.
@@ -17,10 +19,12 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import operator
 import os
 import signal
 import sys
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -35,20 +39,22 @@ from fcnn.arrays import Array
 Function: TypeAlias = Callable[[list[Array], Any], list[Array]]
 
 _ALIGNMENT: Final = 64  # bytes: a line of the cache
+_PATIENCE: Final = 10.0  # times the caller's own time and a second, for the helpers
 _NUMBER: Final = 4  # bytes of the number of an item
 _MOST_ITEMS: Final = 1000  # their numbers fit into any pipe
 _PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-def can_fork(arrays: Sequence[Array], items: int) -> bool:
-    """Whether processes can do the work: see the module's description."""
+def can_fork() -> bool:
+    """Whether helpers may be processes: see the module's description."""
     if sys.platform != "linux" or os.environ.get("FCNN_PROCESSES") == "0":
         return False
-    if items > _MOST_ITEMS or any(array.dtype.hasobject for array in arrays):
-        return False
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    return workers.is_only_thread()
+    return threading.current_thread() is threading.main_thread() and workers.is_only_thread()
+
+
+def can_be_shared(arrays: Sequence[Array], items: int) -> bool:
+    """Whether arrays hold plain numbers alone, and items are not too many for the pipe."""
+    return items <= _MOST_ITEMS and all(array.dtype.kind in "biufc" for array in arrays)
 
 
 class Place(NamedTuple):
@@ -71,20 +77,20 @@ class Team:
     helpers
         How many processes there are besides the caller's.
     room
-        Bytes of shared memory for the arrays of a call, and as many for the results of
-        each helper.
+        Bytes of shared memory for the arrays of a call, and for the results of each helper.
     """
 
-    def __init__(self, function: Function, helpers: int, room: int) -> None:
+    def __init__(self, function: Function, helpers: int, room: tuple[int, int]) -> None:
         from multiprocessing import Pipe
 
-        self.helpers, self.room = helpers, room
+        self._helpers, self._room = helpers, room
         self._function = function
-        memory = mmap.mmap(-1, (helpers + 1) * room)
-        self._inputs = Memory(memory, 0, room)
-        self._results = [Memory(memory, (i + 1) * room, room) for i in range(helpers)]
+        arrays, results = room
+        memory = mmap.mmap(-1, arrays + helpers * results)
+        self._inputs = Memory(memory, 0, arrays)
+        self._results = [Memory(memory, arrays + i * results, results) for i in range(helpers)]
         self._last_call: _Call | None = None
-        self._numbers = read, write = os.pipe2(os.O_NONBLOCK)
+        self._numbers = read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._links: list[Any] = []
         ids: list[int] = []
         self.close = weakref.finalize(self, _end, ids, self._links, (read, write))
@@ -102,25 +108,22 @@ class Team:
         """Whether the helpers are there; not after an error, nor in a forked process."""
         return self.close.alive
 
+    def suits(self, helpers: int, room: tuple[int, int]) -> bool:
+        """Whether there are at least as many helpers, and as much room."""
+        enough = helpers <= self._helpers and all(map(operator.le, room, self._room))
+        return enough and self.alive
+
     def run(self, arrays: list[Array], items: Sequence[Any]) -> list[list[Array]]:
         """The function of every item, in order. The results are views of the shared memory,
-        good until the next call.
+        good until the next call. After a helper has failed the team is no longer alive.
         """
+        begun = time.monotonic()
         results: list[list[Array] | None] = [None] * len(items)
         try:
-            places = self._inputs.put(arrays)
-            os.write(self._numbers[1], b"".join(map(_to_bytes, range(len(items)))))
-            call = _Call(places, items, _error_state())
-            for link in self._links:
-                link.send(None if call == self._last_call else call)
-            self._last_call = call
-            for i in _taken(self._numbers[0]):
-                results[i] = self._function(arrays, items[i])
-            for link, memory in zip(self._links, self._results, strict=True):
-                for i, places in link.recv():
-                    results[i] = memory.get(places)
-        except (EOFError, OSError):  # a helper has died
-            self.close()
+            if self._announce(arrays, items):
+                for i in _taken(self._numbers[0]):
+                    results[i] = self._function(arrays, items[i])
+                self._gather(results, begun)
         except BaseException:
             self.close()
             raise
@@ -128,6 +131,33 @@ class Team:
             self._function(arrays, items[i]) if result is None else result
             for i, result in enumerate(results)
         ]
+
+    def _announce(self, arrays: list[Array], items: Sequence[Any]) -> bool:
+        """Tell the helpers of a call; False if one has died."""
+        call = _Call(self._inputs.put(arrays), items, _error_state())
+        try:
+            os.write(self._numbers[1], b"".join(map(_to_bytes, range(len(items)))))
+            for link in self._links:
+                link.send(None if call == self._last_call else call)  # None: as before
+        except OSError:
+            self.close()
+            return False
+        self._last_call = call
+        return True
+
+    def _gather(self, results: list[list[Array] | None], begun: float) -> None:
+        """Fill in what the helpers have done. One that takes far longer than the caller did is
+        given up: a library with native threads may wait for ever in a forked process.
+        """
+        patience = _PATIENCE * (1 + time.monotonic() - begun)
+        try:
+            for link, memory in zip(self._links, self._results, strict=True):
+                if not link.poll(patience):
+                    raise EOFError("no answer")
+                for i, places in link.recv():
+                    results[i] = memory.get(places)
+        except (EOFError, OSError):
+            self.close()
 
 
 class Memory:
@@ -149,9 +179,9 @@ class Memory:
             # BLAS may give other bits for other orders, so a transposed array stays one.
             strides = np.empty_like(array, subok=False).strides
             place = Place(self._begin + self._end, array.shape, strides, array.dtype.str)
-            self._end += room_for([array])
-            if self._end > self._size:
+            if self._end + room_for([array]) > self._size:
                 raise MemoryError("an array does not fit into the shared memory")
+            self._end += room_for([array])
             self._view(place)[...] = array
             places.append(place)
         return places
@@ -186,15 +216,14 @@ class _Job(NamedTuple):
 
     def serve(self) -> None:
         """Take items of call after call until the caller ends or closes the link."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGKILL)
         call = _Call([], [], {})
         with blas.one_blas_thread():
             while True:
                 call = self.link.recv() or call
                 self.link.send(self._work(self.inputs.get(call.places), call))
-                print(end="", flush=True)  # what the function has printed
+                with suppress(OSError, ValueError):
+                    print(end="", flush=True)  # what the function has printed
 
     def _work(self, arrays: list[Array], call: _Call) -> list[tuple[int, list[Place]]]:
         done = []
@@ -214,19 +243,41 @@ def _fork(job: _Job, links_of_caller: list[Any]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # what waits there would be written twice
-    with warnings.catch_warnings():
-        # Python warns of forking beside the threads of other libraries. None of those is
-        # needed in a helper, which uses the interpreter and one BLAS thread.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        process = os.fork()
-    if process:
-        return process
+    process = -1
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        for link in links_of_caller:
-            link.close()
-        job.serve()
+        with warnings.catch_warnings():
+            # Python, and some libraries, warn of forking beside native threads. What fcnn does
+            # in a helper needs none of them, and a layer that does is given up (see `_gather`).
+            warnings.simplefilter("ignore")
+            process = os.fork()
+        if process == 0:
+            _leave_all_to_the_caller(job, links_of_caller)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            job.serve()
     finally:
-        os._exit(0)
+        if process == 0:
+            os._exit(0)  # whatever went wrong: the caller sees that the link has ended
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
+def _leave_all_to_the_caller(job: _Job, links_of_caller: list[Any]) -> None:
+    """In a helper: its signal handlers and its open files."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
+    for link in links_of_caller:
+        link.close()
+    kept = {0, 1, 2, job.link.fileno(), job.numbers}
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # none, closed, or no file
+            kept.add(stream.fileno())
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            with suppress(OSError):
+                os.close(int(name))
 
 
 def _taken(numbers: int) -> Iterator[int]:
@@ -278,5 +329,6 @@ def _end(processes: list[int], links: list[Any], numbers: tuple[int, int]) -> No
         os.close(descriptor)
     for process in processes:
         with suppress(ProcessLookupError, ChildProcessError):  # somebody else waited for it
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            if os.waitpid(process, os.WNOHANG) == (0, 0):
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)

@@ -57,34 +57,45 @@ def _run_in_threads(
             # A thread has numpy.errstate of its own; what the caller set holds for all.
             results[place] = contexts[place].run(function, items[place])
 
+    global _busy
     pool = _pool(count - 1)
+    with _lock:
+        _busy += 1
     helpers = [pool.submit(take_items) for _ in range(count - 1)]
     try:
-        take_items()
+        try:
+            take_items()
+        finally:
+            waiting.clear()  # after an error or Ctrl-C, nothing new is begun
+            running = [helper for helper in helpers if not helper.cancel()]
+        for helper in running:
+            helper.result()
     finally:
-        waiting.clear()  # after an error or Ctrl-C, nothing new is begun
-        running = [helper for helper in helpers if not helper.cancel()]
-    for helper in running:
-        helper.result()
+        with _lock:
+            _busy -= 1
     return results
 
 
 _lock = threading.Lock()
+_busy = 0  # calls that have the pools at work
 _pools: dict[int, Any] = {}
 
 
 def is_only_thread() -> bool:
-    """Whether the calling thread is the only one of Python's, but for idle ones of a pool."""
+    """Whether the calling thread is the only one of Python's, but for idle ones of our pools."""
+    if _busy:
+        return False
     ours = sum(len(pool._threads) for pool in _pools.values())
     return threading.active_count() - ours == 1
 
 
 def end_idle_threads() -> None:
-    """Forget the pools. They are made again when they are needed."""
+    """End the threads of the pools. They are made again when they are needed."""
     with _lock:
-        for pool in _pools.values():
-            pool.shutdown()
+        pools = list(_pools.values())
         _pools.clear()
+    for pool in pools:
+        pool.shutdown()
 
 
 def _pool(threads: int) -> Any:
@@ -101,8 +112,9 @@ def _pool(threads: int) -> Any:
 
 def _forget_after_fork() -> None:
     """A child process has none of its parent's threads."""
-    global _lock
+    global _lock, _busy
     _lock = threading.Lock()
+    _busy = 0
     _pools.clear()
     blas.forget_after_fork()
 

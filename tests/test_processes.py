@@ -27,7 +27,7 @@ X = np.arange(6.0)
 @pytest.fixture(autouse=True)
 def no_other_threads():
     """Threads that earlier tests have left, in another library too, would keep us from forking."""
-    assert can_fork([X], 2)
+    assert can_fork()
 
 
 def crew_of(function, threads=2, items=4):
@@ -421,3 +421,144 @@ print(len(fcnn.predict(slow, (), np.zeros((640, 1), np.float32), threads={thread
         assert time.monotonic() - begun < 5  # of the fifty seconds that it would take
         out, errors = caller.communicate(timeout=30)
     assert (out, errors, caller.returncode) == ("640\n", "", 0)
+
+
+def test_a_fast_function_is_really_computed_by_helpers():
+    """Through the public function, and call after call: helpers do not wear out."""
+    pids = set()
+
+    def forward(params, x, rng=None):
+        time.sleep(0.005)
+        return x + os.getpid(), ()
+
+    layer = fcnn.Layer("pid", lambda rng, s: ((), s), forward, lambda cache, dy: ((), dy))
+    from fcnn.gradients import batch_gradients
+
+    f = batch_gradients(layer, fcnn.softmax_cross_entropy, threads=2)
+    x, labels = np.zeros((256, 2)), np.zeros(256, int)
+    for step in range(30):
+        outputs = f((), x, labels, None).outputs
+        if step > 3:
+            pids = {int(y[0, 0]) for y in outputs}
+            assert len(pids) == 2
+    assert CALLER in pids
+
+
+def test_results_of_one_thread_are_not_those_of_another():
+    """What is combined is combined before another call may write to the shared memory."""
+    crew = crew_of(lambda arrays, item: [arrays[0] * item])
+    inside, wrong = threading.Event(), []
+
+    def slowly(results):
+        inside.set()
+        time.sleep(0.3)
+        return [r[0].copy() for r in results]
+
+    def other():
+        inside.wait()
+        crew.run([X * 7], range(4))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    results = crew.run([X], range(4), slowly)
+    thread.join()
+    wrong = [i for i, r in enumerate(results) if not np.array_equal(r, X * i)]
+    assert not wrong
+
+
+def test_labels_that_become_objects_go_to_threads():
+    crew = Crew(lambda arrays, item: [np.array(len(arrays[1]))], 2)
+    for labels in (np.arange(4), np.array([{}, [], "a", None], object), np.zeros(4, "i4,f8")):
+        for _ in range(4):
+            assert [int(r[0]) for r in crew.run([X, labels], range(4))] == [4] * 4
+
+
+def test_unaligned_arrays_are_computed_alike_everywhere():
+    raw = np.frombuffer(b"x" + np.arange(6.0).tobytes(), np.uint8)[1:].view(float)
+    crew = Crew(
+        lambda arrays, item: [np.array(arrays[0].flags.aligned), *process_ids(arrays, item)], 2
+    )
+    for _ in range(4):
+        assert all(result[0] for result in crew.run([raw], range(8)))
+
+
+def test_a_helper_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr("fcnn.processes._PATIENCE", 0.5)
+
+    def hang_in_a_helper(arrays, item):
+        if os.getpid() != CALLER:
+            time.sleep(600)
+        time.sleep(0.01)
+        return [arrays[0] * item]
+
+    crew = crew_of(hang_in_a_helper)
+    for _ in range(6):  # and after a few times there are no more helpers
+        assert [int(r[0][1]) for r in crew.run([X], range(4))] == list(range(4))
+
+
+def test_without_more_processes_threads_go_on(monkeypatch):
+    def no_process():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("os.fork", no_process)
+    crew = crew_of(process_ids)
+    for _ in range(3):
+        assert helpers_of(crew) == set()
+
+
+def test_errors_of_the_operating_system_are_told_once_and_not_swallowed():
+    calls = []
+
+    def time_out(arrays, item):
+        if os.getpid() == CALLER:
+            calls.append(item)
+            if len(calls) > 8:
+                raise TimeoutError("too slow")
+        time.sleep(0.01)
+        return [arrays[0]]
+
+    crew = crew_of(time_out)
+    calls[:] = range(8)
+    with pytest.raises(TimeoutError, match="too slow"):
+        crew.run([X], range(8))
+    assert len(calls) == 9
+
+
+def test_helpers_do_not_hold_the_files_of_the_caller():
+    done = in_another_python(
+        """
+        import subprocess
+        """
+        + textwrap.indent(BUSY, "        ").replace(
+            "        slow = True",
+            "        cat = subprocess.Popen(['cat'], stdin=subprocess.PIPE)\n        slow = True",
+        )
+        + """
+        cat.stdin.close()
+        print(cat.wait(timeout=20), len(crew.run([np.ones(1)], range(8))))
+        """
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\n0 8\n")
+
+
+def test_a_layer_may_train_another_network_inside_of_a_prediction():
+    done = in_another_python(
+        """
+        import numpy as np, fcnn
+
+        inner = fcnn.dense(2)
+        params, _ = inner.init(np.random.default_rng(0), (3,))
+        f = fcnn.value_and_grad(inner, fcnn.softmax_cross_entropy, threads=2)
+        x, labels = np.ones((64, 3), np.float32), np.zeros(64, int)
+
+        def forward(params_, x_, rng=None):
+            for _ in range(4):
+                f(params, x, labels)
+            return x_, ()
+
+        outer = fcnn.Layer("outer", lambda rng, s: ((), s), forward, lambda cache, dy: ((), dy))
+        print(fcnn.predict(outer, (), np.ones((256, 1), np.float32), threads=2).sum())
+        """
+    )
+    assert (done.stdout, done.stderr) == ("256.0\n", "")
