@@ -8,7 +8,9 @@ view, softmax keeps its output), and no function writes to either: treat arrays 
 
 Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
 softmax), pooling (max_pool2d), reshaping (flatten), composition (chain), losses. What runs
-them: gradients (value_and_grad), optimizers (sgd), training (fit), inference (predict,
+them: gradients (value_and_grad), optimizers (sgd), adaptive_moments (adam, adamw), what they
+are wrapped in: gradient_changes (clip_by_global_norm, l2_penalty) and averaging (with_average),
+schedules (of the learning rate), augmentation (of images), training (fit), inference (predict,
 evaluate). Also models, data, tree (trees of parameters) and check (gradients).
 
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
@@ -18,7 +20,7 @@ out (K also: classes).
 
 from typing import TYPE_CHECKING, Any
 
-from fcnn import check, models, tree
+from fcnn import check, models, schedules, tree
 from fcnn.activations import (
     relu,
     relu_backward,
@@ -27,9 +29,12 @@ from fcnn.activations import (
     softmax_backward,
     softmax_forward,
 )
+from fcnn.adaptive_moments import adam, adamw
+from fcnn.averaging import average, averaged, with_average
 from fcnn.composition import chain
 from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
 from fcnn.fully_connected import DenseParams, dense, dense_backward, dense_forward
+from fcnn.gradient_changes import clip_by_global_norm, l2_penalty
 from fcnn.gradients import value_and_grad
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.initializers import glorot_uniform, he_normal
@@ -43,14 +48,14 @@ from fcnn.losses import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
-from fcnn.optimizers import Optimizer, sgd
+from fcnn.optimizers import Optimizer, decays_kernels, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
 from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.version import __version__
 
 if TYPE_CHECKING:
-    from fcnn import data
+    from fcnn import augmentation, data
     from fcnn.checkpoints import load_checkpoint, save_checkpoint
     from fcnn.runs import Run, load_run
 
@@ -65,8 +70,14 @@ __all__ = [
     "Optimizer",
     "Run",
     "__version__",
+    "adam",
+    "adamw",
+    "augmentation",
+    "average",
+    "averaged",
     "chain",
     "check",
+    "clip_by_global_norm",
     "conv2d",
     "conv2d_backward",
     "conv2d_forward",
@@ -74,6 +85,7 @@ __all__ = [
     "cross_entropy_backward",
     "cross_entropy_forward",
     "data",
+    "decays_kernels",
     "dense",
     "dense_backward",
     "dense_forward",
@@ -84,6 +96,7 @@ __all__ = [
     "flatten_forward",
     "glorot_uniform",
     "he_normal",
+    "l2_penalty",
     "load_checkpoint",
     "load_run",
     "max_pool2d",
@@ -95,6 +108,7 @@ __all__ = [
     "relu_backward",
     "relu_forward",
     "save_checkpoint",
+    "schedules",
     "sgd",
     "softmax",
     "softmax_backward",
@@ -104,17 +118,18 @@ __all__ = [
     "softmax_forward",
     "tree",
     "value_and_grad",
+    "with_average",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load data and saved runs when they are first asked for: programs that bring their own
-    images and parameters start the sooner.
+    """Load data, augmentation and saved runs when they are first asked for: programs that
+    bring their own images and parameters start the sooner.
     """
     from importlib import import_module
 
-    if name == "data":
-        return import_module("fcnn.data")
+    if name in ("augmentation", "data"):
+        return import_module(f"fcnn.{name}")
     if name in ("Run", "load_run"):
         return getattr(import_module("fcnn.runs"), name)
     if name in ("load_checkpoint", "save_checkpoint"):

@@ -7,6 +7,7 @@ Each names the function, what was expected and what came, with the names of the 
       w: (6, 1, 5, 5)   as (F, C, KH, KW)
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -126,6 +127,15 @@ def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
 def positive(function: str, name: str, value: Any) -> int:
     """An integer of at least 1."""
     return whole_number(function, name, value, 1)
+
+
+def finite(function: str, name: str, value: Any, minimum: float) -> float:
+    """A finite number of at least the minimum, as a Python float: a NumPy float64 would
+    promote float32 arrays.
+    """
+    if not (math.isfinite(value) and value >= minimum):
+        raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
+    return float(value)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

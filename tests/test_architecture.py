@@ -27,7 +27,9 @@ ORDER = [
     ["rewriting"],
     ["composition"],
     ["activations", "convolution", "fully_connected", "pooling", "reshaping"],
+    ["adaptive_moments", "averaging", "gradient_changes"],
     [
+        "augmentation",
         "losses",
         "optimizers",
         "layer",
@@ -39,7 +41,7 @@ ORDER = [
         "drawing",
     ],
     ["blas", "memory"],
-    ["initializers", "streams", "version"],
+    ["initializers", "schedules", "streams", "version"],
     ["tree"],
     ["files"],
     ["validation"],

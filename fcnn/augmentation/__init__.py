@@ -1,0 +1,1 @@
+"""Augmentation: pure functions `(rng, images) -> images`."""
