@@ -135,7 +135,7 @@ def _adam(
             function, params, gradient=grads, mean=state.mean, square=state.square
         )
         eta, t = rate(int(state.steps)), int(state.steps) + 1
-        kept = kept_fractions(structure, [p for p, *_ in rows], eta * weight_decay, decays)
+        kept = kept_fractions(structure, rows, eta * weight_decay, decays)
         # Both corrections are numbers, so they are taken out of the arrays:
         # m' / (sqrt(s') + epsilon) = scale / eta * m / (sqrt(s) + small)
         root = math.sqrt(1 - beta2**t)

@@ -126,7 +126,7 @@ def sgd(
     def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
         structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
         eta = rate(int(state.steps))
-        kept = kept_fractions(structure, [p for p, *_ in rows], eta * weight_decay, decays)
+        kept = kept_fractions(structure, rows, eta * weight_decay, decays)
         velocity, updated = [], []
         for (p, g, v), fraction in zip(rows, kept, strict=True):
             pull = eta * g
@@ -172,14 +172,16 @@ def rate_of(function: str, learning_rate: float | Schedule) -> Schedule:
 
 
 def kept_fractions(
-    structure: Structure, leaves: list[Array], decay: float, decays: Rule
+    structure: Structure, rows: list[tuple[Array, ...]], decay: float, decays: Rule
 ) -> list[float]:
-    """What weight decay leaves of each parameter: 1 - decay where the rule holds, else 1."""
+    """What weight decay leaves of each parameter, the first of its row: 1 - decay where the rule
+    holds, else 1.
+    """
     if not decay:
-        return [1.0] * len(leaves)
+        return [1.0] * len(rows)
     return [
-        1.0 - decay if decays(path, leaf) else 1.0
-        for path, leaf in zip(structure.paths(), leaves, strict=True)
+        1.0 - decay if decays(path, p) else 1.0
+        for path, (p, *_) in zip(structure.paths(), rows, strict=True)
     ]
 
 
