@@ -7,10 +7,11 @@ What a function returns may share memory with its arguments or its cache (flatte
 view, softmax keeps its output), and no function writes to either: treat arrays as values.
 
 Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
-softmax), pooling (max_pool2d), reshaping (flatten), composition (chain), losses. What runs
-them: gradients (value_and_grad), optimizers (sgd), adaptive_moments (adam, adamw), what they
-are wrapped in: gradient_changes (clip_by_global_norm, l2_penalty) and averaging (with_average),
-schedules (of the learning rate), augmentation (of images), training (fit), inference (predict,
+softmax), pooling (max_pool2d), normalization (batch_norm), regularization (dropout),
+reshaping (flatten), composition (chain), losses. What runs them: gradients (value_and_grad),
+optimizers (sgd), adaptive_moments (adam, adamw), what they are wrapped in: gradient_changes
+(clip_by_global_norm, l2_penalty) and averaging (with_average), schedules (of the learning
+rate), augmentation (of images), training (fit), calibration (calibrate), inference (predict,
 evaluate). Also models, data, tree (trees of parameters) and check (gradients).
 
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
@@ -31,6 +32,7 @@ from fcnn.activations import (
 )
 from fcnn.adaptive_moments import adam, adamw
 from fcnn.averaging import average, averaged, with_average
+from fcnn.calibration import calibrate
 from fcnn.composition import chain
 from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
 from fcnn.fully_connected import DenseParams, dense, dense_backward, dense_forward
@@ -48,11 +50,23 @@ from fcnn.losses import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
+from fcnn.normalization import (
+    BatchNormParams,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_forward,
+)
 from fcnn.optimizers import Optimizer, decays_kernels, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
+from fcnn.regularization import dropout, dropout_backward, dropout_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
 from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.version import __version__
+from fcnn.weighted_losses import (
+    smoothed_cross_entropy,
+    smoothed_cross_entropy_backward,
+    smoothed_cross_entropy_forward,
+)
 
 if TYPE_CHECKING:
     from fcnn import augmentation, data
@@ -60,6 +74,7 @@ if TYPE_CHECKING:
     from fcnn.runs import Run, load_run
 
 __all__ = [
+    "BatchNormParams",
     "Conv2dParams",
     "DenseParams",
     "Epoch",
@@ -75,6 +90,10 @@ __all__ = [
     "augmentation",
     "average",
     "averaged",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "calibrate",
     "chain",
     "check",
     "clip_by_global_norm",
@@ -89,6 +108,9 @@ __all__ = [
     "dense",
     "dense_backward",
     "dense_forward",
+    "dropout",
+    "dropout_backward",
+    "dropout_forward",
     "evaluate",
     "fit",
     "flatten",
@@ -110,6 +132,9 @@ __all__ = [
     "save_checkpoint",
     "schedules",
     "sgd",
+    "smoothed_cross_entropy",
+    "smoothed_cross_entropy_backward",
+    "smoothed_cross_entropy_forward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",

@@ -1,14 +1,24 @@
 """Activations: relu, and softmax over the last axis."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from fcnn.arrays import Array
 from fcnn.layer import layer_without_parameters
-from fcnn.validation import check_floats, check_gradient
+from fcnn.validation import check_array, check_cache, check_floats, check_gradient, check_sizes
+
+
+class ReluCache(NamedTuple):
+    """Where x is positive, and the dtype of x."""
+
+    positive: Array
+    dtype: np.dtype[np.floating]
+
 
 relu = layer_without_parameters(
     "relu",
-    out_shape=lambda in_shape: in_shape,
+    out_shape=lambda in_shape: check_sizes("relu", in_shape),
     forward=lambda x: relu_forward(x),
     backward=lambda cache, dy: relu_backward(cache, dy),
     apply=lambda x: _relu(x),
@@ -16,14 +26,14 @@ relu = layer_without_parameters(
 
 softmax = layer_without_parameters(
     "softmax",
-    out_shape=lambda in_shape: in_shape,
+    out_shape=lambda in_shape: check_sizes("softmax", in_shape, 1),
     forward=lambda x: softmax_forward(x),
     backward=lambda cache, dy: softmax_backward(cache, dy),
 )
 
 
-def relu_forward(x: Array) -> tuple[Array, tuple[Array, np.dtype[np.floating]]]:
-    """max(x, 0), element by element; x of any shape, float32 or float64.
+def relu_forward(x: Array) -> tuple[Array, ReluCache]:
+    """max(x, 0), element by element; x of any shape that is not empty, float32 or float64.
 
     Examples
     --------
@@ -31,11 +41,12 @@ def relu_forward(x: Array) -> tuple[Array, tuple[Array, np.dtype[np.floating]]]:
     >>> relu_forward(np.array([-1.0, 0.0, 2.0]))[0]
     array([0., 0., 2.])
     """
-    return _relu(x), (x > 0, x.dtype)
+    return _relu(x), ReluCache(x > 0, x.dtype)
 
 
-def relu_backward(cache: tuple[Array, np.dtype[np.floating]], dy: Array) -> Array:
+def relu_backward(cache: ReluCache, dy: Array) -> Array:
     """dy where x > 0, else 0: the derivative at the kink itself is taken as 0."""
+    check_cache("relu", cache, ReluCache)
     positive, dtype = cache
     check_gradient("relu_backward", dy, positive.shape, dtype)
     return dy * positive
@@ -43,6 +54,8 @@ def relu_backward(cache: tuple[Array, np.dtype[np.floating]], dy: Array) -> Arra
 
 def _relu(x: Array) -> Array:
     check_floats("relu", x=x)
+    if x.ndim == 0 or x.size == 0:
+        raise ValueError(f"relu: x has shape {x.shape}, expected (N, ...), not empty")
     y: Array = np.maximum(x, 0)
     return y
 
@@ -50,7 +63,7 @@ def _relu(x: Array) -> Array:
 def softmax_forward(x: Array) -> tuple[Array, Array]:
     """exp(x) / sum of exp(x) over the last axis, shifted by the maximum so as not to overflow.
 
-    x is (..., K), float32 or float64; the cache is the output itself.
+    x is (..., K), not empty, float32 or float64; the cache is the output itself.
 
     Examples
     --------
@@ -59,8 +72,8 @@ def softmax_forward(x: Array) -> tuple[Array, Array]:
     array([[0.25, 0.75]])
     """
     check_floats("softmax", x=x)
-    if x.ndim == 0 or x.shape[-1] == 0:
-        raise ValueError(f"softmax: x has shape {x.shape}, expected (..., K) with K at least 1")
+    if x.ndim == 0 or x.size == 0:
+        raise ValueError(f"softmax: x has shape {x.shape}, expected (..., K), not empty")
     with np.errstate(over="ignore"):  # -inf, and so p = 0, is right
         e = np.exp(x - x.max(-1, keepdims=True))
     p = e / e.sum(-1, keepdims=True)
@@ -73,6 +86,7 @@ def softmax_backward(cache: Array, dy: Array) -> Array:
     dx = p * (dy - sum of p * dy over the last axis)
     """
     p = cache
+    check_array("softmax_backward", "cache", p, "a NumPy array, the output of softmax_forward")
     check_gradient("softmax_backward", dy, p.shape, p.dtype)
     dx: Array = p * (dy - (p * dy).sum(-1, keepdims=True))
     return dx

@@ -18,7 +18,7 @@ from fcnn.optimizers import (
 )
 from fcnn.schedules import Schedule
 from fcnn.tree import Tree
-from fcnn.validation import finite
+from fcnn.validation import above_zero, below_one, check_function, check_kind, not_negative
 
 
 @attrs.frozen(eq=False)
@@ -118,19 +118,18 @@ def _adam(
     weight_decay: float,
     decays: Rule,
 ) -> Optimizer:
-    for name, beta in (("beta1", beta1), ("beta2", beta2)):
-        if not 0 <= beta < 1:
-            raise ValueError(f"{function}: {name} is {beta!r}, expected at least 0 and below 1")
-    if not (math.isfinite(epsilon) and epsilon > 0):
-        raise ValueError(f"{function}: epsilon is {epsilon!r}, expected more than 0")
     rate = rate_of(function, learning_rate)
-    beta1, beta2, epsilon = float(beta1), float(beta2), float(epsilon)
-    weight_decay = finite(function, "weight_decay", weight_decay, 0)
+    beta1, beta2 = below_one(function, "beta1", beta1), below_one(function, "beta2", beta2)
+    epsilon = above_zero(function, "epsilon", epsilon)
+    weight_decay = not_negative(function, "weight_decay", weight_decay)
+    check_function(function, "decays", decays)
 
     def init(params: Tree) -> AdamState:
-        return AdamState(freeze(np.zeros((), np.int64)), zeros_like(params), zeros_like(params))
+        zeros = zeros_like(function, params)
+        return AdamState(freeze(np.zeros((), np.int64)), zeros, zeros)
 
     def step(params: Tree, grads: Tree, state: AdamState) -> tuple[Tree, AdamState]:
+        check_kind(function, "state", state, AdamState)
         structure, rows = aligned_leaves(
             function, params, gradient=grads, mean=state.mean, square=state.square
         )

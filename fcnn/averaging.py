@@ -9,7 +9,7 @@ from fcnn import tree
 from fcnn.arrays import Array, freeze
 from fcnn.optimizers import Optimizer, aligned_leaves
 from fcnn.tree import Tree
-from fcnn.validation import check_kind
+from fcnn.validation import below_one, check_kind, number
 
 
 def average(averaged: Tree, params: Tree, decay: float) -> Tree:
@@ -36,9 +36,9 @@ def average(averaged: Tree, params: Tree, decay: float) -> Tree:
     >>> average((np.array([1.0]),), (np.array([3.0]),), 0.75)
     (array([1.5]),)
     """
-    if not 0 <= decay <= 1:
-        raise ValueError(f"average: decay is {decay!r}, expected 0 to 1")
-    weight = 1 - float(decay)
+    weight = 1 - number("average", "decay", decay)
+    if not 0 <= weight <= 1:
+        raise ValueError(f"average: decay is {decay}, expected 0 to 1")
     structure, rows = aligned_leaves("average", params, average=averaged)
     new = []
     for p, a in rows:
@@ -91,15 +91,14 @@ def with_average(optimizer: Optimizer, decay: float) -> Optimizer:
     (array([10.]),)
     """
     check_kind("with_average", "optimizer", optimizer, Optimizer)
-    if not 0 <= decay < 1:
-        raise ValueError(f"with_average: decay is {decay!r}, expected at least 0 and below 1")
-    decay = float(decay)
+    decay = below_one("with_average", "decay", decay)
 
     def init(params: Tree) -> AverageState:
         first = tree.map(lambda p: freeze(np.array(p, order="C")), params)
         return AverageState(optimizer.init(params), freeze(np.zeros((), np.int64)), first)
 
     def step(params: Tree, grads: Tree, state: AverageState) -> tuple[Tree, AverageState]:
+        check_kind("with_average", "state", state, AverageState)
         params, inner = optimizer.step(params, grads, state.inner)
         t = int(state.steps) + 1
         decay_now = decay * (1 - decay ** (t - 1)) / (1 - decay**t)

@@ -21,8 +21,11 @@ from fcnn.row_windows import row_windows, spread
 from fcnn.validation import (
     IMAGES,
     check_axes,
+    check_cache,
     check_floats,
+    check_function,
     check_gradient,
+    check_kind,
     pair,
     positive,
     shape_error,
@@ -74,6 +77,7 @@ def conv2d(
     kernel = pair("conv2d", "kernel", kernel, 1)
     stride = pair("conv2d", "stride", stride, 1)
     padding = pair("conv2d", "padding", padding, 0)
+    check_function("conv2d", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Conv2dParams, Shape]:
         channels, height, width = image_shape("conv2d", in_shape)
@@ -164,6 +168,7 @@ def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]
 
 def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
     """Gradients of the parameters alone: dw[f, c, p, q] = sum of dy[f] * x shifted by p, q."""
+    check_cache("conv2d", cache, Conv2dCache)
     check_gradient("conv2d_backward", dy, cache.out_shape, cache.params.w.dtype)
     F, C, KH, KW = cache.params.w.shape
     rows = batch_innermost(dy)  # (OH, F, OW, N)
@@ -191,8 +196,7 @@ def _row_products(kernel: Array, windows: Array) -> Array:
 
 
 def _check_arguments(params: Any, x: Array) -> None:
-    if not isinstance(params, Conv2dParams):
-        raise TypeError(f"conv2d: params is a {type(params).__name__}, expected Conv2dParams")
+    check_kind("conv2d", "params", params, Conv2dParams)
     check_floats("conv2d", x=x, w=params.w, b=params.b)
     check_axes("conv2d", "x", x, IMAGES)
     check_axes("conv2d", "w", params.w, "F, C, KH, KW")

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from fcnn.configs import Config, RunError
 from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.loading import NAMES as DATA_NAMES
+from fcnn.files import home_expanded
 from fcnn.inference import Evaluation, evaluate, predict
+from fcnn.layer import call_init
 from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
 from fcnn.runs import Run
@@ -45,27 +48,35 @@ class Result:
 def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settings: Any) -> Config:
     """The config of a run: a recipe, the settings given beside it (None: not given), and
     what the data says. ValueError if they do not go together.
+
+    The batch size of a recipe gives way to data with fewer examples; a given one does not.
     """
+    examples = len(data[0][0])
     values = {
         "model": recipe.lines_model if data_name == "synthetic" else recipe.model,
         "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
+        "batch_size": min(recipe.batch_size, examples),
         "learning_rate": recipe.learning_rate,
         "momentum": recipe.momentum,
     }
     values |= {name: value for name, value in settings.items() if value is not None}
+    if (settings.get("batch_size") or 1) > examples:
+        raise ValueError(
+            f"the batch size is {values['batch_size']}, but there are {examples} training images"
+        )
     classes = number_of_classes(data)
     in_shape = data[0][0].shape[1:]
     model_name = names.absolute(str(values.pop("model")))
     model = names.model(model_name, classes)
-    _, out_shape = model.init(np.random.default_rng(seed), in_shape)
+    with names.telling_lines(model_name):
+        _, out_shape = call_init(model, np.random.default_rng(seed), in_shape)
     if len(out_shape) != 1 or out_shape[0] < classes:
         raise ValueError(
             f"the model {model_name} gives outputs {out_shape}, the data has {classes} classes"
         )
     config = Config(
         **values,  # type: ignore[arg-type]
-        data=data_name if data_name in DATA_NAMES else str(Path(data_name).expanduser().resolve()),
+        data=data_name if data_name in DATA_NAMES else os.path.realpath(home_expanded(data_name)),
         model=model_name,
         network=repr(model),
         recipe=recipe.name,
@@ -129,7 +140,7 @@ def train(
             optimizer,
             train_set,
             epochs=config.epochs,
-            batch_size=config.batch_size,
+            batch_size=min(config.batch_size, len(train_set[0])),  # runs of older versions
             seed=config.seed,
             test=test_set,
             threads=threads,

@@ -10,7 +10,17 @@ import numpy as np
 from fcnn.arrays import Array, Shape
 from fcnn.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layer import Layer
-from fcnn.validation import check_axes, check_floats, check_gradient, positive, shape_error
+from fcnn.validation import (
+    check_axes,
+    check_cache,
+    check_floats,
+    check_function,
+    check_gradient,
+    check_kind,
+    check_shape,
+    positive,
+    shape_error,
+)
 
 
 @attrs.frozen(eq=False)
@@ -31,12 +41,12 @@ class DenseCache(NamedTuple):
 def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
     """A dense layer to the given number of features: (D,) -> (K,); the bias starts at zero."""
     features = positive("dense", "features", features)
+    check_function("dense", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[DenseParams, Shape]:
+        in_shape = check_shape("dense", in_shape)
         if len(in_shape) != 1 or in_shape[0] < 1:
-            raise ValueError(
-                f"dense: expects vectors (D,), got {tuple(in_shape)}; put flatten before it"
-            )
+            raise ValueError(f"dense: expects vectors (D,), got {in_shape}; put flatten before it")
         w = draw(initializer, rng, (in_shape[0], features), in_shape[0], features)
         return DenseParams(w, zeros(features)), (features,)
 
@@ -93,14 +103,14 @@ def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
 
 def dense_backward_params(cache: DenseCache, dy: Array) -> DenseParams:
     """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
+    check_cache("dense", cache, DenseCache)
     out_shape = (len(cache.x), len(cache.params.b))
     check_gradient("dense_backward", dy, out_shape, cache.x.dtype)
     return DenseParams(w=cache.x.T @ dy, b=dy.sum(0))
 
 
 def _check_arguments(params: Any, x: Array) -> None:
-    if not isinstance(params, DenseParams):
-        raise TypeError(f"dense: params is a {type(params).__name__}, expected DenseParams")
+    check_kind("dense", "params", params, DenseParams)
     check_floats("dense", x=x, w=params.w, b=params.b)
     check_axes("dense", "x", x, "N, D")
     check_axes("dense", "w", params.w, "D, K")

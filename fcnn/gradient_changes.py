@@ -13,7 +13,7 @@ import numpy as np
 from fcnn import tree
 from fcnn.optimizers import Optimizer, Rule, aligned_leaves, decays_kernels
 from fcnn.tree import Tree
-from fcnn.validation import check_kind, finite
+from fcnn.validation import above_zero, check_function, check_kind, not_negative
 
 
 def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
@@ -48,11 +48,7 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
     (array([-0.6]), array([-0.8]))
     """
     check_kind("clip_by_global_norm", "optimizer", optimizer, Optimizer)
-    if not (math.isfinite(max_norm) and max_norm > 0):
-        raise ValueError(
-            f"clip_by_global_norm: max_norm is {max_norm!r}, expected a number above 0"
-        )
-    max_norm = float(max_norm)
+    max_norm = above_zero("clip_by_global_norm", "max_norm", max_norm)
 
     def step(params: Tree, grads: Tree, state: Any) -> tuple[Tree, Any]:
         norm = global_norm(grads)
@@ -60,7 +56,7 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
             raise ValueError(f"clip_by_global_norm: the norm of the gradient is {norm}")
         if norm > max_norm:
             factor = max_norm / norm
-            grads = tree.map(lambda g: factor * g, grads)
+            grads = tree.map(lambda g: np.asarray(factor * g), grads)
         return optimizer.step(params, grads, state)
 
     return Optimizer(optimizer.init, step)
@@ -105,12 +101,13 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
     (array([1.]), array([[0.95]]))
     """
     check_kind("l2_penalty", "optimizer", optimizer, Optimizer)
-    strength = finite("l2_penalty", "strength", strength, 0)
+    strength = not_negative("l2_penalty", "strength", strength)
+    check_function("l2_penalty", "decays", decays)
 
     def step(params: Tree, grads: Tree, state: Any) -> tuple[Tree, Any]:
         structure, rows = aligned_leaves("l2_penalty", params, gradient=grads)
         penalised = [
-            g + strength * p if decays(path, p) else g
+            np.asarray(g + strength * p) if decays(path, p) else g
             for path, (p, g) in zip(structure.paths(), rows, strict=True)
         ]
         return optimizer.step(params, tree.unflatten(structure, penalised), state)

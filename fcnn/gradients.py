@@ -11,16 +11,19 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array
+from fcnn.batches import check_examples
 from fcnn.crew import Crew
 from fcnn.layer import Layer, call_forward, parameter_gradients
-from fcnn.losses import Loss
+from fcnn.losses import Loss, call_loss, call_loss_backward
 from fcnn.rewriting import faster
 from fcnn.tree import Structure, Tree
-from fcnn.validation import check_examples, check_kind, positive
+from fcnn.tree.comparison import check_alike
+from fcnn.validation import check_array, check_kind, not_negative, positive
 
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
+Augmentation: TypeAlias = "Callable[[np.random.Generator, Array], Array]"
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +56,8 @@ def value_and_grad(
     -------
     f
         `f(params, x, labels, rng=None) -> (value, grads)`: value a Python float, grads of
-        the structure, shapes and dtypes of params.
+        the structure, shapes and dtypes of params. The numbers in x are not looked at: a
+        NaN there makes the loss and gradients NaN.
 
     Examples
     --------
@@ -69,7 +73,7 @@ def value_and_grad(
     check_kind("value_and_grad", "loss", loss, Loss)
     positive("value_and_grad", "shard", shard)
     if threads is not None:
-        positive("value_and_grad", "threads", threads)
+        threads = positive("value_and_grad", "threads", threads)
 
     gradient = batch_gradients(model, loss, threads=threads, shard=shard)
 
@@ -83,22 +87,38 @@ def value_and_grad(
 
 
 def batch_gradients(
-    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = SHARD
+    model: Layer,
+    loss: Loss,
+    *,
+    threads: int | None = None,
+    shard: int = SHARD,
+    augment: Augmentation | None = None,
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
-    """What `value_and_grad` gives, with the outputs of the model besides."""
+    """What `value_and_grad` gives, with the outputs of the model besides. Each shard of the
+    inputs is augmented first, if rng is given.
+    """
     model = faster(model)
 
     @lru_cache(maxsize=1)
     def crew_for(structure: Structure) -> Crew:
-        return Crew(partial(_gradient_of_shard, model, loss, structure), threads)
+        return Crew(partial(_gradient_of_shard, model, loss, augment, structure), threads)
 
     def f(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
     ) -> BatchGradient:
         check_examples("value_and_grad", x, labels)
+        if rng is None and model.needs_rng:
+            raise ValueError(
+                f"value_and_grad: {_first_that_needs_rng(model)} does something else in training "
+                "than in inference; hand over rng, a NumPy generator"
+            )
         parts = shards(len(x), shard)
+        if rng is not None:
+            check_kind("value_and_grad", "rng", rng, np.random.Generator)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-        weights = [float(loss.weight(labels[part])) for part in parts]
+        weights = [
+            not_negative(loss.name, "the weight", loss.weight(labels[part])) for part in parts
+        ]
         total = sum(weights)
         if not total > 0:
             raise ValueError(
@@ -106,6 +126,10 @@ def batch_gradients(
             )
         fractions = [weight / total for weight in weights]
         leaves, structure = tree.flatten(params)
+        for index, leaf in enumerate(leaves):
+            if type(leaf) is not np.ndarray:
+                path = structure.paths()[index] or "the root"
+                check_array("value_and_grad", f"the parameter at {path}", leaf)
         results = crew_for(structure).run(
             [x, labels, *leaves], list(zip(parts, streams, fractions, strict=True))
         )
@@ -121,6 +145,7 @@ def batch_gradients(
 def _gradient_of_shard(
     model: Layer,
     loss: Loss,
+    augment: Augmentation | None,
     structure: Structure,
     arrays: list[Array],
     shard: tuple[slice, np.random.Generator | None, float],
@@ -130,9 +155,12 @@ def _gradient_of_shard(
     """
     x, labels, *leaves = arrays
     part, rng, fraction = shard
-    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), x[part], rng)
-    value, loss_cache = loss.forward(outputs, labels[part])
-    doutputs = loss.backward(loss_cache)
+    inputs = x[part]
+    if augment is not None and rng is not None:
+        inputs = augment(rng, inputs)
+    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
+    value, loss_cache = call_loss(loss, outputs, labels[part])
+    doutputs = call_loss_backward(loss, loss_cache, outputs)
     if fraction != 1:
         # Weighting the few numbers at the top weights every gradient below.
         doutputs = doutputs * fraction
@@ -141,6 +169,7 @@ def _gradient_of_shard(
         raise ValueError(
             f"value_and_grad: parameters and gradient differ at {structure.difference(found)}"
         )
+    check_alike("value_and_grad", "gradient", structure, leaves, grads)
     return [np.asarray(value), outputs, *grads]
 
 
@@ -150,10 +179,17 @@ def shards(n: int, size: int = SHARD) -> list[slice]:
     return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
 
 
+def _first_that_needs_rng(layer: Layer) -> str:
+    for index, child in enumerate(layer.children):
+        if child.needs_rng:
+            return f"layer {index} ({_first_that_needs_rng(child)})"
+    return layer.name
+
+
 def _sum_in_order(grads: Sequence[Array]) -> Array:
     if len(grads) == 1:
         return grads[0]
-    total: Array = grads[0] + grads[1]
+    total: Array = np.asarray(grads[0] + grads[1])  # without axes, the sum is no array
     for other in grads[2:]:
         total += other
     return total

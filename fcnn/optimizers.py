@@ -9,7 +9,6 @@ a weight away from it, whatever the momentum or the scaling of gradients. It tou
 for which a rule of path and leaf, `decays`, holds.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -20,7 +19,8 @@ from fcnn import tree
 from fcnn.arrays import Array, freeze
 from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree
-from fcnn.validation import finite
+from fcnn.tree.comparison import check_alike
+from fcnn.validation import below_one, check_floats, check_function, check_kind, not_negative
 
 Rule: TypeAlias = Callable[[str, Array], bool]
 
@@ -40,6 +40,10 @@ class Optimizer:
 
     init: Callable[[Tree], Any]
     step: Callable[[Tree, Tree, Any], tuple[Tree, Any]]
+
+    def __attrs_post_init__(self) -> None:
+        check_function("Optimizer", "init", self.init)
+        check_function("Optimizer", "step", self.step)
 
 
 def decays_kernels(path: str, leaf: Array) -> bool:
@@ -113,17 +117,17 @@ def sgd(
     >>> params[0].round(6)
     array([0.5])
     """
-    if not 0 <= momentum < 1:
-        raise ValueError(f"sgd: momentum is {momentum!r}, expected at least 0 and below 1")
-    # A NumPy float64 scalar would promote float32 arrays; a Python float does not.
-    momentum = float(momentum)
+    # Python floats: a NumPy float64 scalar would promote float32 arrays.
+    momentum = below_one("sgd", "momentum", momentum)
     rate = rate_of("sgd", learning_rate)
-    weight_decay = finite("sgd", "weight_decay", weight_decay, 0)
+    weight_decay = not_negative("sgd", "weight_decay", weight_decay)
+    check_function("sgd", "decays", decays)
 
     def init(params: Tree) -> SgdState:
-        return SgdState(freeze(np.zeros((), np.int64)), zeros_like(params))
+        return SgdState(freeze(np.zeros((), np.int64)), zeros_like("sgd", params))
 
     def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
+        check_kind("sgd", "state", state, SgdState)
         structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
         eta = rate(int(state.steps))
         kept = kept_fractions(structure, rows, eta * weight_decay, decays)
@@ -145,8 +149,12 @@ def sgd(
     return Optimizer(init, step)
 
 
-def zeros_like(params: Tree) -> Tree:
-    """A tree of read-only zeros, of the structure, shapes and dtypes of another."""
+def zeros_like(function: str, params: Tree) -> Tree:
+    """A tree of read-only zeros, of the structure, shapes and dtypes of parameters, whose leaves
+    must be arrays of floats.
+    """
+    for path, leaf in tree.leaves_with_path(params):
+        check_floats(function, **{f"the parameter at {path or 'the root'}": leaf})
     return tree.map(lambda p: freeze(np.zeros_like(p, order="C")), params)
 
 
@@ -155,20 +163,12 @@ def rate_of(function: str, learning_rate: float | Schedule) -> Schedule:
     ValueError for what is no finite number of at least 0.
     """
     if not callable(learning_rate):
-        if not (math.isfinite(learning_rate) and learning_rate >= 0):
-            raise ValueError(f"{function}: learning rate is {learning_rate!r}, expected at least 0")
-        constant = float(learning_rate)
+        expected = "a number or a function of the step count"
+        constant = not_negative(function, "learning rate", learning_rate, expected)
         return lambda steps: constant
-
-    def rate(steps: int) -> float:
-        eta = float(learning_rate(steps))
-        if not (math.isfinite(eta) and eta >= 0):
-            raise ValueError(
-                f"{function}: the learning rate of step {steps} is {eta}, expected at least 0"
-            )
-        return eta
-
-    return rate
+    return lambda steps: not_negative(
+        function, f"the learning rate of step {steps}", learning_rate(steps)
+    )
 
 
 def kept_fractions(
@@ -200,22 +200,6 @@ def aligned_leaves(
         if structure != other_structure:
             place = structure.difference(other_structure)
             raise ValueError(f"{function}: parameters and {what} differ at {place}")
-        for index, (p, q) in enumerate(zip(expected, found, strict=True)):
-            if np.shape(p) != np.shape(q):
-                path = structure.paths()[index]
-                raise ValueError(
-                    f"{function}: the {what} at {path} has shape {np.shape(q)}, "
-                    f"the parameter {np.shape(p)}"
-                )
-            if _dtype_of(p) != _dtype_of(q):
-                path = structure.paths()[index]
-                raise TypeError(
-                    f"{function}: the {what} at {path} is {_dtype_of(q)}, "
-                    f"the parameter {_dtype_of(p)}"
-                )
+        check_alike(function, what, structure, expected, found)
         columns.append(found)
     return structure, list(zip(*columns, strict=True))
-
-
-def _dtype_of(leaf: Any) -> np.dtype[Any]:
-    return np.asarray(leaf).dtype

@@ -6,23 +6,13 @@ the shapes of their arrays, and all the arrays, one after the other, in float64.
 """
 
 import json
+from collections.abc import Mapping
 from typing import IO, Any
 
 import attrs
 import numpy as np
 
-from fcnn import (
-    activations,
-    composition,
-    convolution,
-    fully_connected,
-    gradients,
-    losses,
-    optimizers,
-    pooling,
-    reshaping,
-    tree,
-)
+from fcnn import gradients, operations, optimizers, tree
 from fcnn.arrays import Array, freeze
 from fcnn.layer import Layer
 from fcnn.losses import Loss
@@ -30,19 +20,6 @@ from fcnn.tree import Tree
 
 FILE_NAME = "reference_values.npz"
 TOLERANCE = 1e-12  # of the largest magnitude or 1: float64 to rounding, whatever the BLAS
-
-# Functions are looked up in their modules at each call, so that what is tested is what
-# is there now, whoever has replaced it.
-_MODULES: dict[str, Any] = {
-    "conv2d": convolution,
-    "cross_entropy": losses,
-    "dense": fully_connected,
-    "flatten": reshaping,
-    "max_pool2d": pooling,
-    "relu": activations,
-    "softmax": activations,
-    "softmax_cross_entropy": losses,
-}
 
 
 @attrs.frozen(eq=False)
@@ -124,15 +101,13 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
         return _value_and_grad(case)
     if case.operation == "sgd":
         return _sgd(case)
-    module, settings, inputs = _MODULES[case.operation], case.settings, case.inputs
-    forward = getattr(module, f"{case.operation}_forward")
-    backward = getattr(module, f"{case.operation}_backward")
+    settings, inputs = case.settings, case.inputs
+    forward, backward = operations.functions(case.operation)
     if "labels" in inputs:
         loss, cache = forward(inputs["outputs"], inputs["labels"])
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
     if "w" in inputs:
-        classes = {"conv2d": convolution.Conv2dParams, "dense": fully_connected.DenseParams}
-        params = classes[case.operation](w=inputs["w"], b=inputs["b"])
+        params = operations.parameters_class(case.operation)(w=inputs["w"], b=inputs["b"])
         y, cache = forward(params, inputs["x"], **settings)
         dparams, dx = backward(cache, inputs["dy"])
         return {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
@@ -140,21 +115,37 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
     return {"y": y, "dx": backward(cache, inputs["dy"])}
 
 
-def worst_error(case: ReferenceCase) -> float:
-    """The greatest error of a case: of each array relative to its largest magnitude or 1.
+def errors(case: ReferenceCase) -> dict[str, float]:
+    """The error of each array of a case, relative to its largest magnitude or 1.
 
-    Infinite if an array is missing, not finite, or of another shape or dtype.
+    Infinite if the array is missing, not finite, or of another shape or dtype.
     """
-    actual = compute(case)
-    if actual.keys() != case.expected.keys():
-        return np.inf
-    return max(_error(actual[name], expected) for name, expected in case.expected.items())
+    return differences_of(compute(case), case.expected)
 
 
-def _error(actual: Array, expected: Array) -> float:
+def worst_error(case: ReferenceCase) -> float:
+    """The greatest of the errors of a case."""
+    return max(errors(case).values())
+
+
+def differences_of(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> dict[str, float]:
+    """The error of each array by its name, as `errors` says it."""
+    return {
+        name: relative_error(actual[name], expected[name])
+        if name in actual and name in expected
+        else np.inf
+        for name in {**expected, **actual}
+    }
+
+
+def relative_error(actual: Array, expected: Array) -> float:
+    """The greatest difference, relative to the largest magnitude of what is expected or 1;
+    infinite if the arrays differ in shape or dtype, or it is not finite.
+    """
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return np.inf
-    error = float(np.abs(actual - expected).max() / max(1.0, np.abs(expected).max()))
+    largest = max(1.0, float(np.abs(expected).max()))
+    error = float(np.abs(np.subtract(actual, expected, dtype=np.float64)).max()) / largest
     return error if np.isfinite(error) else np.inf
 
 
@@ -181,15 +172,7 @@ def _sgd(case: ReferenceCase) -> dict[str, Array]:
 
 def _network(case: ReferenceCase, in_shape: tuple[int, ...]) -> tuple[Layer, Tree, Loss]:
     """The chain of a case, its parameters and its loss."""
-    model = composition.chain(*(_layer(name, own) for name, own in case.settings["layers"]))
+    model = operations.layer("chain", case.settings)
     initial, _ = model.init(np.random.default_rng(0), in_shape)
     params = tree.map_with_path(lambda path, _: case.inputs[path], initial)
-    name = case.settings["loss"]
-    loss: Loss = getattr(_MODULES[name], name)
-    return model, params, loss
-
-
-def _layer(name: str, settings: dict[str, Any]) -> Layer:
-    found = getattr(_MODULES[name], name)
-    layer: Layer = found if isinstance(found, Layer) else found(**settings)
-    return layer
+    return model, params, operations.loss(case.settings["loss"])

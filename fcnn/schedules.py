@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from fcnn.validation import finite, positive, whole_number
+from fcnn.validation import check_function, not_negative, positive, whole_number
 
 Schedule: TypeAlias = Callable[[int], float]
 
@@ -22,7 +22,7 @@ def constant(rate: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    rate = finite("constant", "rate", rate, 0)
+    rate = not_negative("constant", "rate", rate)
     return lambda step: rate
 
 
@@ -37,9 +37,9 @@ def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     >>> [rate(step) for step in (0, 9, 10, 20)]
     [0.5, 0.5, 0.25, 0.125]
     """
-    rate = finite("step_decay", "rate", rate, 0)
+    rate = not_negative("step_decay", "rate", rate)
     every = positive("step_decay", "every", every)
-    factor = finite("step_decay", "factor", factor, 0)
+    factor = not_negative("step_decay", "factor", factor)
 
     def schedule(step: int) -> float:
         return float(rate * factor ** (step // every))
@@ -67,7 +67,7 @@ def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
     >>> [round(rate(step), 3) for step in (0, 50, 75, 100, 200)]
     [0.1, 0.05, 0.015, 0.0, 0.0]
     """
-    rate, final = finite("cosine", "rate", rate, 0), finite("cosine", "final", final, 0)
+    rate, final = not_negative("cosine", "rate", rate), not_negative("cosine", "final", final)
     steps = positive("cosine", "steps", steps)
 
     def schedule(step: int) -> float:
@@ -101,10 +101,9 @@ def warm_up(schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
     >>> [round(rate(step), 3) for step in (0, 5, 10, 20)]
     [0.01, 0.055, 0.1, 0.1]
     """
-    if not callable(schedule):
-        raise TypeError(f"warm_up: schedule is {schedule!r}, expected a function of the step")
+    check_function("warm_up", "schedule", schedule)
     steps = whole_number("warm_up", "steps", steps, 0)
-    start = finite("warm_up", "start", start, 0)
+    start = not_negative("warm_up", "start", start)
 
     def warmed(step: int) -> float:
         if step >= steps:
@@ -148,11 +147,11 @@ def one_cycle(
     >>> [round(rate(step), 5) for step in (0, 49, 75, 99)]
     [0.008, 0.2, 0.09372, 0.0]
     """
-    peak = finite("one_cycle", "peak", peak, 0)
+    peak = not_negative("one_cycle", "peak", peak)
     steps = positive("one_cycle", "steps", steps)
-    rise = finite("one_cycle", "rise", rise, 0)
+    rise = not_negative("one_cycle", "rise", rise)
     first, last = (
-        peak * finite("one_cycle", name, fraction, 0)
+        peak * not_negative("one_cycle", name, fraction)
         for name, fraction in (("start", start), ("final", final))
     )
     if rise > 1:

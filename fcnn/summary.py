@@ -10,7 +10,7 @@ from fcnn import tree
 from fcnn.arrays import Shape
 from fcnn.convolution import Conv2dParams
 from fcnn.fully_connected import DenseParams
-from fcnn.layer import Layer
+from fcnn.layer import Layer, call_init
 from fcnn.tree import Tree
 
 
@@ -45,9 +45,9 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
         shape = in_shape
         for index, child in enumerate(layer.children):
             yield from _rows(child, shape, f"{path}[{index}]")
-            _, shape = child.init(np.random.default_rng(0), shape)
+            _, shape = call_init(child, np.random.default_rng(0), shape)
         return
-    params, out_shape = layer.init(np.random.default_rng(0), in_shape)
+    params, out_shape = call_init(layer, np.random.default_rng(0), in_shape)
     yield Row(
         path=path,
         layer=repr(layer),

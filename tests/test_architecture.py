@@ -15,18 +15,28 @@ ORDER = [
     ["__main__"],
     ["cli"],
     ["experiment", "reports", "progress", "interruption"],
-    ["bench"],
+    ["claims", "torch_parity"],
+    ["bench", "proof"],
     ["__init__"],
     ["runs", "summary", "pictures"],
-    ["checkpoints", "configs", "locks", "names"],
+    ["checkpoints", "configs", "names"],
     ["check", "models", "recipes", "reference", "training"],
-    ["diagnosis", "inference"],
-    ["gradients"],
+    ["calibration", "diagnosis", "inference"],
+    ["gradients", "cases"],
     ["crew"],
     ["processes"],
-    ["rewriting"],
+    ["rewriting", "operations"],
     ["composition"],
-    ["activations", "convolution", "fully_connected", "pooling", "reshaping"],
+    [
+        "activations",
+        "convolution",
+        "fully_connected",
+        "normalization",
+        "pooling",
+        "regularization",
+        "reshaping",
+    ],
+    ["weighted_losses"],
     ["adaptive_moments", "averaging", "gradient_changes"],
     [
         "augmentation",
@@ -36,14 +46,16 @@ ORDER = [
         "data",
         "workers",
         "differences",
-        "geometry",
         "row_windows",
         "drawing",
+        "torch_operations",
     ],
-    ["blas", "memory"],
-    ["initializers", "schedules", "streams", "version"],
+    ["blas", "geometry", "memory"],
+    ["batches", "initializers", "schedules", "version"],
+    ["streams"],
     ["tree"],
-    ["files"],
+    ["archives"],
+    ["files", "locks"],
     ["validation"],
     ["arrays"],
 ]
@@ -85,6 +97,18 @@ def test_import_loads_numpy_and_attrs_alone():
     tops = {name.split(".")[0] for name in loaded} - sys.stdlib_module_names
     assert tops - {"numpy"} == {"fcnn"}
     assert not loaded & {"urllib.request", "ssl", "http.client", "multiprocessing", "asyncio"}
+
+
+def test_import_leaves_what_is_slow_to_import_for_later():
+    program = (
+        "import sys, numpy, attrs; before = set(sys.modules); import fcnn;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    slow = {"pathlib", "numpy.random", "zipfile", "multiprocessing", "difflib", "csv", "json"}
+    assert not slow & set(done.stdout.split())
 
 
 def test_everything_public_is_there_and_documented():

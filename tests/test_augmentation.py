@@ -323,20 +323,20 @@ def test_what_are_no_images_or_no_generator_is_refused(name):
         augment(rng, np.zeros((1, 5, 5)))
     with pytest.raises(ValueError, match=f"{function}: images is empty, N=0"):
         augment(rng, np.zeros((0, 1, 5, 5)))
-    with pytest.raises(TypeError, match=f"{function}: rng is a int, expected a Generator"):
+    with pytest.raises(TypeError, match=f"{function}: rng is an int, expected a Generator"):
         augment(0, np.zeros((1, 1, 5, 5)))
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: affine(rotation=-1), "affine: rotation is -1, expected at least 0"),
+        (lambda: affine(rotation=-1), r"affine: rotation is -1\.0, expected finite and at least 0"),
         (lambda: affine(scale=math.nan), "affine: scale is nan"),
         (lambda: affine(scale=1.0), r"affine: scale is 1\.0, expected below 1"),
         (lambda: affine(shear=-1), "affine: shear is -1"),
         (lambda: affine(shift=math.inf), "affine: shift is inf"),
         (lambda: elastic(alpha=-1), "elastic: alpha is -1"),
-        (lambda: elastic(sigma=0), "elastic: sigma is 0, expected more than 0"),
+        (lambda: elastic(sigma=0), r"elastic: sigma is 0\.0, expected finite and above 0"),
         (lambda: elastic(sigma=math.nan), "elastic: sigma is nan"),
         (lambda: random_erasing(1.5), "random_erasing: probability is 1.5"),
         (lambda: random_erasing(area=(0.5, 0.1)), r"random_erasing: area is \(0\.5, 0\.1\)"),
@@ -355,8 +355,28 @@ def test_senseless_settings_are_refused(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: affine(rotation="12"), "affine: rotation is '12', expected a number"),
+        (lambda: augmentation.shift(None), "affine: shift is None, expected a number"),
+        (lambda: elastic("34"), "elastic: alpha is '34', expected a number"),
+        (lambda: elastic(34, True), "elastic: sigma is True, expected a number"),
+        (lambda: random_erasing(None), "random_erasing: probability is None, expected a number"),
+        (lambda: random_erasing(area=0.1), "random_erasing: area is 0.1, expected two numbers"),
+        (lambda: random_erasing(area="ab"), "random_erasing: area is 'ab', expected two numbers"),
+        (lambda: random_erasing(aspect="1"), "random_erasing: aspect is '1', expected a number"),
+        (lambda: random_erasing(value="0"), "random_erasing: value is '0', expected a number"),
+        (lambda: noise([1]), r"noise: deviation is \[1\], expected a number"),
+    ],
+)
+def test_settings_that_are_no_numbers_are_refused(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
 def test_only_functions_are_composed():
-    with pytest.raises(TypeError, match="compose: augmentation 1 is 3, expected a function"):
+    with pytest.raises(TypeError, match="compose: augmentation 1 is an int, expected a function"):
         compose(noise(0.1), 3)
 
 

@@ -16,7 +16,7 @@ OPTIMIZERS = {
     "adam": fcnn.adam(np.float64(0.1), np.float64(0.8), np.float64(0.9), epsilon=np.float64(1e-6)),
     "adamw": fcnn.adamw(0.1, weight_decay=np.float64(0.1)),
     "clipped": fcnn.clip_by_global_norm(fcnn.sgd(0.1, 0.9), np.float64(0.5)),
-    "penalised": fcnn.l2_penalty(fcnn.adam(0.1), np.float64(0.1)),
+    "penalised": fcnn.l2_penalty(fcnn.adam(0.1), np.float64(0.1), lambda path, leaf: True),
     "averaged": fcnn.with_average(fcnn.sgd(0.1, 0.9), np.float64(0.99)),
     "all of it": fcnn.with_average(
         fcnn.clip_by_global_norm(fcnn.l2_penalty(fcnn.adamw(lambda step: 0.1), 1e-3), 1.0), 0.9
@@ -237,7 +237,7 @@ def test_an_average_beside_them_does_not_change_the_steps():
 
 def test_only_the_state_of_with_average_has_an_average():
     state = fcnn.sgd(0.1).init(parameters())
-    with pytest.raises(TypeError, match="averaged: state is a SgdState, expected a AverageState"):
+    with pytest.raises(TypeError, match="averaged: state is a SgdState, expected an AverageState"):
         fcnn.averaged(state)
 
 
@@ -379,6 +379,37 @@ def test_settings_just_outside_are_refused(make):
 
 
 @pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fcnn.adam("0.1"), "adam: learning rate is '0.1', expected a number or a function"),
+        (lambda: fcnn.adam(0.1, "0.9"), "adam: beta1 is '0.9', expected a number"),
+        (lambda: fcnn.adamw(epsilon=None), "adamw: epsilon is None, expected a number"),
+        (lambda: fcnn.adamw(decays=True), "adamw: decays is a bool, expected a function"),
+        (lambda: fcnn.sgd(0.1, weight_decay="1"), "sgd: weight_decay is '1', expected a number"),
+        (lambda: fcnn.sgd(0.1, decays="w"), "sgd: decays is a str, expected a function"),
+        (lambda: fcnn.clip_by_global_norm(fcnn.sgd(0.1), None), "max_norm is None, expected a num"),
+        (lambda: fcnn.l2_penalty(fcnn.sgd(0.1), "1"), "l2_penalty: strength is '1', expected a"),
+        (lambda: fcnn.l2_penalty(fcnn.sgd(0.1), 1, "w"), "l2_penalty: decays is a str, expected"),
+        (lambda: fcnn.with_average(fcnn.sgd(0.1), "0.9"), "with_average: decay is '0.9', expected"),
+        (lambda: fcnn.average((), (), None), "average: decay is None, expected a number"),
+    ],
+)
+def test_settings_of_other_kinds_are_refused(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+@every_optimizer
+def test_only_its_own_state_and_parameters_of_floats_are_taken(name):
+    optimizer = OPTIMIZERS[name]
+    params = parameters()
+    with pytest.raises(TypeError, match=r"state is a tuple, expected an? \w+State"):
+        optimizer.step(params, gradients(params), ())
+    with pytest.raises(TypeError, match=r"the parameter at \[0\] is int64, expected float32"):
+        optimizer.init((np.arange(3),))
+
+
+@pytest.mark.parametrize(
     "wrap",
     [
         lambda inner: fcnn.clip_by_global_norm(inner, 1.0),
@@ -387,5 +418,5 @@ def test_settings_just_outside_are_refused(make):
     ],
 )
 def test_only_optimizers_can_be_wrapped(wrap):
-    with pytest.raises(TypeError, match="optimizer is a function, expected a Optimizer"):
+    with pytest.raises(TypeError, match="optimizer is a function, expected an Optimizer"):
         wrap(lambda: None)

@@ -17,14 +17,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from fcnn import torch_operations
 from fcnn.arrays import Array, Shape
 from fcnn.reference import FILE_NAME, ReferenceCase, worst_error
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "fcnn" / FILE_NAME
-
-sys.path.insert(0, str(ROOT / "oracles"))
-import torch_operations  # noqa: E402 (the PyTorch side is shared with the oracles)
 
 Sizes = int | tuple[int, int]
 
@@ -119,7 +117,8 @@ def convolutional() -> nn.Sequential:
 def main() -> None:
     """Make the file and say what it is."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
-    cases = all_cases()
+    with torch_operations.threads(1):
+        cases = all_cases()
     write(target, cases)
     worst = max(map(worst_error, cases))
     print(f"{target}: {target.stat().st_size:,} bytes, {len(cases)} cases")

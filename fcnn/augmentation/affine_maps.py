@@ -5,7 +5,7 @@ import numpy as np
 from fcnn.arrays import Array
 from fcnn.augmentation.sequence import Augmentation, check_arguments
 from fcnn.augmentation.warping import affine_warp
-from fcnn.validation import finite
+from fcnn.validation import not_negative
 
 
 def affine(
@@ -34,9 +34,9 @@ def affine(
     (3, 1, 28, 28)
     """
     settings = {"rotation": rotation, "scale": scale, "shear": shear, "shift": shift}
-    strengths = {name: finite("affine", name, value, 0) for name, value in settings.items()}
-    if scale >= 1:
-        raise ValueError(f"affine: scale is {scale!r}, expected below 1: the factor is 1 ± scale")
+    strengths = {name: not_negative("affine", name, value) for name, value in settings.items()}
+    if strengths["scale"] >= 1:
+        raise ValueError(f"affine: scale is {scale}, expected below 1: the factor is 1 ± scale")
     turn = np.radians(strengths["rotation"])
     most = np.array([turn, *(strengths[name] for name in ("scale", "shear", "shift", "shift"))])
 

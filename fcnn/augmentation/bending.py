@@ -9,7 +9,7 @@ from fcnn import blas
 from fcnn.arrays import Array, freeze
 from fcnn.augmentation.sequence import Augmentation, check_arguments
 from fcnn.augmentation.warping import warp
-from fcnn.validation import finite
+from fcnn.validation import above_zero, not_negative
 
 
 def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
@@ -38,9 +38,8 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
     >>> augment(np.random.default_rng(0), np.ones((3, 1, 28, 28), np.float32)).shape
     (3, 1, 28, 28)
     """
-    alpha = finite("elastic", "alpha", alpha, 0)
-    if not (math.isfinite(sigma) and sigma > 0):
-        raise ValueError(f"elastic: sigma is {sigma!r}, expected more than 0")
+    alpha = not_negative("elastic", "alpha", alpha)
+    sigma = above_zero("elastic", "sigma", sigma)
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
         check_arguments("elastic", rng, images)

@@ -1,12 +1,13 @@
 """Covering a part of an image, and noise all over it."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from fcnn.arrays import Array, as_images, batch_innermost
 from fcnn.augmentation.sequence import Augmentation, check_arguments
-from fcnn.validation import finite
+from fcnn.validation import not_negative, number, shown
 
 
 def random_erasing(
@@ -40,15 +41,20 @@ def random_erasing(
     >>> augment(np.random.default_rng(0), np.ones((1, 1, 4, 4))).sum()
     np.float64(12.0)
     """
-    low, high = area
+    probability = number("random_erasing", "probability", probability)
     if not 0 <= probability <= 1:
-        raise ValueError(f"random_erasing: probability is {probability!r}, expected 0 to 1")
+        raise ValueError(f"random_erasing: probability is {probability}, expected 0 to 1")
+    if not isinstance(area, Sequence) or isinstance(area, str) or len(area) != 2:
+        raise TypeError(f"random_erasing: area is {shown(area)}, expected two numbers")
+    low, high = (number("random_erasing", "area", part) for part in area)
     if not 0 < low <= high <= 1:
-        raise ValueError(f"random_erasing: area is {area!r}, expected two of 0 to 1 in order")
+        raise ValueError(f"random_erasing: area is {area}, expected two of 0 to 1 in order")
+    aspect = number("random_erasing", "aspect", aspect)
     if not 0 < aspect <= 1:
-        raise ValueError(f"random_erasing: aspect is {aspect!r}, expected above 0 and up to 1")
+        raise ValueError(f"random_erasing: aspect is {aspect}, expected above 0 and up to 1")
+    value = number("random_erasing", "value", value)
     if not math.isfinite(value):
-        raise ValueError(f"random_erasing: value is {value!r}, expected a finite number")
+        raise ValueError(f"random_erasing: value is {value}, expected a finite number")
     widest = -math.log(aspect)
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
@@ -89,7 +95,7 @@ def noise(deviation: float) -> Augmentation:
     >>> augment(np.random.default_rng(0), np.zeros((2, 1, 50, 50))).std().round(2)
     np.float64(0.1)
     """
-    deviation = finite("noise", "deviation", deviation, 0)
+    deviation = not_negative("noise", "deviation", deviation)
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
         check_arguments("noise", rng, images)

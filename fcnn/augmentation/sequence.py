@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fcnn.arrays import Array
-from fcnn.validation import IMAGES, check_axes, check_floats, check_kind
+from fcnn.validation import IMAGES, check_axes, check_floats, check_function, check_kind
 
 Augmentation: TypeAlias = Callable[[np.random.Generator, Array], Array]
 
@@ -21,10 +21,7 @@ def compose(*augmentations: Augmentation) -> Augmentation:
     array([[[[2., 2.]]]])
     """
     for index, augmentation in enumerate(augmentations):
-        if not callable(augmentation):
-            raise TypeError(
-                f"compose: augmentation {index} is {augmentation!r}, expected a function"
-            )
+        check_function("compose", f"augmentation {index}", augmentation)
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
         for augmentation in augmentations:

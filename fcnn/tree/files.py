@@ -1,15 +1,16 @@
 """Trees in files: `.npz` archives whose keys are the paths of the leaves."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
+from fcnn.archives import opened_archive
 from fcnn.arrays import Array, freeze
-from fcnn.files import whole_file
+from fcnn.files import regular_file, whole_file
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
+from fcnn.validation import as_path
 
 
 def save(path: str | os.PathLike[str], tree: Tree) -> None:
@@ -18,11 +19,12 @@ def save(path: str | os.PathLike[str], tree: Tree) -> None:
     The file appears whole or not at all: it is written beside its place and renamed.
     Raises TypeError for a leaf that is neither a number nor an array of numbers.
     """
+    target = as_path("tree.save", "path", path)
     arrays = {place: np.asarray(leaf) for place, leaf in leaves_with_path(tree)}
     for place, array in arrays.items():
         if array.dtype.kind not in "biufc":
             raise TypeError(f"tree.save: {place or 'the root'} is not an array of numbers")
-    with whole_file(path) as file:
+    with whole_file(target) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -32,7 +34,8 @@ def load(path: str | os.PathLike[str], like: Tree) -> Tree:
     Nothing is unpickled. Raises ValueError if the file is damaged, or if its paths, shapes
     or dtypes differ from those of `like`, and names them. Leaves are read-only.
     """
-    return arrange("tree.load", path, read(path), like)
+    source = as_path("tree.load", "path", path)
+    return arrange("tree.load", source, read(source), like)
 
 
 def arrange(
@@ -54,15 +57,9 @@ def arrange(
 def read(path: str | os.PathLike[str]) -> dict[str, Array]:
     """The arrays of an `.npz` file by their names; ValueError for any other file."""
     try:
-        with Path(path).open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array")
-            arrays = {key: archive[key] for key in archive.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("not all that it holds are arrays")
-        return arrays
+        with regular_file(path) as file, opened_archive(file) as archive:
+            return {key: read_array() for key, read_array in archive.items()}
     except FileNotFoundError:
         raise
-    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged files
+    except Exception as error:  # zipfile and zlib raise a dozen kinds for damaged files
         raise ValueError(f"tree.load: {path} is not a readable .npz file: {error}") from error
