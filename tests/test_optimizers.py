@@ -420,3 +420,20 @@ def test_only_its_own_state_and_parameters_of_floats_are_taken(name):
 def test_only_optimizers_can_be_wrapped(wrap):
     with pytest.raises(TypeError, match="optimizer is a function, expected an Optimizer"):
         wrap(lambda: None)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "penalised"])
+def test_running_statistics_stay_as_they_are(name):
+    model = fcnn.chain(fcnn.conv2d(3), fcnn.batch_norm(), fcnn.relu, fcnn.flatten, fcnn.dense(2))
+    params, _ = model.init(np.random.default_rng(0), (1, 6, 6))
+    x = np.random.default_rng(1).standard_normal((8, 1, 6, 6)).astype(np.float32)
+    labels = np.arange(8) % 2
+    params = before = fcnn.calibrate(model, params, x)
+    gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=1)
+    optimizer, rng = OPTIMIZERS[name], np.random.default_rng(2)
+    state = optimizer.init(params)
+    for _ in range(3):
+        params, state = optimizer.step(params, gradient(params, x, labels, rng)[1], state)
+    assert np.array_equal(params[1].mean, before[1].mean)
+    assert np.array_equal(params[1].var, before[1].var)
+    assert not np.array_equal(params[1].scale, before[1].scale)
