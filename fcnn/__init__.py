@@ -9,8 +9,10 @@ view, softmax keeps its output), and no function writes to either: treat arrays 
 Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
 softmax), pooling (max_pool2d), normalization (batch_norm), regularization (dropout),
 reshaping (flatten), composition (chain), losses. What runs them: gradients (value_and_grad),
-optimizers (sgd), training (fit), calibration (calibrate), inference (predict, evaluate).
-Also models, data, tree (trees of parameters) and check (gradients).
+optimizers (sgd), adaptive_moments (adam, adamw), what they are wrapped in: gradient_changes
+(clip_by_global_norm, l2_penalty) and averaging (with_average), schedules (of the learning
+rate), augmentation (of images), training (fit), calibration (calibrate), inference (predict,
+evaluate). Also models, data, tree (trees of parameters) and check (gradients).
 
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
 width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K dense in and
@@ -19,7 +21,7 @@ out (K also: classes).
 
 from typing import TYPE_CHECKING, Any
 
-from fcnn import check, models, tree
+from fcnn import check, models, schedules, tree
 from fcnn.activations import (
     relu,
     relu_backward,
@@ -28,10 +30,13 @@ from fcnn.activations import (
     softmax_backward,
     softmax_forward,
 )
+from fcnn.adaptive_moments import adam, adamw
+from fcnn.averaging import average, averaged, with_average
 from fcnn.calibration import calibrate
 from fcnn.composition import chain
 from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
 from fcnn.fully_connected import DenseParams, dense, dense_backward, dense_forward
+from fcnn.gradient_changes import clip_by_global_norm, l2_penalty
 from fcnn.gradients import value_and_grad
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.initializers import glorot_uniform, he_normal
@@ -51,7 +56,7 @@ from fcnn.normalization import (
     batch_norm_backward,
     batch_norm_forward,
 )
-from fcnn.optimizers import Optimizer, sgd
+from fcnn.optimizers import Optimizer, decays_kernels, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
 from fcnn.regularization import dropout, dropout_backward, dropout_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
@@ -64,7 +69,7 @@ from fcnn.weighted_losses import (
 )
 
 if TYPE_CHECKING:
-    from fcnn import data
+    from fcnn import augmentation, data
     from fcnn.checkpoints import load_checkpoint, save_checkpoint
     from fcnn.runs import Run, load_run
 
@@ -80,12 +85,18 @@ __all__ = [
     "Optimizer",
     "Run",
     "__version__",
+    "adam",
+    "adamw",
+    "augmentation",
+    "average",
+    "averaged",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_forward",
     "calibrate",
     "chain",
     "check",
+    "clip_by_global_norm",
     "conv2d",
     "conv2d_backward",
     "conv2d_forward",
@@ -93,6 +104,7 @@ __all__ = [
     "cross_entropy_backward",
     "cross_entropy_forward",
     "data",
+    "decays_kernels",
     "dense",
     "dense_backward",
     "dense_forward",
@@ -106,6 +118,7 @@ __all__ = [
     "flatten_forward",
     "glorot_uniform",
     "he_normal",
+    "l2_penalty",
     "load_checkpoint",
     "load_run",
     "max_pool2d",
@@ -117,6 +130,7 @@ __all__ = [
     "relu_backward",
     "relu_forward",
     "save_checkpoint",
+    "schedules",
     "sgd",
     "smoothed_cross_entropy",
     "smoothed_cross_entropy_backward",
@@ -129,17 +143,18 @@ __all__ = [
     "softmax_forward",
     "tree",
     "value_and_grad",
+    "with_average",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load data and saved runs when they are first asked for: programs that bring their own
-    images and parameters start the sooner.
+    """Load data, augmentation and saved runs when they are first asked for: programs that
+    bring their own images and parameters start the sooner.
     """
     from importlib import import_module
 
-    if name == "data":
-        return import_module("fcnn.data")
+    if name in ("augmentation", "data"):
+        return import_module(f"fcnn.{name}")
     if name in ("Run", "load_run"):
         return getattr(import_module("fcnn.runs"), name)
     if name in ("load_checkpoint", "save_checkpoint"):

@@ -6,7 +6,7 @@ in again. Three settings of its malloc keep them: blocks below 1 GiB are not map
 one, the top of the heap is not trimmed, and it grows by 64 MiB at a time. The memory goes
 back when the process ends; the peak of an epoch on all of MNIST is the same with and without.
 
-Done once, at the first training step or prediction and not at import. The environment
+Done once, at the first training step, prediction or warp and not at import. The environment
 variable FCNN_KEEP_MEMORY=0 turns it off. Elsewhere than on glibc nothing happens.
 """
 

@@ -1,4 +1,13 @@
-"""Optimizers: pure functions that map over the trees of parameters and gradients."""
+"""Optimizers: pure functions that map over the trees of parameters and gradients.
+
+Here are the record and stochastic gradient descent. `fcnn.adaptive_moments` has adam and adamw;
+`fcnn.averaging` and `fcnn.gradient_changes` have optimizers made of another one: with an average
+of the parameters, with clipped gradients, with an L2 penalty.
+
+Weight decay is decoupled from the gradient: a step also takes learning_rate * weight_decay of
+a weight away from it, whatever the momentum or the scaling of gradients. It touches the leaves
+for which a rule of path and leaf, `decays`, holds.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -8,11 +17,12 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array, freeze
+from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
-from fcnn.validation import check_floats, check_function, check_kind, not_negative, number
+from fcnn.validation import below_one, check_floats, check_function, check_kind, not_negative
 
-Schedule: TypeAlias = Callable[[int], float]
+Rule: TypeAlias = Callable[[str, Array], bool]
 
 
 @attrs.frozen(eq=False)
@@ -36,6 +46,16 @@ class Optimizer:
         check_function("Optimizer", "step", self.step)
 
 
+def decays_kernels(path: str, leaf: Array) -> bool:
+    """Whether a leaf has at least two axes: weights of convolutions and dense layers.
+
+    Biases, scales and shifts and running statistics have one, and are left alone. The rule
+    of weight decay unless another is given; one of your own may look at the path, such as
+    `[4].w`, as `tree.describe` prints it.
+    """
+    return np.ndim(leaf) >= 2
+
+
 @attrs.frozen(eq=False)
 class SgdState:
     """How many steps were taken (an int64 array without axes), and the velocity."""
@@ -44,22 +64,47 @@ class SgdState:
     velocity: Tree
 
 
-def sgd(learning_rate: float | Schedule, momentum: float = 0.0) -> Optimizer:
+def sgd(
+    learning_rate: float | Schedule,
+    momentum: float = 0.0,
+    *,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    decays: Rule = decays_kernels,
+) -> Optimizer:
     """Stochastic gradient descent with momentum.
 
     v <- momentum * v - learning_rate * g
     p <- p + v
+    p <- p + momentum * v - learning_rate * g    with Nesterov's momentum instead
+
+    and with weight decay p <- (1 - learning_rate * weight_decay) * p first, for some leaves.
 
     The velocity carries the learning rate, as in Sutskever, Martens, Dahl, Hinton: "On
     the importance of initialization and momentum in deep learning" (2013), equations 1
     and 2. (PyTorch multiplies by the rate later; at a constant rate that is the same.)
+    Nesterov's momentum is theirs too, equations 3 and 4, for parameters that are ahead by
+    momentum * v, as Bengio, Boulanger-Lewandowski and Pascanu have it (2013).
+
+    Weight decay is that of Loshchilov, Hutter: "Decoupled weight decay regularization"
+    (2019), algorithm 1, in proportion to the learning rate, as in PyTorch's AdamW. What
+    `torch.optim.SGD(weight_decay=...)` does instead is `l2_penalty(sgd(...), ...)`. There the
+    decay goes through the momentum, so that in the end a weight shrinks 1 / (1 - momentum)
+    times as much: an L2 penalty of 5e-4 with momentum 0.9 is nearly a decay of 5e-3 here.
 
     Parameters
     ----------
     learning_rate
-        A number, or a function of the number of steps taken so far, from 0.
+        A number, or a function of the number of steps taken so far, from 0; see
+        `fcnn.schedules`.
     momentum
         At least 0 and below 1.
+    nesterov
+        Whether to take the gradient's part of the step ahead of the velocity's.
+    weight_decay
+        At least 0.
+    decays
+        `decays(path, leaf) -> bool`: which leaves of the parameters weight decay touches.
 
     Examples
     --------
@@ -72,33 +117,72 @@ def sgd(learning_rate: float | Schedule, momentum: float = 0.0) -> Optimizer:
     >>> params[0].round(6)
     array([0.5])
     """
-    momentum = number("sgd", "momentum", momentum)
-    if not 0 <= momentum < 1:
-        raise ValueError(f"sgd: momentum is {momentum}, expected at least 0 and below 1")
-    rate = learning_rate if callable(learning_rate) else _constant(learning_rate)
+    # Python floats: a NumPy float64 scalar would promote float32 arrays.
+    momentum = below_one("sgd", "momentum", momentum)
+    rate = rate_of("sgd", learning_rate)
+    weight_decay = not_negative("sgd", "weight_decay", weight_decay)
+    check_function("sgd", "decays", decays)
 
     def init(params: Tree) -> SgdState:
-        for path, leaf in tree.leaves_with_path(params):
-            check_floats("sgd", **{f"the parameter at {path or 'the root'}": leaf})
-        zeros = tree.map(lambda p: freeze(np.zeros_like(p, order="C")), params)
-        return SgdState(freeze(np.zeros((), np.int64)), zeros)
+        return SgdState(freeze(np.zeros((), np.int64)), zeros_like("sgd", params))
 
     def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
         check_kind("sgd", "state", state, SgdState)
         structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
-        # A NumPy float64 scalar would promote float32 arrays; a Python float does not.
-        count = int(state.steps)
-        eta = not_negative("sgd", f"the learning rate of step {count}", rate(count))
+        eta = rate(int(state.steps))
+        kept = kept_fractions(structure, rows, eta * weight_decay, decays)
         velocity, updated = [], []
-        for p, g, v in rows:
+        for (p, g, v), fraction in zip(rows, kept, strict=True):
+            pull = eta * g
             new = momentum * v
-            new -= eta * g
+            new -= pull
             velocity.append(freeze(new))
-            updated.append(freeze(p + new))
+            if nesterov:
+                ahead = momentum * new
+                ahead -= pull
+            else:
+                ahead = new
+            updated.append(freeze(ahead + (p if fraction == 1 else fraction * p)))
         state = SgdState(freeze(state.steps + 1), tree.unflatten(structure, velocity))
         return tree.unflatten(structure, updated), state
 
     return Optimizer(init, step)
+
+
+def zeros_like(function: str, params: Tree) -> Tree:
+    """A tree of read-only zeros, of the structure, shapes and dtypes of parameters, whose leaves
+    must be arrays of floats.
+    """
+    for path, leaf in tree.leaves_with_path(params):
+        check_floats(function, **{f"the parameter at {path or 'the root'}": leaf})
+    return tree.map(lambda p: freeze(np.zeros_like(p, order="C")), params)
+
+
+def rate_of(function: str, learning_rate: float | Schedule) -> Schedule:
+    """The learning rate as a function of the step that gives Python floats, or raises
+    ValueError for what is no finite number of at least 0.
+    """
+    if not callable(learning_rate):
+        expected = "a number or a function of the step count"
+        constant = not_negative(function, "learning rate", learning_rate, expected)
+        return lambda steps: constant
+    return lambda steps: not_negative(
+        function, f"the learning rate of step {steps}", learning_rate(steps)
+    )
+
+
+def kept_fractions(
+    structure: Structure, rows: list[tuple[Array, ...]], decay: float, decays: Rule
+) -> list[float]:
+    """What weight decay leaves of each parameter, the first of its row: 1 - decay where the rule
+    holds, else 1.
+    """
+    if not decay:
+        return [1.0] * len(rows)
+    return [
+        1.0 - decay if decays(path, p) else 1.0
+        for path, (p, *_) in zip(structure.paths(), rows, strict=True)
+    ]
 
 
 def aligned_leaves(
@@ -119,9 +203,3 @@ def aligned_leaves(
         check_alike(function, what, structure, expected, found)
         columns.append(found)
     return structure, list(zip(*columns, strict=True))
-
-
-def _constant(learning_rate: float) -> Schedule:
-    expected = "a number or a function of the step count"
-    rate = not_negative("sgd", "learning rate", learning_rate, expected)
-    return lambda steps: rate

@@ -221,6 +221,22 @@ def as_path(function: str, name: str, value: Any) -> Path:
     return Path(os.fspath(value))
 
 
+def above_zero(function: str, name: str, value: Any) -> float:
+    """A finite number greater than 0 as a Python float."""
+    real = number(function, name, value)
+    if not (math.isfinite(real) and real > 0):
+        raise ValueError(f"{function}: {name} is {real}, expected finite and above 0")
+    return real
+
+
+def below_one(function: str, name: str, value: Any) -> float:
+    """A number of at least 0 and below 1 as a Python float: a part that is kept."""
+    real = number(function, name, value)
+    if not 0 <= real < 1:
+        raise ValueError(f"{function}: {name} is {real}, expected at least 0 and below 1")
+    return real
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """What to say of an unknown name: the nearest known one, and all of them."""
     import difflib

@@ -3,6 +3,8 @@
 Nothing here is shared with the library; each function is the definition, written out.
 """
 
+import math
+
 import numpy as np
 
 
@@ -82,6 +84,34 @@ def softmax(x, dy=None):
         if dy is not None:
             dx[n] = (np.diag(p) - np.outer(p, p)) @ dy[n]
     return y, dx
+
+
+def bilinear_warp(x, matrix, offset):
+    """Each pixel of each image: the weighted mean of the four around the place it comes from."""
+    N, _, H, W = x.shape
+    centre = np.array([(H - 1) / 2, (W - 1) / 2])
+    y = np.zeros(x.shape)
+    for n, i, j in np.ndindex(N, H, W):
+        place = centre + matrix[n] @ (np.array([i, j]) - centre) + offset[n]
+        for r in (math.floor(place[0]), math.floor(place[0]) + 1):
+            for s in (math.floor(place[1]), math.floor(place[1]) + 1):
+                if 0 <= r < H and 0 <= s < W:
+                    y[n, :, i, j] += (
+                        (1 - abs(place[0] - r)) * (1 - abs(place[1] - s)) * x[n, :, r, s]
+                    )
+    return y
+
+
+def gaussian_filter(fields, sigma):
+    """The mean of all pixels, weighted by a Gaussian of their distance; 0 outside."""
+    *_, H, W = fields.shape
+    everywhere = range(-100, 101)
+    total = sum(math.exp(-(d**2) / (2 * sigma**2)) for d in everywhere) ** 2
+    y = np.zeros(fields.shape)
+    for i, j, r, s in np.ndindex(H, W, H, W):
+        weight = math.exp(-((i - r) ** 2 + (j - s) ** 2) / (2 * sigma**2)) / total
+        y[..., i, j] += weight * fields[..., r, s]
+    return y
 
 
 def batch_norm(scale, shift, mean, var, x, dy, training, epsilon=1e-5):

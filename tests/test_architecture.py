@@ -37,7 +37,9 @@ ORDER = [
         "reshaping",
     ],
     ["weighted_losses"],
+    ["adaptive_moments", "averaging", "gradient_changes"],
     [
+        "augmentation",
         "losses",
         "optimizers",
         "layer",
@@ -49,7 +51,7 @@ ORDER = [
         "torch_operations",
     ],
     ["blas", "geometry", "memory"],
-    ["batches", "initializers", "version"],
+    ["batches", "initializers", "schedules", "version"],
     ["streams"],
     ["tree"],
     ["archives"],

@@ -1,0 +1,36 @@
+"""Augmentation: pure functions `(rng, images) -> images` that change training images at random.
+
+Images are (N, C, H, W), float32 or float64, in any memory order. Each image is drawn by itself;
+the same generator in the same state gives the same images. The result has the shape and dtype
+of the images, which are not written to, and lies batch innermost in memory.
+
+Each function here is made from its settings, which are checked at once; images that are no
+floats or have other axes raise TypeError or ValueError when it is called. `compose` puts some
+together, and anything else of this form may be among them::
+
+    augment = compose(affine(rotation=12, scale=0.1, shift=2.5), random_erasing(0.5))
+    images = augment(np.random.default_rng(0), images)
+
+affine turns, scales, slants and shifts in one warp, and rotation, scale, shear and shift are
+names for its parts. elastic bends; random_erasing covers; noise adds noise.
+"""
+
+from fcnn.augmentation.affine_maps import affine, rotation, scale, shear, shift
+from fcnn.augmentation.bending import elastic
+from fcnn.augmentation.covering import noise, random_erasing
+from fcnn.augmentation.sequence import Augmentation, compose
+from fcnn.augmentation.warping import affine_warp
+
+__all__ = [
+    "Augmentation",
+    "affine",
+    "affine_warp",
+    "compose",
+    "elastic",
+    "noise",
+    "random_erasing",
+    "rotation",
+    "scale",
+    "shear",
+    "shift",
+]
