@@ -57,10 +57,13 @@ class Layer:
     def __repr__(self) -> str:
         """The layer as one would write it: `conv2d(8, 3, padding=1)`."""
         usual = {"stride": self.settings.get("window", (1, 1)), "padding": (0, 0)}
+        usual |= {"dilation": (1, 1), "groups": 1, "bias": True, "merge": "concatenate"}
         parts = [repr(child) for child in self.children]
         for name, value in self.settings.items():
             short = value[0] if isinstance(value, tuple) and len({*value}) == 1 else value
-            if name in ("features", "kernel", "window"):
+            if name in ("padding", "merge") and isinstance(value, str):
+                short = f'"{value}"'
+            if name in ("features", "kernel", "window", "slope"):
                 parts.append(f"{short}")
             elif value != usual.get(name):
                 parts.append(f"{name}={short}")
