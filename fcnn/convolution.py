@@ -197,8 +197,9 @@ def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]
     rows = spread(batch_innermost(dy), cache.stride)
     windows = row_windows(rows, (KH, KW), (1, 1), offset, (H, W), cache.dilation, G)
     # (G, F/G, C/G, KH, KW) -> (G, C/G, KH, KW, F/G), turned by half a circle
-    flipped = cache.params.w[:, :, ::-1, ::-1].reshape(G, -1, C // G, KH, KW)
-    kernel = flipped.transpose(0, 2, 3, 4, 1).reshape(G, C // G, -1)
+    flipped = np.ascontiguousarray(cache.params.w[:, :, ::-1, ::-1])  # BLAS refuses a view
+    kernel = flipped.reshape(G, -1, C // G, KH, KW).transpose(0, 2, 3, 4, 1)
+    kernel = kernel.reshape(G, C // G, -1)
     dx = row_products(kernel, windows)  # (H, G, C/G, W*N)
     return dparams, as_images(dx.reshape(H, C, W, N))
 
