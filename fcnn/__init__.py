@@ -7,9 +7,10 @@ What a function returns may share memory with its arguments or its cache (flatte
 view, softmax keeps its output), and no function writes to either: treat arrays as values.
 
 Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
-softmax), pooling (max_pool2d), reshaping (flatten), composition (chain), losses. What runs
-them: gradients (value_and_grad), optimizers (sgd), training (fit), inference (predict,
-evaluate). Also models, data, tree (trees of parameters) and check (gradients).
+softmax), pooling (max_pool2d), normalization (batch_norm), regularization (dropout),
+reshaping (flatten), composition (chain), losses. What runs them: gradients (value_and_grad),
+optimizers (sgd), training (fit), calibration (calibrate), inference (predict, evaluate).
+Also models, data, tree (trees of parameters) and check (gradients).
 
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
 width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K dense in and
@@ -27,6 +28,7 @@ from fcnn.activations import (
     softmax_backward,
     softmax_forward,
 )
+from fcnn.calibration import calibrate
 from fcnn.composition import chain
 from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
 from fcnn.fully_connected import DenseParams, dense, dense_backward, dense_forward
@@ -43,11 +45,23 @@ from fcnn.losses import (
     softmax_cross_entropy_backward,
     softmax_cross_entropy_forward,
 )
+from fcnn.normalization import (
+    BatchNormParams,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_forward,
+)
 from fcnn.optimizers import Optimizer, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
+from fcnn.regularization import dropout, dropout_backward, dropout_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
 from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.version import __version__
+from fcnn.weighted_losses import (
+    smoothed_cross_entropy,
+    smoothed_cross_entropy_backward,
+    smoothed_cross_entropy_forward,
+)
 
 if TYPE_CHECKING:
     from fcnn import data
@@ -55,6 +69,7 @@ if TYPE_CHECKING:
     from fcnn.runs import Run, load_run
 
 __all__ = [
+    "BatchNormParams",
     "Conv2dParams",
     "DenseParams",
     "Epoch",
@@ -65,6 +80,10 @@ __all__ = [
     "Optimizer",
     "Run",
     "__version__",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "calibrate",
     "chain",
     "check",
     "conv2d",
@@ -77,6 +96,9 @@ __all__ = [
     "dense",
     "dense_backward",
     "dense_forward",
+    "dropout",
+    "dropout_backward",
+    "dropout_forward",
     "evaluate",
     "fit",
     "flatten",
@@ -96,6 +118,9 @@ __all__ = [
     "relu_forward",
     "save_checkpoint",
     "sgd",
+    "smoothed_cross_entropy",
+    "smoothed_cross_entropy_backward",
+    "smoothed_cross_entropy_forward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",

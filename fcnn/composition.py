@@ -14,7 +14,15 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array, Shape
-from fcnn.layer import Cache, Layer, call_apply, call_backward, call_forward, parameter_gradients
+from fcnn.layer import (
+    Cache,
+    Layer,
+    call_apply,
+    call_backward,
+    call_calibrate,
+    call_forward,
+    parameter_gradients,
+)
 from fcnn.tree import Tree
 
 
@@ -94,7 +102,26 @@ def chain(*layers: Layer) -> Layer:
                 grads.append(own)
         return (*cache.below, *reversed(grads))
 
-    return Layer("chain", init, forward, backward, backward_params, apply, children=layers)
+    def calibrate(params: Tree, x: Array) -> tuple[Tree, Array]:
+        check_params(params)
+        calibrated = []
+        with _Place(layers) as place:
+            for place.index, layer in enumerate(layers):
+                own, x = call_calibrate(layer, params[place.index], x)
+                calibrated.append(own)
+        return tuple(calibrated), x
+
+    return Layer(
+        "chain",
+        init,
+        forward,
+        backward,
+        backward_params,
+        apply,
+        needs_rng=any(layer.needs_rng for layer in layers),
+        calibrate=calibrate if any(layer.calibrate for layer in layers) else None,
+        children=layers,
+    )
 
 
 class ChainCache(NamedTuple):

@@ -21,6 +21,7 @@ from fcnn.validation import check_examples, check_kind, positive
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
+Augmentation: TypeAlias = Callable[[np.random.Generator, Array], Array]
 
 
 @attrs.frozen(eq=False)
@@ -83,19 +84,31 @@ def value_and_grad(
 
 
 def batch_gradients(
-    model: Layer, loss: Loss, *, threads: int | None = None, shard: int = SHARD
+    model: Layer,
+    loss: Loss,
+    *,
+    threads: int | None = None,
+    shard: int = SHARD,
+    augment: Augmentation | None = None,
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
-    """What `value_and_grad` gives, with the outputs of the model besides."""
+    """What `value_and_grad` gives, with the outputs of the model besides. Each shard of the
+    inputs is augmented first, if rng is given.
+    """
     model = faster(model)
 
     @lru_cache(maxsize=1)
     def crew_for(structure: Structure) -> Crew:
-        return Crew(partial(_gradient_of_shard, model, loss, structure), threads)
+        return Crew(partial(_gradient_of_shard, model, loss, augment, structure), threads)
 
     def f(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
     ) -> BatchGradient:
         check_examples("value_and_grad", x, labels)
+        if rng is None and model.needs_rng:
+            raise ValueError(
+                f"value_and_grad: {_first_that_needs_rng(model)} does something else in training "
+                "than in inference; hand over rng, a NumPy generator"
+            )
         parts = shards(len(x), shard)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
         weights = [float(loss.weight(labels[part])) for part in parts]
@@ -121,6 +134,7 @@ def batch_gradients(
 def _gradient_of_shard(
     model: Layer,
     loss: Loss,
+    augment: Augmentation | None,
     structure: Structure,
     arrays: list[Array],
     shard: tuple[slice, np.random.Generator | None, float],
@@ -130,7 +144,10 @@ def _gradient_of_shard(
     """
     x, labels, *leaves = arrays
     part, rng, fraction = shard
-    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), x[part], rng)
+    inputs = x[part]
+    if augment is not None and rng is not None:
+        inputs = augment(rng, inputs)
+    outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
     value, loss_cache = loss.forward(outputs, labels[part])
     doutputs = loss.backward(loss_cache)
     if fraction != 1:
@@ -148,6 +165,13 @@ def shards(n: int, size: int = SHARD) -> list[slice]:
     """Cut n examples into ceil(n / size) nearly equal parts, a function of these alone."""
     count = -(-n // size)
     return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
+
+
+def _first_that_needs_rng(layer: Layer) -> str:
+    for index, child in enumerate(layer.children):
+        if child.needs_rng:
+            return f"layer {index} ({_first_that_needs_rng(child)})"
+    return layer.name
 
 
 def _sum_in_order(grads: Sequence[Array]) -> Array:

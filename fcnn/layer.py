@@ -39,6 +39,12 @@ class Layer:
         network, which never has to pay for dx. Optional.
     apply
         `apply(params, x) -> y`, the bits of forward without a cache, for inference. Optional.
+    needs_rng
+        Whether it does something else in training, when forward is given a generator, than
+        in inference. `value_and_grad` insists on one for such a layer.
+    calibrate
+        `calibrate(params, x) -> (params, y)`, for a layer with statistics: parameters with
+        those of x, and the output for x in inference. Optional.
     children
         The layers of a chain.
     settings
@@ -51,6 +57,8 @@ class Layer:
     backward: Callable[[Cache, Array], tuple[Tree, Array]]
     backward_params: Callable[[Cache, Array], Tree] | None = None
     apply: Callable[[Tree, Array], Array] | None = None
+    needs_rng: bool = False
+    calibrate: Callable[[Tree, Array], tuple[Tree, Array]] | None = None
     children: tuple[Layer, ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
 
@@ -83,6 +91,14 @@ def call_apply(layer: Layer, params: Tree, x: Array) -> Array:
     if layer.apply is not None:
         return layer.apply(params, x)
     return call_forward(layer, params, x, None)[0]
+
+
+def call_calibrate(layer: Layer, params: Tree, x: Array) -> tuple[Tree, Array]:
+    """`layer.calibrate`; of a layer without statistics, its parameters and output."""
+    if layer.calibrate is None:
+        return params, call_apply(layer, params, x)
+    params, y = _pair_of(layer, "calibrate", "(params, output)", layer.calibrate(params, x))
+    return params, y
 
 
 def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:

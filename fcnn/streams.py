@@ -16,6 +16,7 @@ PARAMETERS: Final = 0
 ORDER: Final = 1
 FORWARD: Final = 2
 DATA: Final = 3
+SAMPLE: Final = 4
 
 
 def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:

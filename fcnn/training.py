@@ -3,20 +3,23 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from fcnn import streams
 from fcnn.arrays import Array, Shape
+from fcnn.calibration import calibrate
 from fcnn.diagnosis import are_finite, first_not_finite
-from fcnn.gradients import batch_gradients, shards
+from fcnn.gradients import Augmentation, batch_gradients, shards
 from fcnn.inference import evaluate
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer
 from fcnn.tree import Tree
 from fcnn.validation import check_examples, check_kind, positive, whole_number
+
+_SAMPLE: Final = 1000
 
 Examples: TypeAlias = tuple[Array, Array]
 OnBatch: TypeAlias = Callable[[int, int], None]
@@ -61,6 +64,7 @@ def fit(
     threads: int | None = None,
     start: Epoch | None = None,
     on_batch: OnBatch | None = None,
+    augment: Augmentation | None = None,
 ) -> Iterator[Epoch]:
     """Train a model; yields one record, an `Epoch`, after each epoch.
 
@@ -85,6 +89,9 @@ def fit(
         `params`.
     on_batch
         Called after each step with the number of steps taken in this epoch and their total.
+    augment
+        `augment(rng, x) -> x`, as those of `fcnn.augmentation` are: what is trained on instead
+        of the inputs themselves, shard by shard.
 
     Examples
     --------
@@ -116,7 +123,9 @@ def fit(
     if test is not None:
         check_examples("fit", *test)
 
-    gradient = batch_gradients(model, loss, threads=threads)
+    # A layer with statistics gets them from the same examples after each epoch.
+    sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
+    gradient = batch_gradients(model, loss, threads=threads, augment=augment)
 
     def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
         begun = time.perf_counter()
@@ -136,6 +145,8 @@ def fit(
             total_right += _count_right(result.outputs, labels[batch])
             if on_batch is not None:
                 on_batch(step + 1, steps)
+        if model.calibrate is not None:
+            params = calibrate(model, params, x[sample])
         tested = evaluate(model, params, *test, loss=loss, threads=threads) if test else None
         return Epoch(
             epoch=epoch,
@@ -155,7 +166,12 @@ def fit(
         rng.spawn(step * len(shards(batch_size)))
         parts = shards(len(batch))
         drawn = zip(parts, rng.spawn(len(parts)), strict=True)
-        again = [(x[batch[part]], labels[batch[part]], stream) for part, stream in drawn]
+        again = []
+        for part, stream in drawn:
+            inputs = x[batch[part]]
+            if augment is not None:
+                inputs = augment(stream, inputs)
+            again.append((inputs, labels[batch[part]], stream))
         return (
             f"epoch {epoch}, step {step + 1}: the loss is {value:.4g}; first not finite: "
             f"{first_not_finite(model, loss, params, again)}"

@@ -66,6 +66,44 @@ def _dense_oracle(params, x, dy):
     return loops.dense(params.w, params.b, x), [dw, db], dx
 
 
+def _batch_norm(in_shape, training, batch=3):
+    """In one of its two ways, whether it is given a generator or not; of scale and shift
+    alone, for mean and var are not differentiated by.
+    """
+    rng = np.random.default_rng(3)
+    mean, var = rng.standard_normal(in_shape[0]), 0.1 + rng.random(in_shape[0])
+
+    def whole(params):
+        fixed = (a.astype(params[0].dtype) for a in (mean, var))
+        return fcnn.BatchNormParams(*params, *fixed)
+
+    def init(rng, in_shape):
+        params, out_shape = fcnn.batch_norm().init(rng, in_shape)
+        return (params.scale, params.shift), out_shape
+
+    def forward(params, x, rng=None):
+        return fcnn.batch_norm_forward(whole(params), x, training=training)
+
+    def backward_params(cache, dy):
+        dparams = fcnn.batch_norm().backward_params(cache, dy)
+        return dparams.scale, dparams.shift
+
+    def backward(cache, dy):
+        return backward_params(cache, dy), fcnn.batch_norm_backward(cache, dy)[1]
+
+    def oracle(params, x, dy):
+        y, dscale, dshift, dx = loops.batch_norm(*params, mean, var, x, dy, training)
+        return y, [dscale, dshift], dx
+
+    name = f"batch_norm-{'training' if training else 'inference'}-on{in_shape}"
+    layer = fcnn.Layer("batch_norm", init, forward, backward, backward_params)
+    return Case(name.replace(" ", ""), layer, in_shape, oracle, batch)
+
+
+def _dropout_oracle(params, x, dy):
+    return x, [], dy
+
+
 def _softmax_oracle(params, x, dy):
     y, dx = loops.softmax(x, dy)
     return y, [], dx
@@ -130,6 +168,11 @@ CASES = [
     Case("relu-vectors", fcnn.relu, (7,), _relu_oracle),
     Case("softmax", fcnn.softmax, (6,), _softmax_oracle),
     Case("softmax-one-class", fcnn.softmax, (1,), _softmax_oracle),
+    _batch_norm((3, 4, 5), training=True),
+    _batch_norm((2, 1, 3), training=True, batch=1),
+    _batch_norm((3, 4, 5), training=False),
+    _batch_norm((4,), training=False),
+    Case("dropout-inference", fcnn.dropout(0.3), (2, 3, 4), _dropout_oracle),
     Case("flatten", fcnn.flatten, (2, 3, 4), _flatten_oracle),
     Case("flatten-vectors", fcnn.flatten, (5,), _flatten_oracle),
     Case(

@@ -82,3 +82,28 @@ def softmax(x, dy=None):
         if dy is not None:
             dx[n] = (np.diag(p) - np.outer(p, p)) @ dy[n]
     return y, dx
+
+
+def batch_norm(scale, shift, mean, var, x, dy, training, epsilon=1e-5):
+    """Outputs, dscale, dshift and dx. In training, mean and variance are those of x, and the
+    derivative goes through them: by the chain rule, value by value.
+    """
+    y, dx = np.zeros_like(x), np.zeros_like(x)
+    dscale, dshift = np.zeros_like(scale), np.zeros_like(shift)
+    for c in range(x.shape[1]):
+        values, dvalues = x[:, c].ravel(), dy[:, c].ravel()
+        M = len(values)
+        m = sum(values) / M if training else mean[c]
+        v = sum((values - m) ** 2) / M if training else var[c]
+        r = (v + epsilon) ** -0.5
+        y[:, c] = scale[c] * (x[:, c] - m) * r + shift[c]
+        dscale[c] = sum((values - m) * r * dvalues)
+        dshift[c] = sum(dvalues)
+        dnormal = dvalues * scale[c]
+        along = dnormal * r
+        if training:
+            dv = sum(dnormal * (values - m) * -0.5 * r**3)
+            dm = -sum(dnormal) * r
+            along = along + dv * 2 * (values - m) / M + dm / M
+        dx[:, c] = along.reshape(x[:, c].shape)
+    return y, dscale, dshift, dx

@@ -166,3 +166,42 @@ def test_the_doubled_softmax_derivative_still_learns_but_is_noticed():
     p, _ = fcnn.softmax_forward(np.random.default_rng(0).standard_normal((4, 3)))
     with pytest.raises(fcnn.check.GradientMismatch, match="doubled"):
         fcnn.check.loss(doubled, p, np.array([0, 1, 2, 0]))
+
+
+def test_what_is_trained_on_is_augmented_shard_by_shard_and_the_bits_do_not_depend_on_threads():
+    train, test = fcnn.data.synthetic_lines(seed=0)
+    model = fcnn.models.linear(classes=3)
+    params, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+    seen = []
+
+    def noise(rng, x):
+        seen.append(len(x))
+        return x + rng.standard_normal(x.shape, np.float32)
+
+    runs = {}
+    for threads, augment in [(1, noise), (2, noise), (1, None)]:
+        records = fcnn.fit(
+            model, params, fcnn.sgd(0.01), train, epochs=2, batch_size=100, seed=0, test=test,
+            threads=threads, augment=augment,
+        )  # fmt: skip
+        runs[threads, augment] = [record.params for record in records]
+    assert tree.equal(runs[1, noise], runs[2, noise])
+    assert not tree.equal(runs[1, noise], runs[1, None])
+    assert set(seen) == {25}  # the shards of 100, and never the test set
+
+
+def test_a_step_that_went_wrong_is_replayed_with_what_was_augmented():
+    train, _ = fcnn.data.synthetic_lines(seed=0)
+    model = fcnn.models.linear(classes=3)
+    params, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+
+    def spoil(rng, x):
+        return x * np.float32(np.nan if rng.random() < 0.1 else 1)
+
+    with pytest.raises(fcnn.NotFiniteError, match="first not finite: the inputs"):
+        list(
+            fcnn.fit(
+                model, params, fcnn.sgd(0.01), train, epochs=9, batch_size=100, seed=0,
+                augment=spoil,
+            )
+        )  # fmt: skip

@@ -1,0 +1,157 @@
+"""Batch normalisation and dropout: what they do in training, and how statistics come in."""
+
+import loops
+import numpy as np
+import pytest
+
+import fcnn
+from fcnn import tree
+
+RNG = np.random.default_rng
+
+
+def network():
+    return fcnn.chain(
+        fcnn.conv2d(4, 3, padding=1), fcnn.batch_norm(), fcnn.relu, fcnn.max_pool2d(2),
+        fcnn.conv2d(5, 3, padding=1), fcnn.batch_norm(), fcnn.relu,
+        fcnn.flatten, fcnn.dropout(0.2), fcnn.dense(6), fcnn.batch_norm(), fcnn.dense(3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("in_shape", [(3, 4, 5), (4,)])
+def test_with_a_generator_it_normalises_by_the_batch(in_shape):
+    layer = fcnn.batch_norm()
+    params, out_shape = layer.init(RNG(0), in_shape)
+    assert out_shape == in_shape
+    params = tree.map(lambda a: RNG(1).random(a.shape), params)
+    x, dy = RNG(2).standard_normal((2, 6, *in_shape))
+    y, cache = layer.forward(params, x, RNG(0))
+    dparams, dx = layer.backward(cache, dy)
+    expected = loops.batch_norm(
+        params.scale, params.shift, params.mean, params.var, x, dy, training=True
+    )
+    assert tree.allclose((y, dparams.scale, dparams.shift, dx), expected, rtol=1e-10, atol=1e-12)
+    assert not dparams.mean.any()
+    assert not dparams.var.any()
+    fcnn.check.layer(layer, in_shape, batch=6, jacobian=True)
+
+
+def test_large_means_cost_no_precision():
+    x = (1000 + RNG(0).standard_normal((64, 2, 3, 3))).astype(np.float32)
+    params, _ = fcnn.batch_norm().init(RNG(0), (2, 3, 3))
+    y, _ = fcnn.batch_norm_forward(params, x, training=True)
+    exact, _ = fcnn.batch_norm_forward(
+        tree.map(lambda a: a.astype(float), params), x.astype(float), training=True
+    )
+    assert np.abs(y - exact).max() < 1e-3
+
+
+def test_calibration_gives_each_layer_the_statistics_of_its_inputs():
+    model = network()
+    params, _ = model.init(RNG(0), (2, 6, 6))
+    x = RNG(1).standard_normal((200, 2, 6, 6)).astype(np.float32)
+    calibrated = fcnn.calibrate(model, params, x)
+    y = x
+    for layer, own in zip(model.children, calibrated, strict=True):
+        if isinstance(own, fcnn.BatchNormParams):
+            axes = (0, 2, 3) if y.ndim == 4 else 0
+            assert np.allclose(own.mean, y.mean(axes), atol=1e-5)
+            assert np.allclose(own.var, y.var(axes), rtol=1e-4)
+            assert not own.mean.flags.writeable
+        y, _ = layer.forward(own, y)
+    kept = [own for own in calibrated if not isinstance(own, fcnn.BatchNormParams)]
+    assert tree.equal(kept, [own for own in params if not isinstance(own, fcnn.BatchNormParams)])
+    assert tree.equal(calibrated, fcnn.calibrate(fcnn.chain(model), (params,), x)[0])
+
+
+def test_calibration_of_a_model_without_statistics_changes_nothing():
+    model = fcnn.models.lines_cnn()
+    params, _ = model.init(RNG(0), (1, 14, 14))
+    assert fcnn.calibrate(model, params, np.ones((3, 1, 14, 14), np.float32)) is params
+
+
+def test_one_value_per_channel_is_refused_in_training_alone():
+    layer = fcnn.batch_norm()
+    params, _ = layer.init(RNG(0), (4,))
+    x = np.ones((1, 4), np.float32)
+    layer.forward(params, x)
+    with pytest.raises(ValueError, match="one value per channel has no variance"):
+        layer.forward(params, x, RNG(0))
+    with pytest.raises(ValueError, match=r"one value per channel.*\nin chain layer 1 \(batch_norm"):
+        fcnn.calibrate(fcnn.chain(fcnn.relu, layer), ((), params), x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (fcnn.batch_norm(), "batch_norm"),
+        (fcnn.dropout(0.5), "dropout"),
+        (fcnn.chain(fcnn.relu, fcnn.chain(fcnn.dropout(0.5))),
+         r"layer 1 \(layer 0 \(dropout\)\)"),
+    ],
+)  # fmt: skip
+def test_training_without_a_generator_is_refused_by_name(layer, text):
+    params, _ = layer.init(RNG(0), (3,))
+    f = fcnn.value_and_grad(layer, fcnn.softmax_cross_entropy)
+    x, labels = np.ones((4, 3), np.float32), np.zeros(4, int)
+    with pytest.raises(ValueError, match=f"value_and_grad: {text} does something else in training"):
+        f(params, x, labels)
+    f(params, x, labels, RNG(0))
+
+
+def test_a_run_with_statistics_learns_and_resumes_bit_for_bit():
+    train, test = fcnn.data.synthetic_lines(seed=0)
+    model = network()
+    params, _ = model.init(RNG(0), (1, 14, 14))
+    records = {}
+    for threads in (1, 2):
+        records[threads] = list(
+            fcnn.fit(
+                model, params, fcnn.sgd(0.02, momentum=0.9), train, epochs=3, batch_size=100,
+                seed=0, test=test, threads=threads,
+            )
+        )  # fmt: skip
+    last = records[1][-1]
+    assert last.test_accuracy > 0.9
+    assert tree.equal(last.params, records[2][-1].params)
+    resumed = list(
+        fcnn.fit(
+            model, params, fcnn.sgd(0.02, momentum=0.9), train, epochs=3, batch_size=100,
+            seed=0, test=test, start=records[1][0],
+        )
+    )  # fmt: skip
+    assert tree.equal(resumed[-1].params, last.params)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dropout_keeps_the_expectation_and_drops_the_rate(dtype):
+    x = np.ones((50, 8, 9, 10), dtype)
+    y, cache = fcnn.dropout(0.3).forward((), x, RNG(0))
+    assert y.dtype == dtype
+    assert set(np.unique(y)) == {0, dtype(1 / (1 - 0.3))}
+    assert abs((y == 0).mean() - 0.3) < 0.01
+    assert np.array_equal(fcnn.dropout(0.3).backward(cache, x)[1], y)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 4, 6), (7, 9)])
+def test_what_dropout_draws_does_not_depend_on_memory_order(shape):
+    x = RNG(0).random(shape)
+    expected, _ = fcnn.dropout_forward(x, RNG(1), rate=0.5)
+    for other in (np.asfortranarray(x), np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)):
+        assert np.array_equal(fcnn.dropout_forward(other, RNG(1), rate=0.5)[0], expected)
+
+
+def test_wrong_settings():
+    for rate in (-0.1, 1, float("nan")):
+        with pytest.raises(ValueError, match="dropout: rate is"):
+            fcnn.dropout(rate)
+    for epsilon in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="batch_norm: epsilon is"):
+            fcnn.batch_norm(epsilon=epsilon)
+    with pytest.raises(ValueError, match=r"expects images \(C, H, W\) or vectors \(D,\)"):
+        fcnn.batch_norm().init(RNG(0), (2, 3))
+    params, _ = fcnn.batch_norm().init(RNG(0), (3,))
+    with pytest.raises(ValueError, match="x has C=2 channels, but scale does not"):
+        fcnn.batch_norm_forward(params, np.ones((4, 2), np.float32))
+    with pytest.raises(TypeError, match="params is a tuple, expected BatchNormParams"):
+        fcnn.batch_norm_forward((), np.ones((4, 2), np.float32))

@@ -1,0 +1,107 @@
+"""Label smoothing and class weights: the definition, the limits, and shards that weigh."""
+
+import numpy as np
+import pytest
+
+import fcnn
+from fcnn import check, tree
+
+LOGITS = np.random.default_rng(0).standard_normal((7, 4))
+LABELS = np.array([0, 1, 2, 3, 3, 3, 1])
+WEIGHTS = [0.5, 2.0, 0.0, 1.25]
+
+
+def by_definition(logits, labels, smoothing, weights):
+    total = weight = 0.0
+    for z, label in zip(logits, labels, strict=True):
+        losses = [np.log(sum(np.exp(z))) - z[k] for k in range(len(z))]
+        total += (1 - smoothing) * weights[label] * losses[label]
+        total += sum(smoothing / len(z) * weights[k] * losses[k] for k in range(len(z)))
+        weight += weights[label]
+    return total / weight
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.1, 1])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_it_is_its_definition_and_its_gradient_is_exact(smoothing, weights):
+    loss = fcnn.smoothed_cross_entropy(label_smoothing=smoothing, class_weights=weights)
+    value, _ = loss.forward(LOGITS, LABELS)
+    expected = by_definition(LOGITS, LABELS, smoothing, [1] * 4 if weights is None else weights)
+    assert value == pytest.approx(expected, rel=1e-12)
+    assert check.loss(loss, LOGITS, LABELS).worst < 1e-6
+    assert loss.weight(LABELS) == (7 if weights is None else np.take(weights, LABELS).sum())
+
+
+def test_without_smoothing_and_weights_it_is_softmax_cross_entropy():
+    plain, smoothed = fcnn.softmax_cross_entropy, fcnn.smoothed_cross_entropy()
+    for dtype in (np.float32, np.float64):
+        logits = LOGITS.astype(dtype)
+        values, gradients = [], []
+        for loss in (plain, smoothed):
+            value, cache = loss.forward(logits, LABELS)
+            values.append(value)
+            gradients.append(loss.backward(cache))
+            assert gradients[-1].dtype == dtype
+        assert values[0] == pytest.approx(values[1], rel=1e-6)
+        assert np.allclose(*gradients, atol=1e-7)
+
+
+def test_extreme_logits_give_no_nan():
+    logits = np.array([[3e38, -3e38, 0.0, 0.0], [0, 0, 0, 0]], np.float32)
+    loss = fcnn.smoothed_cross_entropy(class_weights=[1, 0, 1, 1])
+    value, cache = loss.forward(logits, np.array([0, 0]))
+    assert np.isfinite(value)
+    assert np.isfinite(loss.backward(cache)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shards_are_averaged_by_what_they_weigh(threads):
+    rng = np.random.default_rng(1)
+    model = fcnn.dense(4)
+    params, _ = model.init(rng, (3,))
+    params = tree.map(lambda a: a.astype(float), params)
+    x, labels = rng.standard_normal((90, 3)), np.sort(rng.integers(0, 4, 90))
+    loss = fcnn.smoothed_cross_entropy(label_smoothing=0.1, class_weights=[3, 1, 1, 0.5])
+    whole = fcnn.value_and_grad(model, loss, shard=90)(params, x, labels)
+    cut = fcnn.value_and_grad(model, loss, shard=20, threads=threads)(params, x, labels)
+    assert tree.allclose(whole, cut, rtol=1e-12, atol=1e-14)
+
+
+def test_examples_that_weigh_nothing_train_nothing():
+    loss = fcnn.smoothed_cross_entropy(class_weights=[1, 1, 0, 0])
+    _, cache = loss.forward(LOGITS[:3], np.array([0, 2, 3]))
+    assert not loss.backward(cache)[1:].any()
+    value, cache = loss.forward(LOGITS[:2], np.array([2, 3]))
+    assert value == 0
+    assert not loss.backward(cache).any()
+    model = fcnn.chain(fcnn.dense(4))
+    params, _ = model.init(np.random.default_rng(0), (4,))
+    f = fcnn.value_and_grad(model, loss, shard=2)
+    x = LOGITS[:4].astype(np.float32)
+    value, grads = f(params, x, np.array([0, 1, 2, 3]))  # the second shard weighs nothing
+    assert tree.allclose((value, grads), f(params, x[:2], np.array([0, 1])), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"the examples weigh 0\.0 in all"):
+        f(params, x, np.array([2, 3, 2, 3]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1, expected 0 to 1"),
+        ({"label_smoothing": float("nan")}, "label_smoothing is nan"),
+        ({"class_weights": [1, -1]}, "a number of at least 0 for each class"),
+        ({"class_weights": [0, 0]}, "not all 0"),
+        ({"class_weights": [[1, 2]]}, "a number of at least 0 for each class"),
+    ],
+)
+def test_wrong_settings(settings, text):
+    with pytest.raises(ValueError, match=text):
+        fcnn.smoothed_cross_entropy(**settings)
+
+
+def test_wrong_calls():
+    loss = fcnn.smoothed_cross_entropy(class_weights=[1, 2, 3])
+    with pytest.raises(ValueError, match="3 class weights, but 4 classes"):
+        loss.forward(LOGITS, np.zeros(7, int))
+    with pytest.raises(ValueError, match=r"label 3 is outside 0\.\.2"):
+        loss.weight(LABELS)
