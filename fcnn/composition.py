@@ -7,7 +7,6 @@ output. That is all of back-propagation.
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from fcnn.layer import (
     call_forward,
     parameter_gradients,
 )
+from fcnn.places import Place
 from fcnn.tree import Tree
 
 
@@ -50,7 +50,7 @@ def chain(*layers: Layer) -> Layer:
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
         params, shape = [], tuple(in_shape)
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 own, shape = layer.init(rng, shape)
                 params.append(own)
@@ -68,7 +68,7 @@ def chain(*layers: Layer) -> Layer:
     ) -> tuple[Array, ChainCache]:
         check_params(params)
         caches = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 x, cache = call_forward(layer, params[place.index], x, rng)
                 caches.append(cache)
@@ -76,14 +76,14 @@ def chain(*layers: Layer) -> Layer:
 
     def apply(params: Tree, x: Array) -> Array:
         check_params(params)
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 x = call_apply(layer, params[place.index], x)
         return x
 
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
         grads: list[Tree] = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index in reversed(range(len(layers))):
                 own, dy = call_backward(layers[place.index], cache.caches[place.index], dy)
                 grads.append(own)
@@ -92,7 +92,7 @@ def chain(*layers: Layer) -> Layer:
     def backward_params(cache: ChainCache, dy: Array) -> Tree:
         lowest = len(cache.below)
         grads: list[Tree] = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index in reversed(range(lowest, len(layers))):
                 layer, own_cache = layers[place.index], cache.caches[place.index]
                 if place.index > lowest:
@@ -105,7 +105,7 @@ def chain(*layers: Layer) -> Layer:
     def calibrate(params: Tree, x: Array) -> tuple[Tree, Array]:
         check_params(params)
         calibrated = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 own, x = call_calibrate(layer, params[place.index], x)
                 calibrated.append(own)
@@ -136,26 +136,3 @@ class ChainCache(NamedTuple):
 def _below_all_parameters(params: tuple[Tree, ...]) -> tuple[Tree, ...]:
     lowest = next((i for i, own in enumerate(params) if tree.leaves(own)), len(params))
     return params[:lowest]
-
-
-class _Place:
-    """Where in the chain a loop over its layers is; an error inside says so."""
-
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
-        self._layers = layers
-        self.index = 0
-
-    def __enter__(self) -> _Place:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not isinstance(error, TypeError | ValueError):
-            return
-        if error.args and isinstance(error.args[0], str):
-            place = f"in chain layer {self.index} ({self._layers[self.index].name})"
-            error.args = (f"{error.args[0]}\n{place}", *error.args[1:])

@@ -61,6 +61,14 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
             raise shape_error(f"{function}: {name} is empty, {letter}=0", **shapes)
 
 
+def check_filled(function: str, name: str, array: Array) -> None:
+    """At least one axis, and none of them empty."""
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(
+            f"{function}: {name} has shape {array.shape}, expected (N, ...), not empty"
+        )
+
+
 def check_gradient(function: str, dy: Array, shape: Shape, dtype: Any) -> None:
     """The gradient of an output has the output's shape and dtype."""
     check_floats(function, dy=dy)
