@@ -13,6 +13,7 @@ import numpy as np
 
 from fcnn import (
     activations,
+    average_pooling,
     composition,
     convolution,
     fully_connected,
@@ -21,6 +22,7 @@ from fcnn import (
     optimizers,
     pooling,
     reshaping,
+    smooth_activations,
     tree,
 )
 from fcnn.arrays import Array, freeze
@@ -34,14 +36,20 @@ TOLERANCE = 1e-12  # of the largest magnitude or 1: float64 to rounding, whateve
 # Functions are looked up in their modules at each call, so that what is tested is what
 # is there now, whoever has replaced it.
 _MODULES: dict[str, Any] = {
+    "avg_pool2d": average_pooling,
     "conv2d": convolution,
     "cross_entropy": losses,
     "dense": fully_connected,
     "flatten": reshaping,
+    "gelu": smooth_activations,
+    "global_avg_pool": average_pooling,
+    "leaky_relu": activations,
     "max_pool2d": pooling,
     "relu": activations,
+    "sigmoid": smooth_activations,
     "softmax": activations,
     "softmax_cross_entropy": losses,
+    "tanh": smooth_activations,
 }
 
 
@@ -132,10 +140,11 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
     if "w" in inputs:
         classes = {"conv2d": convolution.Conv2dParams, "dense": fully_connected.DenseParams}
-        params = classes[case.operation](w=inputs["w"], b=inputs["b"])
+        params = classes[case.operation](w=inputs["w"], b=inputs.get("b"))
         y, cache = forward(params, inputs["x"], **settings)
         dparams, dx = backward(cache, inputs["dy"])
-        return {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
+        found = {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
+        return {name: array for name, array in found.items() if array is not None}
     y, cache = forward(inputs["x"], **settings)
     return {"y": y, "dx": backward(cache, inputs["dy"])}
 

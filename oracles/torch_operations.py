@@ -3,6 +3,7 @@
 The inputs and outputs have the names that `fcnn.reference` gives them.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -31,9 +32,22 @@ LOSSES: dict[str, TorchLoss] = {
 }
 
 
-def conv2d(inputs: Tensors, stride: Any = 1, padding: Any = 0) -> Tensor:
+def conv2d(
+    inputs: Tensors, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Tensor:
     """(N, C, H, W) -> (N, F, OH, OW)."""
-    return functional.conv2d(inputs["x"], inputs["w"], inputs["b"], stride, padding)
+    with warnings.catch_warnings():
+        # Uneven padding "same" costs PyTorch a copy, and it says so.
+        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)
+        return functional.conv2d(
+            inputs["x"], inputs["w"], inputs.get("b"), stride, padding, dilation, groups
+        )
+
+
+def dense(inputs: Tensors) -> Tensor:
+    """(N, D) -> (N, K)."""
+    y = inputs["x"] @ inputs["w"]
+    return y + inputs["b"] if "b" in inputs else y
 
 
 def max_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
@@ -41,13 +55,24 @@ def max_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: An
     return functional.max_pool2d(inputs["x"], window, stride, padding)
 
 
+def avg_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
+    """(N, C, H, W) -> (N, C, OH, OW); by default zeros of the padding count in the mean."""
+    return functional.avg_pool2d(inputs["x"], window, stride, padding)
+
+
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "avg_pool2d": avg_pool2d,
     "conv2d": conv2d,
-    "dense": lambda inputs: inputs["x"] @ inputs["w"] + inputs["b"],
+    "dense": dense,
     "flatten": lambda inputs: torch.flatten(inputs["x"], 1),
+    "gelu": lambda inputs: functional.gelu(inputs["x"]),
+    "global_avg_pool": lambda inputs: functional.adaptive_avg_pool2d(inputs["x"], 1)[:, :, 0, 0],
+    "leaky_relu": lambda inputs, slope=0.01: functional.leaky_relu(inputs["x"], slope),
     "max_pool2d": max_pool2d,
     "relu": lambda inputs: functional.relu(inputs["x"]),
+    "sigmoid": lambda inputs: torch.sigmoid(inputs["x"]),
     "softmax": lambda inputs: functional.softmax(inputs["x"], -1),
+    "tanh": lambda inputs: torch.tanh(inputs["x"]),
 }
 
 
