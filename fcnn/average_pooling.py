@@ -14,7 +14,7 @@ import numpy as np
 from fcnn.arrays import Array, Pair, Shape, as_images, batch_innermost
 from fcnn.geometry import image_shape, output_size, pool_sizes
 from fcnn.layer import Layer, layer_without_parameters
-from fcnn.validation import IMAGES, check_axes, check_floats, check_gradient
+from fcnn.validation import IMAGES, check_axes, check_cache, check_floats, check_gradient
 
 _ROWS, _COLUMNS = 0, 2  # the axes of memory order
 
@@ -132,6 +132,7 @@ def avg_pool2d_forward(
 
 def avg_pool2d_backward(cache: AveragePoolCache, dy: Array) -> Array:
     """dx (N, C, H, W): dy (N, C, OH, OW), divided equally among the pixels of each window."""
+    check_cache("avg_pool2d", cache, AveragePoolCache)
     check_gradient("avg_pool2d_backward", dy, cache.out_shape, cache.dtype)
     (KH, KW), (SH, SW), (PH, PW) = cache.window, cache.stride, cache.padding
     H, W = cache.in_shape[2:]
@@ -162,6 +163,7 @@ def global_avg_pool_forward(x: Array) -> tuple[Array, GlobalAverageCache]:
 
 def global_avg_pool_backward(cache: GlobalAverageCache, dy: Array) -> Array:
     """dx (N, C, H, W): dy (N, C), divided equally among the pixels; a read-only view."""
+    check_cache("global_avg_pool", cache, GlobalAverageCache)
     N, C, H, W = cache.in_shape
     check_gradient("global_avg_pool_backward", dy, (N, C), cache.dtype)
     share = dy.T * (1 / (H * W))  # (N, C) -> (C, N)

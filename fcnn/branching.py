@@ -18,11 +18,20 @@ from fcnn.layer import (
     call_backward,
     call_calibrate,
     call_forward,
+    call_init,
     parameter_gradients,
 )
 from fcnn.places import Place
 from fcnn.tree import Tree
-from fcnn.validation import check_floats, check_gradient, check_kind, unknown
+from fcnn.validation import (
+    check_cache,
+    check_floats,
+    check_gradient,
+    check_kind,
+    check_shape,
+    kind_of,
+    unknown,
+)
 
 _MERGES = ("concatenate", "add")
 
@@ -54,10 +63,10 @@ def residual(layer: Layer) -> Layer:
         return Place("residual", (layer,))
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
-        in_shape = tuple(in_shape)
+        in_shape = check_shape("residual", in_shape)
         with place():
-            params, out_shape = layer.init(rng, in_shape)
-        check_same(in_shape, tuple(out_shape))
+            params, out_shape = call_init(layer, rng, in_shape)
+        check_same(in_shape, out_shape)
         return params, in_shape
 
     def check_same(in_shape: Shape, out_shape: Shape) -> None:
@@ -157,12 +166,13 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
     adds = merge == "add"
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
+        in_shape = check_shape("parallel", in_shape)
         params, shapes = [], []
         with Place("parallel", layers) as place:
             for place.index, layer in enumerate(layers):
-                own, shape = layer.init(rng, tuple(in_shape))
+                own, shape = call_init(layer, rng, in_shape)
                 params.append(own)
-                shapes.append(tuple(shape))
+                shapes.append(shape)
         check_shapes(shapes, 0)
         first = shapes[0]
         if not adds:
@@ -181,7 +191,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         if not isinstance(params, tuple) or len(params) != len(layers):
             raise ValueError(
                 f"parallel: {len(layers)} layers need a tuple of as many parameters, got "
-                f"{f'{len(params)}' if isinstance(params, tuple) else type(params).__name__}"
+                f"{len(params) if isinstance(params, tuple) else kind_of(params)}"
             )
 
     def merged(ys: list[Array]) -> Array:
@@ -212,6 +222,12 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
 
     def parts_of(cache: ParallelCache, dy: Array) -> list[Array]:
         """The gradient of each layer's output."""
+        check_cache("parallel", cache, ParallelCache)
+        if len(cache.caches) != len(layers):
+            raise ValueError(
+                f"parallel_backward: cache is that of {len(cache.caches)} layers, expected "
+                f"{len(layers)}"
+            )
         check_gradient("parallel_backward", dy, cache.out_shape, cache.dtype)
         if adds:
             return [dy] * len(layers)

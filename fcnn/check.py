@@ -21,16 +21,32 @@ import numpy as np
 
 from fcnn import differences, tree
 from fcnn.arrays import Array, Shape
-from fcnn.layer import Cache, Layer, call_backward, call_forward, parameter_gradients
-from fcnn.losses import Loss
+from fcnn.layer import Cache, Layer, call_backward, call_forward, call_init, parameter_gradients
+from fcnn.losses import Loss, call_loss, call_loss_backward
 from fcnn.tree import Tree
+from fcnn.validation import (
+    check_array,
+    check_function,
+    check_kind,
+    check_shape,
+    not_negative,
+    positive,
+    whole_number,
+)
 
 _REDRAWS = 20
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class GradientMismatch(AssertionError):  # noqa: N818 (it reads as what it says)
-    """A backward function is not the derivative of its forward function."""
+    """A backward function is not the derivative of its forward function.
+
+    `relative_error` is the figure, infinite for what has none, such as a wrong shape.
+    """
+
+    def __init__(self, message: str, relative_error: float = np.inf) -> None:
+        super().__init__(message)
+        self.relative_error = relative_error
 
 
 @attrs.frozen
@@ -112,8 +128,15 @@ def layer(
     >>> sorted(report.errors), report.worst < 1e-9
     (['params.b', 'params.w', 'x'], True)
     """
+    check_kind("check.layer", "layer", layer, Layer)
+    in_shape = check_shape("check.layer", in_shape)
+    positive("check.layer", "batch", batch)
+    whole_number("check.layer", "seed", seed, 0)
+    not_negative("check.layer", "tolerance", tolerance)
+    if x is not None:
+        check_array("check.layer", "x", x)
     rng = np.random.default_rng(seed)
-    initial, out_shape = layer.init(rng, in_shape)
+    initial, out_shape = call_init(layer, rng, in_shape)
     if params is None:
         params = tree.map(lambda p: p + 0.5 * rng.standard_normal(np.shape(p)), initial)
     params = _float64(params)
@@ -166,13 +189,15 @@ def loss(
 
     Raises GradientMismatch if it is wrong.
     """
+    check_kind("check.loss", "loss", loss, Loss)
+    check_array("check.loss", "outputs", outputs)
 
     def forward(arguments: LossArguments) -> tuple[Array, Cache]:
-        value, cache = loss.forward(arguments.outputs, labels)
+        value, cache = call_loss(loss, arguments.outputs, labels)
         return np.asarray(value), cache
 
     def backward(cache: Cache, dy: Array) -> LossArguments:
-        return LossArguments(loss.backward(cache) * dy)
+        return LossArguments(call_loss_backward(loss, cache, arguments.outputs) * dy)
 
     arguments = LossArguments(_float64(outputs))
     return function(
@@ -196,8 +221,13 @@ def function(
 
     `layer` and `loss` are made of it; their documentation says the rest.
     """
+    check_function("check.function", "forward", forward)
+    check_function("check.function", "backward", backward)
+    whole_number("check.function", "seed", seed, 0)
+    not_negative("check.function", "tolerance", tolerance)
     arguments = tree.map(_read_only, arguments)
     y, cache = forward(arguments)
+    check_array(f"check: {name}", "the output", y)
     if y.dtype != np.float64:
         raise TypeError(f"check: {name}: forward gives {y.dtype} for float64 arguments")
     _check_finite(name, "the output", y)
@@ -245,7 +275,8 @@ def function(
                 raise GradientMismatch(
                     f"check: {name}: the gradient by {where} is wrong: backward says "
                     f"{claimed[row]:.10g}, differences say {expected.value[row]:.10g} "
-                    f"(relative error {worst:.1e}, allowed {tolerance:.0e})"
+                    f"(relative error {worst:.1e}, allowed {tolerance:.0e})",
+                    worst,
                 )
         errors[argument] = worst
     return Report(name, errors)

@@ -12,7 +12,7 @@ from fcnn.layer import Layer
 from fcnn.optimizers import Optimizer
 from fcnn.training import Epoch
 from fcnn.tree.files import arrange, read
-from fcnn.validation import check_kind
+from fcnn.validation import as_path, check_kind
 
 FORMAT: Final = 1
 _MARK: Final = "fcnn_checkpoint"
@@ -27,6 +27,7 @@ def save_checkpoint(path: str | os.PathLike[str], record: Epoch) -> None:
     The file is written beside its place, flushed and renamed: whatever happens, the old one
     or the new one is there, whole. Raises OSError if it cannot be written.
     """
+    path = as_path("save_checkpoint", "path", path)
     check_kind("save_checkpoint", "record", record, Epoch)
     if not record.in_shape:
         raise ValueError("save_checkpoint: the record has no in_shape; those of fit have")
@@ -68,6 +69,7 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
     >>> fcnn.tree.equal(again.params, second.params)
     True
     """
+    path = as_path("load_checkpoint", "path", path)
     check_kind("load_checkpoint", "model", model, Layer)
     check_kind("load_checkpoint", "optimizer", optimizer, Optimizer)
     found = read(path)

@@ -1,7 +1,7 @@
-"""The command line: `fcnn train`, `evaluate`, `summary`, `bench` and `data`.
+"""The command line: `fcnn train`, `evaluate`, `summary`, `verify`, `bench` and `data`.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 1 the run
-failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
+failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold, 130 interrupted.
 """
 
 import json
@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 import typer
 
 import fcnn
-from fcnn import experiment, names, pictures, reports, runs
+from fcnn import claims, experiment, names, pictures, proof, reports, runs, torch_parity
 from fcnn.bench import rates
 from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
@@ -28,7 +29,7 @@ from fcnn.progress import Bar
 from fcnn.recipes import RECIPES, REFERENCE
 from fcnn.summary import summarize
 
-FAILED, WRONG_USAGE, NO_DATA, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG_USAGE, NO_DATA, NOT_PROVED, INTERRUPTED = 1, 2, 3, 4, 130
 
 app = typer.Typer(
     help="Convolutional networks in NumPy alone: train, evaluate and look at them.",
@@ -154,7 +155,7 @@ def train(
                 interruption.check()
 
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), names.telling_lines(config.model):
                 # An overflow ends in a loss that is not finite, and that is an error of its own.
                 warnings.simplefilter("ignore", RuntimeWarning)
                 result = experiment.train(
@@ -205,7 +206,7 @@ def evaluate(
             loaded_run = runs.load_run(run)
         data_name = loaded_run.config.data if data is None else data
         _, (x, labels) = _load(data_name, loaded_run.config.seed, bar)
-        with _wrong_usage():
+        with _wrong_usage(), names.telling_lines(loaded_run.config.model):
             result, probabilities = experiment.assess(loaded_run, (x, labels), threads=threads)
         chosen = np.linspace(0, len(x) - 1, min(10, len(x))).astype(int)
         if not as_json:
@@ -237,7 +238,56 @@ def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
     """Show the layers of a model with their shapes and costs for one image."""
     with _exit_codes(), Bar(shown=True) as bar:
         config, built = _configured(data, model, bar)
-        typer.echo(reports.summary(summarize(built, config.in_shape), config.in_shape))
+        with names.telling_lines(config.model):
+            rows = summarize(built, config.in_shape)
+        typer.echo(reports.summary(rows, config.in_shape))
+
+
+@app.command()
+def verify(
+    layers: Annotated[
+        list[str] | None, typer.Argument(help="Only these, such as conv2d; by default all.")
+    ] = None,
+    with_torch: Annotated[
+        bool, typer.Option("--torch", help="Compare with PyTorch too, in training as well.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that what is installed here computes the right thing: every gradient, loss and step."""
+    begun = time.perf_counter()
+    trainings = {
+        dtype: cache(partial(torch_parity.train, dtype)) for dtype in ("float64", "float32")
+    }
+    with _exit_codes(), Bar(shown=not as_json) as bar:
+        with _wrong_usage():
+            proofs = claims.claims()
+            if with_torch:
+                torch_parity.require()
+                proofs += torch_parity.operation_proofs()
+                for dtype, training in trainings.items():
+                    proofs += torch_parity.training_proofs(dtype, training)
+            chosen = proof.choose(proofs, layers or [])
+        found = []
+        with np.errstate(all="ignore"):  # a broken operation overflows, and is reported anyway
+            for done, each in enumerate(chosen):
+                bar.update("Proofs", done, len(chosen))
+                found.append(proof.prove(each))
+        bar.close()
+        trained = [training() for training in trainings.values() if training.cache_info().currsize]
+        if as_json:
+            figures = {
+                "holds": all(verdict.holds for verdict in found),
+                "proofs": [reports.verdict_figures(verdict) for verdict in found],
+                "training": [reports.training_figures(training) for training in trained],
+                "seconds": time.perf_counter() - begun,
+            }
+            _print_json(figures)
+        else:
+            for training_found in trained:
+                typer.echo(reports.training_beside_torch(training_found) + "\n")
+            typer.echo(reports.verdicts(found))
+        if not all(verdict.holds for verdict in found):
+            raise typer.Exit(NOT_PROVED)
 
 
 @app.command()
@@ -252,9 +302,11 @@ def bench(
     """Measure images per second in training and inference, by threads, on this machine."""
     with _exit_codes(), Bar(shown=not as_json) as bar:
         config, built = _configured(data, model, bar)
-        measured = list(
-            rates(built, config.in_shape, batch_size=batch_size, threads=threads, seconds=seconds)
+        measure = rates(
+            built, config.in_shape, batch_size=batch_size, threads=threads, seconds=seconds
         )
+        with names.telling_lines(config.model):
+            measured = list(measure)
         if as_json:
             figures = [attrs.asdict(rate) for rate in measured]
             _print_json({"model": config.model, "batch_size": batch_size, "rates": figures})
@@ -331,7 +383,9 @@ def _exit_codes() -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except RunError as error:
         _stop(error, WRONG_USAGE)
-    except (experiment.TrainingError, OSError) as error:
+    except MemoryError as error:
+        _stop(MemoryError(f"out of memory: {error}"), FAILED)
+    except (experiment.TrainingError, names.ModelError, OSError) as error:
         _stop(error, FAILED)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted", err=True)

@@ -20,10 +20,12 @@ from fcnn.layer import (
     call_backward,
     call_calibrate,
     call_forward,
+    call_init,
     parameter_gradients,
 )
 from fcnn.places import Place
 from fcnn.tree import Tree
+from fcnn.validation import check_cache, check_kind, check_shape, kind_of
 
 
 def chain(*layers: Layer) -> Layer:
@@ -45,14 +47,13 @@ def chain(*layers: Layer) -> Layer:
     2 arrays, 2,355 parameters
     """
     for index, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"chain: layer {index} is a {type(layer).__name__}, expected a Layer")
+        check_kind("chain", f"layer {index}", layer, Layer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
-        params, shape = [], tuple(in_shape)
+        params, shape = [], check_shape("chain", in_shape)
         with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
-                own, shape = layer.init(rng, shape)
+                own, shape = call_init(layer, rng, shape)
                 params.append(own)
         return tuple(params), shape
 
@@ -60,7 +61,15 @@ def chain(*layers: Layer) -> Layer:
         if not isinstance(params, tuple) or len(params) != len(layers):
             raise ValueError(
                 f"chain: {len(layers)} layers need a tuple of as many parameters, got "
-                f"{f'{len(params)}' if isinstance(params, tuple) else type(params).__name__}"
+                f"{len(params) if isinstance(params, tuple) else kind_of(params)}"
+            )
+
+    def check_chain_cache(cache: ChainCache) -> None:
+        check_cache("chain", cache, ChainCache)
+        if len(cache.caches) != len(layers):
+            raise ValueError(
+                f"chain_backward: cache is of a chain of length {len(cache.caches)}, expected "
+                f"{len(layers)}"
             )
 
     def forward(
@@ -82,6 +91,7 @@ def chain(*layers: Layer) -> Layer:
         return x
 
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
+        check_chain_cache(cache)
         grads: list[Tree] = []
         with Place("chain", layers) as place:
             for place.index in reversed(range(len(layers))):
@@ -90,6 +100,7 @@ def chain(*layers: Layer) -> Layer:
         return tuple(reversed(grads)), dy
 
     def backward_params(cache: ChainCache, dy: Array) -> Tree:
+        check_chain_cache(cache)
         lowest = len(cache.below)
         grads: list[Tree] = []
         with Place("chain", layers) as place:

@@ -23,8 +23,11 @@ from fcnn.row_windows import row_products, row_windows, spread
 from fcnn.validation import (
     IMAGES,
     check_axes,
+    check_cache,
     check_floats,
+    check_function,
     check_gradient,
+    check_kind,
     pair,
     positive,
     shape_error,
@@ -97,6 +100,7 @@ def conv2d(
     groups = positive("conv2d", "groups", groups)
     if features % groups:
         raise ValueError(f"conv2d: {groups} groups do not divide {features} features")
+    check_function("conv2d", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Conv2dParams, Shape]:
         channels, height, width = image_shape("conv2d", in_shape)
@@ -206,6 +210,7 @@ def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]
 
 def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
     """Gradients of the parameters alone: dw[f, c, p, q] = sum of dy[f] * x shifted by p, q."""
+    check_cache("conv2d", cache, Conv2dCache)
     params, G = cache.params, len(cache.windows)
     check_gradient("conv2d_backward", dy, cache.out_shape, params.w.dtype)
     F, _, KH, KW = params.w.shape
@@ -251,8 +256,7 @@ def _settings(
 
 
 def _check_arguments(params: Any, x: Array, groups: int) -> None:
-    if not isinstance(params, Conv2dParams):
-        raise TypeError(f"conv2d: params is a {type(params).__name__}, expected Conv2dParams")
+    check_kind("conv2d", "params", params, Conv2dParams)
     w, b = params.w, params.b
     if b is None:
         check_floats("conv2d", x=x, w=w)

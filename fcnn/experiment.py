@@ -21,6 +21,7 @@ from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.loading import NAMES as DATA_NAMES
 from fcnn.inference import Evaluation, evaluate, predict
+from fcnn.layer import call_init
 from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
 from fcnn.runs import Run
@@ -45,20 +46,28 @@ class Result:
 def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settings: Any) -> Config:
     """The config of a run: a recipe, the settings given beside it (None: not given), and
     what the data says. ValueError if they do not go together.
+
+    The batch size of a recipe gives way to data with fewer examples; a given one does not.
     """
+    examples = len(data[0][0])
     values = {
         "model": recipe.lines_model if data_name == "synthetic" else recipe.model,
         "epochs": recipe.epochs,
-        "batch_size": recipe.batch_size,
+        "batch_size": min(recipe.batch_size, examples),
         "learning_rate": recipe.learning_rate,
         "momentum": recipe.momentum,
     }
     values |= {name: value for name, value in settings.items() if value is not None}
+    if (settings.get("batch_size") or 1) > examples:
+        raise ValueError(
+            f"the batch size is {values['batch_size']}, but there are {examples} training images"
+        )
     classes = number_of_classes(data)
     in_shape = data[0][0].shape[1:]
     model_name = names.absolute(str(values.pop("model")))
     model = names.model(model_name, classes)
-    _, out_shape = model.init(np.random.default_rng(seed), in_shape)
+    with names.telling_lines(model_name):
+        _, out_shape = call_init(model, np.random.default_rng(seed), in_shape)
     if len(out_shape) != 1 or out_shape[0] < classes:
         raise ValueError(
             f"the model {model_name} gives outputs {out_shape}, the data has {classes} classes"
@@ -129,7 +138,7 @@ def train(
             optimizer,
             train_set,
             epochs=config.epochs,
-            batch_size=config.batch_size,
+            batch_size=min(config.batch_size, len(train_set[0])),  # runs of older versions
             seed=config.seed,
             test=test_set,
             threads=threads,

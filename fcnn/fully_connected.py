@@ -10,7 +10,17 @@ import numpy as np
 from fcnn.arrays import Array, Shape
 from fcnn.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layer import Layer
-from fcnn.validation import check_axes, check_floats, check_gradient, positive, shape_error
+from fcnn.validation import (
+    check_axes,
+    check_cache,
+    check_floats,
+    check_function,
+    check_gradient,
+    check_kind,
+    check_shape,
+    positive,
+    shape_error,
+)
 
 
 @attrs.frozen(eq=False)
@@ -34,12 +44,12 @@ def dense(features: int, *, bias: bool = True, initializer: Initializer = he_nor
     The bias starts at zero; without one, `params.b` is None.
     """
     features = positive("dense", "features", features)
+    check_function("dense", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[DenseParams, Shape]:
+        in_shape = check_shape("dense", in_shape)
         if len(in_shape) != 1 or in_shape[0] < 1:
-            raise ValueError(
-                f"dense: expects vectors (D,), got {tuple(in_shape)}; put flatten before it"
-            )
+            raise ValueError(f"dense: expects vectors (D,), got {in_shape}; put flatten before it")
         w = draw(initializer, rng, (in_shape[0], features), in_shape[0], features)
         return DenseParams(w, zeros(features) if bias else None), (features,)
 
@@ -97,14 +107,14 @@ def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
 
 def dense_backward_params(cache: DenseCache, dy: Array) -> DenseParams:
     """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
+    check_cache("dense", cache, DenseCache)
     params, x = cache
     check_gradient("dense_backward", dy, (len(x), params.w.shape[1]), x.dtype)
     return DenseParams(w=x.T @ dy, b=None if params.b is None else dy.sum(0))
 
 
 def _check_arguments(params: Any, x: Array) -> None:
-    if not isinstance(params, DenseParams):
-        raise TypeError(f"dense: params is a {type(params).__name__}, expected DenseParams")
+    check_kind("dense", "params", params, DenseParams)
     w, b = params.w, params.b
     if b is None:
         check_floats("dense", x=x, w=w)

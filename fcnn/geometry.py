@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from fcnn.arrays import Pair, Shape
-from fcnn.validation import pair
+from fcnn.validation import check_shape, pair
 
 
 @lru_cache(maxsize=256)
@@ -43,9 +43,10 @@ def pool_sizes(
 
 
 def image_shape(function: str, in_shape: Shape) -> tuple[int, int, int]:
-    """The shape of one image as (C, H, W); ValueError for any other."""
+    """The shape of one image as (C, H, W); TypeError or ValueError for any other."""
+    in_shape = check_shape(function, in_shape)
     if len(in_shape) != 3 or min(in_shape) < 1:
-        raise ValueError(f"{function}: expects images (C, H, W), got {tuple(in_shape)}")
+        raise ValueError(f"{function}: expects images (C, H, W), got {in_shape}")
     channels, height, width = in_shape
     return channels, height, width
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array
+from fcnn.batches import check_examples
 from fcnn.crew import Crew
 from fcnn.layer import Layer, call_forward, parameter_gradients
-from fcnn.losses import Loss
+from fcnn.losses import Loss, call_loss, call_loss_backward
 from fcnn.rewriting import faster
 from fcnn.tree import Structure, Tree
-from fcnn.validation import check_examples, check_kind, positive
+from fcnn.tree.comparison import check_alike
+from fcnn.validation import check_array, check_kind, not_negative, positive
 
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
@@ -54,7 +56,8 @@ def value_and_grad(
     -------
     f
         `f(params, x, labels, rng=None) -> (value, grads)`: value a Python float, grads of
-        the structure, shapes and dtypes of params.
+        the structure, shapes and dtypes of params. The numbers in x are not looked at: a
+        NaN there makes the loss and gradients NaN.
 
     Examples
     --------
@@ -70,7 +73,7 @@ def value_and_grad(
     check_kind("value_and_grad", "loss", loss, Loss)
     positive("value_and_grad", "shard", shard)
     if threads is not None:
-        positive("value_and_grad", "threads", threads)
+        threads = positive("value_and_grad", "threads", threads)
 
     gradient = batch_gradients(model, loss, threads=threads, shard=shard)
 
@@ -110,8 +113,12 @@ def batch_gradients(
                 "than in inference; hand over rng, a NumPy generator"
             )
         parts = shards(len(x), shard)
+        if rng is not None:
+            check_kind("value_and_grad", "rng", rng, np.random.Generator)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-        weights = [float(loss.weight(labels[part])) for part in parts]
+        weights = [
+            not_negative(loss.name, "the weight", loss.weight(labels[part])) for part in parts
+        ]
         total = sum(weights)
         if not total > 0:
             raise ValueError(
@@ -119,6 +126,10 @@ def batch_gradients(
             )
         fractions = [weight / total for weight in weights]
         leaves, structure = tree.flatten(params)
+        for index, leaf in enumerate(leaves):
+            if type(leaf) is not np.ndarray:
+                path = structure.paths()[index] or "the root"
+                check_array("value_and_grad", f"the parameter at {path}", leaf)
         results = crew_for(structure).run(
             [x, labels, *leaves], list(zip(parts, streams, fractions, strict=True))
         )
@@ -148,8 +159,8 @@ def _gradient_of_shard(
     if augment is not None and rng is not None:
         inputs = augment(rng, inputs)
     outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
-    value, loss_cache = loss.forward(outputs, labels[part])
-    doutputs = loss.backward(loss_cache)
+    value, loss_cache = call_loss(loss, outputs, labels[part])
+    doutputs = call_loss_backward(loss, loss_cache, outputs)
     if fraction != 1:
         # Weighting the few numbers at the top weights every gradient below.
         doutputs = doutputs * fraction
@@ -158,6 +169,7 @@ def _gradient_of_shard(
         raise ValueError(
             f"value_and_grad: parameters and gradient differ at {structure.difference(found)}"
         )
+    check_alike("value_and_grad", "gradient", structure, leaves, grads)
     return [np.asarray(value), outputs, *grads]
 
 
@@ -177,7 +189,7 @@ def _first_that_needs_rng(layer: Layer) -> str:
 def _sum_in_order(grads: Sequence[Array]) -> Array:
     if len(grads) == 1:
         return grads[0]
-    total: Array = grads[0] + grads[1]
+    total: Array = np.asarray(grads[0] + grads[1])  # without axes, the sum is no array
     for other in grads[2:]:
         total += other
     return total

@@ -6,12 +6,13 @@ import numpy as np
 
 from fcnn import workers
 from fcnn.arrays import Array
+from fcnn.batches import check_batch, check_data
 from fcnn.gradients import shards
 from fcnn.layer import Layer, call_apply
-from fcnn.losses import Loss, softmax_cross_entropy
+from fcnn.losses import Loss, call_loss, softmax_cross_entropy
 from fcnn.rewriting import faster
 from fcnn.tree import Tree
-from fcnn.validation import check_examples, check_kind, positive
+from fcnn.validation import check_axes, check_kind, check_labels, positive
 
 _SHARD = 64  # images at a time: small enough for the caches, large enough to be worth a call
 
@@ -34,16 +35,24 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
     """The outputs of a model in inference mode: logits (N, K) for all models here.
 
     The images go through in parts, on all cores unless `threads` says otherwise; the bits
-    do not depend on it. The class of each is `predict(...).argmax(1)`.
+    do not depend on it. The class of each is `predict(...).argmax(1)`. The numbers in x are
+    not looked at: the outputs of an image with a NaN are NaN.
     """
     check_kind("predict", "model", model, Layer)
-    if not isinstance(x, np.ndarray) or x.ndim == 0 or len(x) == 0:
-        raise ValueError("predict: x is not a batch of at least one example")
+    check_batch("predict", "x", x)
+    if len(x) == 0:
+        raise ValueError("predict: x is empty, N=0, expected at least one example")
     if threads is not None:
-        positive("predict", "threads", threads)
+        threads = positive("predict", "threads", threads)
     model = faster(model)
     parts = shards(len(x), _SHARD)
     outputs = workers.run(lambda part: call_apply(model, params, x[part]), parts, threads)
+    for part, y in zip(parts, outputs, strict=True):
+        if y.ndim == 0 or len(y) != part.stop - part.start:
+            raise ValueError(
+                f"predict: {model.name} gives outputs of shape {y.shape} for "
+                f"{part.stop - part.start} examples"
+            )
     return np.concatenate(outputs)
 
 
@@ -59,15 +68,25 @@ def evaluate(
     """Loss, accuracy, accuracy per class and confusion matrix; every example counts once.
 
     The classes are those that the model tells apart: K is the width of its output.
+
+    Raises
+    ------
+    TypeError
+        If something is not of its kind or the labels are not integers.
+    ValueError
+        If shapes do not fit, a label is outside 0..K-1, or x has values that are not finite.
     """
+    check_kind("evaluate", "model", model, Layer)
     check_kind("evaluate", "loss", loss, Loss)
-    check_examples("evaluate", x, labels)
+    check_data("evaluate", x, labels)
     outputs = predict(model, params, x, threads=threads)
-    value, _ = loss.forward(outputs, labels)
+    check_axes("evaluate", "the output", outputs, "N, K")
+    N, K = outputs.shape
+    check_labels("evaluate", labels, N, K)
+    value, _ = call_loss(loss, outputs, labels)
     predicted = outputs.argmax(1)
-    K = outputs.shape[1]
     pairs = labels.astype(np.int64) * K + predicted
     confusion = np.bincount(pairs, minlength=K * K).reshape(K, K)
     found, present = confusion.diagonal(), confusion.sum(1)
     per_class = np.divide(found, present, out=np.full(K, np.nan), where=present > 0)
-    return Evaluation(value, float(found.sum() / len(labels)), per_class, confusion)
+    return Evaluation(value, float(found.sum() / N), per_class, confusion)

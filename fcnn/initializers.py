@@ -18,9 +18,14 @@ def draw(
 ) -> Array:
     """What an initializer, perhaps the user's, draws: float32, contiguous and read-only."""
     check_kind("init", "rng", rng, np.random.Generator)
-    weights = np.array(initializer(rng, shape, fan_in, fan_out), np.float32, order="C")
-    if weights.shape != shape:
-        raise ValueError(f"initializer: drew {weights.shape}, asked for {shape}")
+    drawn = np.asarray(initializer(rng, shape, fan_in, fan_out))
+    if drawn.dtype.kind not in "fiu":
+        raise TypeError(f"initializer: drew {drawn.dtype}, asked for real numbers")
+    if drawn.shape != shape:
+        raise ValueError(f"initializer: drew {drawn.shape}, asked for {shape}")
+    weights = np.array(drawn, np.float32, order="C")
+    if not np.isfinite(weights).all():
+        raise ValueError("initializer: drew values that are not finite")
     return freeze(weights)
 
 

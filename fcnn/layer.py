@@ -13,6 +13,7 @@ import numpy as np
 
 from fcnn.arrays import Array, Shape
 from fcnn.tree import Tree
+from fcnn.validation import check_array, check_function, check_kind, check_shape, kind_of
 
 Cache: TypeAlias = Any
 Init: TypeAlias = "Callable[[np.random.Generator, Shape], tuple[Tree, Shape]]"
@@ -62,6 +63,14 @@ class Layer:
     children: tuple[Layer, ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
 
+    def __attrs_post_init__(self) -> None:
+        check_kind("Layer", "name", self.name, str)
+        for name in ("init", "forward", "backward"):
+            check_function("Layer", name, getattr(self, name))
+        for name in ("backward_params", "apply"):
+            if getattr(self, name) is not None:
+                check_function("Layer", name, getattr(self, name))
+
     def __repr__(self) -> str:
         """The layer as one would write it: `conv2d(8, 3, padding=1)`."""
         usual = {"stride": self.settings.get("window", (1, 1)), "padding": (0, 0)}
@@ -78,18 +87,27 @@ class Layer:
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
 
+def call_init(layer: Layer, rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
+    """`layer.init`; TypeError unless it returns a pair of parameters and a shape."""
+    params, shape = _pair_of(layer, "init", "(params, out_shape)", layer.init(rng, in_shape))
+    return params, check_shape(layer.name, shape, "out_shape")
+
+
 def call_forward(
     layer: Layer, params: Tree, x: Array, rng: np.random.Generator | None
 ) -> tuple[Array, Cache]:
-    """`layer.forward`; TypeError unless it returns a pair."""
+    """`layer.forward`; TypeError unless it returns a pair, of an array and a cache."""
     y, cache = _pair_of(layer, "forward", "(output, cache)", layer.forward(params, x, rng))
+    check_array(layer.name, "the output", y)
     return y, cache
 
 
 def call_apply(layer: Layer, params: Tree, x: Array) -> Array:
     """The output of a layer in inference, by its cheaper way if it has one."""
     if layer.apply is not None:
-        return layer.apply(params, x)
+        y = layer.apply(params, x)
+        check_array(layer.name, "the output", y)
+        return y
     return call_forward(layer, params, x, None)[0]
 
 
@@ -102,15 +120,16 @@ def call_calibrate(layer: Layer, params: Tree, x: Array) -> tuple[Tree, Array]:
 
 
 def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:
-    """`layer.backward`; TypeError unless it returns a pair."""
+    """`layer.backward`; TypeError unless it returns a pair, of a tree and an array."""
     dparams, dx = _pair_of(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))
+    check_array(layer.name, "dx", dx)
     return dparams, dx
 
 
 def _pair_of(layer: Layer, function: str, pair: str, result: Any) -> tuple[Any, Any]:
     # An array of two rows would unpack without a word.
     if not isinstance(result, tuple) or len(result) != 2:
-        kind = type(result).__name__
+        kind = kind_of(result, with_length=True)
         raise TypeError(f"{layer.name}: {function} must return the tuple {pair}, not {kind}")
     return result
 
@@ -119,7 +138,8 @@ def parameter_gradients(layer: Layer, cache: Cache, dy: Array) -> Tree:
     """The gradients of a layer's parameters alone, by its cheaper way if it has one."""
     if layer.backward_params is not None:
         return layer.backward_params(cache, dy)
-    return call_backward(layer, cache, dy)[0]
+    # Nothing below needs dx, and a layer on integers, say, has none.
+    return _pair_of(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))[0]
 
 
 def layer_without_parameters(
@@ -133,7 +153,7 @@ def layer_without_parameters(
     """The layer of a plain function of x: its parameters are the empty tuple."""
     return Layer(
         name,
-        init=lambda rng, in_shape: ((), out_shape(tuple(in_shape))),
+        init=lambda rng, in_shape: ((), out_shape(in_shape)),
         forward=lambda params, x, rng=None: forward(x),
         backward=lambda cache, dy: ((), backward(cache, dy)),
         backward_params=lambda cache, dy: (),

@@ -7,7 +7,17 @@ import attrs
 import numpy as np
 
 from fcnn.arrays import Array
-from fcnn.validation import check_axes, check_floats, check_labels
+from fcnn.validation import (
+    check_array,
+    check_axes,
+    check_cache,
+    check_floats,
+    check_function,
+    check_kind,
+    check_labels,
+    kind_of,
+    number,
+)
 
 
 @attrs.frozen(eq=False)
@@ -32,18 +42,30 @@ class Loss:
     backward: Callable[[Any], Array]
     weight: Callable[[Array], float] = len
 
+    def __attrs_post_init__(self) -> None:
+        check_kind("Loss", "name", self.name, str)
+        for name in ("forward", "backward", "weight"):
+            check_function("Loss", name, getattr(self, name))
+
     def __repr__(self) -> str:
         return self.name
 
 
-class LossCache(NamedTuple):
+class CrossEntropyCache(NamedTuple):
     """Probabilities (N, K) and labels (N,)."""
 
     probabilities: Array
     labels: Array
 
 
-def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, LossCache]:
+class SoftmaxCrossEntropyCache(NamedTuple):
+    """The softmax (N, K) of the logits, and labels (N,)."""
+
+    probabilities: Array
+    labels: Array
+
+
+def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, CrossEntropyCache]:
     """-log p[label], the mean over the batch, for a network that ends in softmax.
 
     Parameters
@@ -69,11 +91,13 @@ def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, L
     """
     _check_arguments("cross_entropy", "probabilities", probabilities, labels)
     picked = _clamp(probabilities[np.arange(len(labels)), labels])
-    return -float(np.log(picked).mean(dtype=np.float64)), LossCache(probabilities, labels)
+    loss = -float(np.log(picked).mean(dtype=np.float64))
+    return loss, CrossEntropyCache(probabilities, labels)
 
 
-def cross_entropy_backward(cache: LossCache) -> Array:
+def cross_entropy_backward(cache: CrossEntropyCache) -> Array:
     """The gradient for the probabilities: -1 / (N p) at the label, 0 elsewhere."""
+    check_cache("cross_entropy", cache, CrossEntropyCache)
     N = len(cache.labels)
     rows = np.arange(N)
     dprobabilities = np.zeros_like(cache.probabilities)
@@ -82,7 +106,9 @@ def cross_entropy_backward(cache: LossCache) -> Array:
     return dprobabilities
 
 
-def softmax_cross_entropy_forward(logits: Array, labels: Array) -> tuple[float, LossCache]:
+def softmax_cross_entropy_forward(
+    logits: Array, labels: Array
+) -> tuple[float, SoftmaxCrossEntropyCache]:
     """log(sum of exp(z)) - z[label], the mean over the batch, for a network that ends in logits.
 
     Softmax and cross-entropy in one, and no NaN for any finite logits.
@@ -114,11 +140,13 @@ def softmax_cross_entropy_forward(logits: Array, labels: Array) -> tuple[float, 
     total = probabilities.sum(1, keepdims=True)
     probabilities /= total
     losses = np.log(total[:, 0]) - shifted[np.arange(len(labels)), labels]
-    return float(losses.mean(dtype=np.float64)), LossCache(probabilities, labels)
+    loss = float(losses.mean(dtype=np.float64))
+    return loss, SoftmaxCrossEntropyCache(probabilities, labels)
 
 
-def softmax_cross_entropy_backward(cache: LossCache) -> Array:
+def softmax_cross_entropy_backward(cache: SoftmaxCrossEntropyCache) -> Array:
     """The gradient for the logits: (p - onehot(label)) / N."""
+    check_cache("softmax_cross_entropy", cache, SoftmaxCrossEntropyCache)
     N = len(cache.labels)
     dlogits = cache.probabilities / N
     dlogits[np.arange(N), cache.labels] -= 1 / N
@@ -136,6 +164,30 @@ softmax_cross_entropy = Loss(
     forward=lambda logits, labels: softmax_cross_entropy_forward(logits, labels),
     backward=lambda cache: softmax_cross_entropy_backward(cache),
 )
+
+
+def call_loss(loss: Loss, outputs: Array, labels: Array) -> tuple[float, Any]:
+    """`loss.forward`; TypeError unless it returns a pair of a number and a cache."""
+    result = loss.forward(outputs, labels)
+    if not isinstance(result, tuple) or len(result) != 2:
+        kind = kind_of(result, with_length=True)
+        raise TypeError(f"{loss.name}: forward must return the tuple (loss, cache), not {kind}")
+    return number(loss.name, "the loss", result[0]), result[1]
+
+
+def call_loss_backward(loss: Loss, cache: Any, outputs: Array) -> Array:
+    """`loss.backward`; TypeError or ValueError unless its result is like the outputs."""
+    doutputs = loss.backward(cache)
+    check_array(loss.name, "the gradient", doutputs)
+    if doutputs.shape != outputs.shape:
+        raise ValueError(
+            f"{loss.name}: the gradient has shape {doutputs.shape}, the outputs {outputs.shape}"
+        )
+    if doutputs.dtype != outputs.dtype:
+        raise TypeError(
+            f"{loss.name}: the gradient is {doutputs.dtype}, the outputs {outputs.dtype}"
+        )
+    return doutputs
 
 
 def _clamp(probabilities: Array) -> Array:

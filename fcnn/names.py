@@ -2,15 +2,21 @@
 
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from fcnn import models
 from fcnn.layer import Layer
 from fcnn.recipes import RECIPES, Recipe
-from fcnn.validation import unknown
+from fcnn.validation import kind_of, unknown
 
 MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "linear")
+
+
+class ModelError(ValueError):
+    """A model of one's own that does not work."""
 
 
 def recipe(name: str) -> Recipe:
@@ -43,7 +49,7 @@ def model(name: str, classes: int) -> Layer:
         raise ValueError(f"{unknown('model', name, MODELS)}, or FILE.py:FUNCTION")
     own = _own_model(name, classes)
     if not isinstance(own, Layer):
-        raise ValueError(f"model: {name} returned a {type(own).__name__}, expected a Layer")
+        raise ValueError(f"model: {name} returned {kind_of(own)}, expected a Layer")
     return own
 
 
@@ -55,33 +61,57 @@ def absolute(name: str) -> str:
     return f"{Path(file).expanduser().resolve()}:{function}"
 
 
+@contextmanager
+def telling_lines(name: str) -> Iterator[None]:
+    """Turn an error in a model of one's own into a ModelError with the file and line it is in.
+
+    Also what fcnn finds wrong with what the model gave it. For the models of fcnn, errors
+    stay as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if name in MODELS or ":" not in name:
+            raise
+        import traceback
+
+        file = name.rsplit(":", 1)[0]
+        path = Path(file).expanduser().resolve()
+        if isinstance(error, SyntaxError):
+            raise ModelError(f"model: {error.msg} in line {error.lineno} of {file}") from error
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+        if lines:
+            kind = type(error).__name__
+            raise ModelError(f"model: {kind} in line {lines[-1]} of {file}: {error}") from error
+        if type(error) in (TypeError, ValueError):
+            raise ModelError(str(error)) from error
+        raise
+
+
 def _own_model(name: str, classes: int) -> object:
-    """What a function in a file returns; an error in it is told with the line it is in."""
+    """What a function in a file returns."""
     file, function_name = name.rsplit(":", 1)
     path = Path(file).expanduser().resolve()
     if not path.is_file():
         raise ValueError(f"model: there is no file {file}")
     import runpy
-    import traceback
 
     # The file may import others that lie beside it.
     sys.path.insert(0, str(path.parent))
     try:
-        functions = runpy.run_path(str(path), run_name=path.stem)
-        function = functions.get(function_name)
-        if not callable(function):
-            known = [key for key, value in functions.items() if inspect.isfunction(value)]
-            raise ValueError(f"model: {unknown('function', function_name, known)} in {file}")
-        takes_classes = "classes" in inspect.signature(function).parameters
-        return function(classes=classes) if takes_classes else function()
-    except SyntaxError as error:
-        raise ValueError(f"model: {error.msg} in line {error.lineno} of {file}") from error
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
-        if not lines:
-            raise
-        kind = type(error).__name__
-        raise ValueError(f"model: {kind} in line {lines[-1]} of {file}: {error}") from error
+        with telling_lines(name):
+            functions = runpy.run_path(str(path), run_name=path.stem)
+            function = functions.get(function_name)
+            if not callable(function):
+                known = [key for key, value in functions.items() if _is_of(value, path.stem)]
+                raise ModelError(f"model: {file}: {unknown('function', function_name, known)}")
+            takes_classes = "classes" in inspect.signature(function).parameters
+            return function(classes=classes) if takes_classes else function()
     finally:
         sys.path.pop(0)
+
+
+def _is_of(value: object, module: str) -> bool:
+    """Whether it is a function that a file defines, and does not only import."""
+    return inspect.isfunction(value) and value.__module__ == module

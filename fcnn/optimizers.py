@@ -1,6 +1,5 @@
 """Optimizers: pure functions that map over the trees of parameters and gradients."""
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -10,6 +9,8 @@ import numpy as np
 from fcnn import tree
 from fcnn.arrays import Array, freeze
 from fcnn.tree import Structure, Tree
+from fcnn.tree.comparison import check_alike
+from fcnn.validation import check_floats, check_function, check_kind, not_negative, number
 
 Schedule: TypeAlias = Callable[[int], float]
 
@@ -29,6 +30,10 @@ class Optimizer:
 
     init: Callable[[Tree], Any]
     step: Callable[[Tree, Tree, Any], tuple[Tree, Any]]
+
+    def __attrs_post_init__(self) -> None:
+        check_function("Optimizer", "init", self.init)
+        check_function("Optimizer", "step", self.step)
 
 
 @attrs.frozen(eq=False)
@@ -67,21 +72,23 @@ def sgd(learning_rate: float | Schedule, momentum: float = 0.0) -> Optimizer:
     >>> params[0].round(6)
     array([0.5])
     """
+    momentum = number("sgd", "momentum", momentum)
     if not 0 <= momentum < 1:
-        raise ValueError(f"sgd: momentum is {momentum!r}, expected at least 0 and below 1")
-    momentum = float(momentum)
+        raise ValueError(f"sgd: momentum is {momentum}, expected at least 0 and below 1")
     rate = learning_rate if callable(learning_rate) else _constant(learning_rate)
 
     def init(params: Tree) -> SgdState:
+        for path, leaf in tree.leaves_with_path(params):
+            check_floats("sgd", **{f"the parameter at {path or 'the root'}": leaf})
         zeros = tree.map(lambda p: freeze(np.zeros_like(p, order="C")), params)
         return SgdState(freeze(np.zeros((), np.int64)), zeros)
 
     def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
+        check_kind("sgd", "state", state, SgdState)
         structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
         # A NumPy float64 scalar would promote float32 arrays; a Python float does not.
-        eta = float(rate(int(state.steps)))
-        if not math.isfinite(eta):
-            raise ValueError(f"sgd: the learning rate of step {int(state.steps)} is {eta}")
+        count = int(state.steps)
+        eta = not_negative("sgd", f"the learning rate of step {count}", rate(count))
         velocity, updated = [], []
         for p, g, v in rows:
             new = momentum * v
@@ -109,28 +116,12 @@ def aligned_leaves(
         if structure != other_structure:
             place = structure.difference(other_structure)
             raise ValueError(f"{function}: parameters and {what} differ at {place}")
-        for index, (p, q) in enumerate(zip(expected, found, strict=True)):
-            if np.shape(p) != np.shape(q):
-                path = structure.paths()[index]
-                raise ValueError(
-                    f"{function}: the {what} at {path} has shape {np.shape(q)}, "
-                    f"the parameter {np.shape(p)}"
-                )
-            if _dtype_of(p) != _dtype_of(q):
-                path = structure.paths()[index]
-                raise TypeError(
-                    f"{function}: the {what} at {path} is {_dtype_of(q)}, "
-                    f"the parameter {_dtype_of(p)}"
-                )
+        check_alike(function, what, structure, expected, found)
         columns.append(found)
     return structure, list(zip(*columns, strict=True))
 
 
-def _dtype_of(leaf: Any) -> np.dtype[Any]:
-    return np.asarray(leaf).dtype
-
-
 def _constant(learning_rate: float) -> Schedule:
-    if not (math.isfinite(learning_rate) and learning_rate >= 0):
-        raise ValueError(f"sgd: learning rate is {learning_rate!r}, expected at least 0")
-    return lambda steps: learning_rate
+    expected = "a number or a function of the step count"
+    rate = not_negative("sgd", "learning rate", learning_rate, expected)
+    return lambda steps: rate

@@ -13,7 +13,7 @@ import numpy as np
 from fcnn.arrays import Array, Index, Pair, Shape, as_images, batch_innermost
 from fcnn.geometry import image_shape, output_size, pool_sizes
 from fcnn.layer import Layer, layer_without_parameters
-from fcnn.validation import IMAGES, check_axes, check_floats, check_gradient
+from fcnn.validation import IMAGES, check_axes, check_cache, check_floats, check_gradient
 
 _ROWS, _COLUMNS = 0, 2  # the axes of memory order, (H, C, W, N)
 
@@ -115,6 +115,7 @@ def max_pool2d_forward(
 
 def max_pool2d_backward(cache: MaxPoolCache, dy: Array) -> Array:
     """dx (N, C, H, W): dy (N, C, OH, OW) goes whole to the first maximum of each window."""
+    check_cache("max_pool2d", cache, MaxPoolCache)
     check_gradient("max_pool2d_backward", dy, cache.out_shape, cache.dtype)
     dx = _to_first_maximum(batch_innermost(dy), cache.rows, cache.row_wins)
     return as_images(_to_first_maximum(dx, cache.columns, cache.column_wins))

@@ -2,29 +2,19 @@
 
 Each case names an operation, its settings, inputs and the outputs that are right. The
 file is made by `tools/make_reference_values.py`: a text in JSON that names the cases and
-the shapes of their arrays, and all the arrays, one after the other, in float64.
+their arrays, each by where it begins and its shape, and all the numbers in float64. Arrays
+that several cases share are there once.
 """
 
 import json
+import math
+from collections.abc import Mapping
 from typing import IO, Any
 
 import attrs
 import numpy as np
 
-from fcnn import (
-    activations,
-    average_pooling,
-    composition,
-    convolution,
-    fully_connected,
-    gradients,
-    losses,
-    optimizers,
-    pooling,
-    reshaping,
-    smooth_activations,
-    tree,
-)
+from fcnn import gradients, operations, optimizers, tree
 from fcnn.arrays import Array, freeze
 from fcnn.layer import Layer
 from fcnn.losses import Loss
@@ -32,25 +22,6 @@ from fcnn.tree import Tree
 
 FILE_NAME = "reference_values.npz"
 TOLERANCE = 1e-12  # of the largest magnitude or 1: float64 to rounding, whatever the BLAS
-
-# Functions are looked up in their modules at each call, so that what is tested is what
-# is there now, whoever has replaced it.
-_MODULES: dict[str, Any] = {
-    "avg_pool2d": average_pooling,
-    "conv2d": convolution,
-    "cross_entropy": losses,
-    "dense": fully_connected,
-    "flatten": reshaping,
-    "gelu": smooth_activations,
-    "global_avg_pool": average_pooling,
-    "leaky_relu": activations,
-    "max_pool2d": pooling,
-    "relu": activations,
-    "sigmoid": smooth_activations,
-    "softmax": activations,
-    "softmax_cross_entropy": losses,
-    "tanh": smooth_activations,
-}
 
 
 @attrs.frozen(eq=False)
@@ -101,15 +72,11 @@ def read_cases(file: IO[bytes]) -> list[ReferenceCase]:
     """The cases in a file of the form described above; nothing is unpickled."""
     with np.load(file, allow_pickle=False) as archive:
         texts, values = json.loads(archive["cases"].tobytes()), freeze(archive["values"])
-    begin = 0
 
-    def take(shapes: dict[str, list[int]]) -> dict[str, Array]:
-        nonlocal begin
+    def take(places: dict[str, list[int]]) -> dict[str, Array]:
         arrays = {}
-        for name, shape in shapes.items():
-            end = begin + int(np.prod(shape))
-            arrays[name] = values[begin:end].reshape(shape)
-            begin = end
+        for name, (begin, *shape) in places.items():
+            arrays[name] = values[begin : begin + math.prod(shape)].reshape(shape)
         if "labels" in arrays:
             arrays["labels"] = freeze(arrays["labels"].astype(np.int64))
         return arrays
@@ -132,15 +99,13 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
         return _value_and_grad(case)
     if case.operation == "sgd":
         return _sgd(case)
-    module, settings, inputs = _MODULES[case.operation], case.settings, case.inputs
-    forward = getattr(module, f"{case.operation}_forward")
-    backward = getattr(module, f"{case.operation}_backward")
+    settings, inputs = case.settings, case.inputs
+    forward, backward = operations.functions(case.operation)
     if "labels" in inputs:
         loss, cache = forward(inputs["outputs"], inputs["labels"])
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
     if "w" in inputs:
-        classes = {"conv2d": convolution.Conv2dParams, "dense": fully_connected.DenseParams}
-        params = classes[case.operation](w=inputs["w"], b=inputs.get("b"))
+        params = operations.parameters_class(case.operation)(w=inputs["w"], b=inputs.get("b"))
         y, cache = forward(params, inputs["x"], **settings)
         dparams, dx = backward(cache, inputs["dy"])
         found = {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
@@ -149,21 +114,37 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
     return {"y": y, "dx": backward(cache, inputs["dy"])}
 
 
-def worst_error(case: ReferenceCase) -> float:
-    """The greatest error of a case: of each array relative to its largest magnitude or 1.
+def errors(case: ReferenceCase) -> dict[str, float]:
+    """The error of each array of a case, relative to its largest magnitude or 1.
 
-    Infinite if an array is missing, not finite, or of another shape or dtype.
+    Infinite if the array is missing, not finite, or of another shape or dtype.
     """
-    actual = compute(case)
-    if actual.keys() != case.expected.keys():
-        return np.inf
-    return max(_error(actual[name], expected) for name, expected in case.expected.items())
+    return differences_of(compute(case), case.expected)
 
 
-def _error(actual: Array, expected: Array) -> float:
+def worst_error(case: ReferenceCase) -> float:
+    """The greatest of the errors of a case."""
+    return max(errors(case).values())
+
+
+def differences_of(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> dict[str, float]:
+    """The error of each array by its name, as `errors` says it."""
+    return {
+        name: relative_error(actual[name], expected[name])
+        if name in actual and name in expected
+        else np.inf
+        for name in {**expected, **actual}
+    }
+
+
+def relative_error(actual: Array, expected: Array) -> float:
+    """The greatest difference, relative to the largest magnitude of what is expected or 1;
+    infinite if the arrays differ in shape or dtype, or it is not finite.
+    """
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return np.inf
-    error = float(np.abs(actual - expected).max() / max(1.0, np.abs(expected).max()))
+    largest = max(1.0, float(np.abs(expected).max()))
+    error = float(np.abs(np.subtract(actual, expected, dtype=np.float64)).max()) / largest
     return error if np.isfinite(error) else np.inf
 
 
@@ -190,15 +171,7 @@ def _sgd(case: ReferenceCase) -> dict[str, Array]:
 
 def _network(case: ReferenceCase, in_shape: tuple[int, ...]) -> tuple[Layer, Tree, Loss]:
     """The chain of a case, its parameters and its loss."""
-    model = composition.chain(*(_layer(name, own) for name, own in case.settings["layers"]))
+    model = operations.layer("chain", case.settings)
     initial, _ = model.init(np.random.default_rng(0), in_shape)
     params = tree.map_with_path(lambda path, _: case.inputs[path], initial)
-    name = case.settings["loss"]
-    loss: Loss = getattr(_MODULES[name], name)
-    return model, params, loss
-
-
-def _layer(name: str, settings: dict[str, Any]) -> Layer:
-    found = getattr(_MODULES[name], name)
-    layer: Layer = found if isinstance(found, Layer) else found(**settings)
-    return layer
+    return model, params, operations.loss(case.settings["loss"])

@@ -1,8 +1,11 @@
 """What the command line prints: plain text, the same on a terminal and in a file."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import attrs
 import numpy as np
 
 from fcnn.arrays import Array
@@ -10,7 +13,9 @@ from fcnn.bench import Rate
 from fcnn.data import DataStatus
 from fcnn.geometry import times
 from fcnn.inference import Evaluation
+from fcnn.proof import Verdict
 from fcnn.summary import Row
+from fcnn.torch_parity import Training
 from fcnn.training import Epoch
 
 
@@ -130,6 +135,88 @@ def bench(rates: Sequence[Rate]) -> str:
     ]
     header = ["Threads", "Training images/s", "of peak", "Inference images/s", "of peak"]
     return table(header, rows) + "\n\nPeak: products of large matrices on as many threads."
+
+
+def verdicts(found: Sequence[Verdict], most: int = 3) -> str:
+    """One line for each proof, the first failures of those that do not hold, and the sum."""
+    rows = [
+        [
+            verdict.layer,
+            verdict.against,
+            f"{verdict.cases:,}",
+            f"{verdict.worst:.1e}",
+            "holds" if verdict.holds else "DOES NOT HOLD",
+        ]
+        for verdict in found
+    ]
+    header = ["Layer", "Checked against", "Cases", "Worst relative error", "Verdict"]
+    lines = [table(header, rows, left=[0, 1, 4]), ""]
+    wrong = [verdict for verdict in found if not verdict.holds]
+    for verdict in wrong:
+        lines.append(
+            f"{verdict.layer} against {verdict.against}: {len(verdict.failures):,} of "
+            f"{verdict.cases:,} cases do not hold"
+        )
+        for failure in verdict.failures[:most]:
+            lines += [f"  {failure.case}", f"    {failure.message.replace(chr(10), ' ')}"]
+        if len(verdict.failures) > most:
+            lines.append(f"  and {len(verdict.failures) - most:,} more")
+        lines.append("")
+    cases = sum(verdict.cases for verdict in found)
+    if wrong:
+        layers = ", ".join(dict.fromkeys(verdict.layer for verdict in wrong))
+        lines.append(f"{len(wrong)} of {len(found)} proofs do not hold: {layers}")
+    else:
+        lines.append(f"{len(found)} proofs, {cases:,} cases: everything holds")
+    return "\n".join(lines)
+
+
+def training_beside_torch(found: Training) -> str:
+    """How far two trainings are apart: by epochs, at the end, and since when."""
+    lines = [f"Training beside PyTorch in {found.dtype}, {len(found.losses):,} steps"]
+    rows = [
+        [str(epoch), f"{own:.6f}", f"{other:.6f}", f"{abs(own - other):.1e}"]
+        for epoch, (own, other) in enumerate(
+            zip(found.epoch_losses, found.torch_epoch_losses, strict=True), 1
+        )
+    ]
+    lines.append(table(["Epoch", "Mean loss", "PyTorch", "Difference"], rows))
+    lines.append(f"Parameters at the end differ by {found.differences[-1]:.1e}, relatively.")
+    first = found.first_drift
+    when = "They never differ" if first is None else f"They first differ after step {first}"
+    lines.append(f"{when} by more than 1e-5.")
+    lines.append(f"Predicted differently: {found.predicted_differently} of {found.test_images:,}")
+    return "\n".join(lines)
+
+
+def verdict_figures(verdict: Verdict) -> dict[str, Any]:
+    """A verdict for JSON, which has no infinity: null is an error without a figure."""
+    return {
+        "layer": verdict.layer,
+        "against": verdict.against,
+        "cases": verdict.cases,
+        "worst_relative_error": _finite(verdict.worst),
+        "holds": verdict.holds,
+        "failures": [attrs.asdict(failure) for failure in verdict.failures],
+    }
+
+
+def training_figures(found: Training) -> dict[str, Any]:
+    """Two trainings side by side, for JSON; a difference without a figure is null."""
+    return {
+        "dtype": found.dtype,
+        "steps": len(found.losses),
+        "greatest_relative_difference": _finite(found.differences[-1]),
+        "first_step_beyond_1e-5": found.first_drift,
+        "epoch_losses": [_finite(loss) for loss in found.epoch_losses],
+        "torch_epoch_losses": [_finite(loss) for loss in found.torch_epoch_losses],
+        "test_images": found.test_images,
+        "predicted_differently": found.predicted_differently,
+    }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
 
 
 def data_status(sets: Sequence[DataStatus]) -> str:

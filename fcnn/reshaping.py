@@ -1,22 +1,31 @@
 """Flatten: images to vectors."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from fcnn.arrays import Array, Shape
 from fcnn.layer import layer_without_parameters
-from fcnn.validation import check_floats, check_gradient
+from fcnn.validation import check_cache, check_floats, check_gradient, check_sizes
+
+
+class FlattenCache(NamedTuple):
+    """The shape and dtype of x."""
+
+    shape: Shape
+    dtype: np.dtype[np.floating]
+
 
 flatten = layer_without_parameters(
     "flatten",
-    out_shape=lambda in_shape: (math.prod(in_shape),),
+    out_shape=lambda in_shape: (math.prod(check_sizes("flatten", in_shape, 1)),),
     forward=lambda x: flatten_forward(x),
     backward=lambda cache, dy: flatten_backward(cache, dy),
 )
 
 
-def flatten_forward(x: Array) -> tuple[Array, tuple[Shape, np.dtype[np.floating]]]:
+def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
     """(N, C, H, W) -> (N, C*H*W), in the order of x.reshape(N, -1); float32 or float64.
 
     Examples
@@ -31,11 +40,12 @@ def flatten_forward(x: Array) -> tuple[Array, tuple[Shape, np.dtype[np.floating]
         raise ValueError(f"flatten: x has shape {x.shape}, expected (N, ...), not empty")
     # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
     columns = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
-    return columns.T, (x.shape, x.dtype)
+    return columns.T, FlattenCache(x.shape, x.dtype)
 
 
-def flatten_backward(cache: tuple[Shape, np.dtype[np.floating]], dy: Array) -> Array:
+def flatten_backward(cache: FlattenCache, dy: Array) -> Array:
     """dy (N, C*H*W) as (N, C, H, W)."""
+    check_cache("flatten", cache, FlattenCache)
     shape, dtype = cache
     check_gradient("flatten_backward", dy, (shape[0], math.prod(shape[1:])), dtype)
     columns = dy.T.reshape(*shape[1:], shape[0])  # (D, N) -> (C, H, W, N)

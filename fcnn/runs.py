@@ -29,6 +29,7 @@ from fcnn.locks import LockedError, only_process_in
 from fcnn.optimizers import Optimizer
 from fcnn.training import Epoch
 from fcnn.tree import Tree
+from fcnn.validation import as_path
 
 CHECKPOINT: Final = "checkpoint.npz"
 METRICS: Final = "metrics.json"
@@ -172,7 +173,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     Raises RunError if the folder holds no finished run, or what it holds is damaged.
     A model of one's own is made by calling its function again.
     """
-    folder = Path(folder)
+    folder = as_path("load_run", "folder", folder)
     config = read_config(folder)
     try:
         model = model_of(folder, config)

@@ -12,28 +12,35 @@ import numpy as np
 from fcnn.arrays import Array
 from fcnn.error_function import erf
 from fcnn.layer import layer_without_parameters
-from fcnn.validation import check_filled, check_floats, check_gradient
+from fcnn.validation import (
+    check_array,
+    check_cache,
+    check_filled,
+    check_floats,
+    check_gradient,
+    check_sizes,
+)
 
 _SQRT_HALF: Final = math.sqrt(1 / 2)
 _NORMAL: Final = 1 / math.sqrt(2 * math.pi)  # the density of the normal distribution at 0
 
 sigmoid = layer_without_parameters(
     "sigmoid",
-    out_shape=lambda in_shape: in_shape,
+    out_shape=lambda in_shape: check_sizes("sigmoid", in_shape),
     forward=lambda x: sigmoid_forward(x),
     backward=lambda cache, dy: sigmoid_backward(cache, dy),
 )
 
 tanh = layer_without_parameters(
     "tanh",
-    out_shape=lambda in_shape: in_shape,
+    out_shape=lambda in_shape: check_sizes("tanh", in_shape),
     forward=lambda x: tanh_forward(x),
     backward=lambda cache, dy: tanh_backward(cache, dy),
 )
 
 gelu = layer_without_parameters(
     "gelu",
-    out_shape=lambda in_shape: in_shape,
+    out_shape=lambda in_shape: check_sizes("gelu", in_shape),
     forward=lambda x: gelu_forward(x),
     backward=lambda cache, dy: gelu_backward(cache, dy),
 )
@@ -71,6 +78,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, Array]:
 def sigmoid_backward(cache: Array, dy: Array) -> Array:
     """dx = dy * y * (1 - y), for dy of the shape of x."""
     y = cache
+    check_array("sigmoid_backward", "cache", y, "a NumPy array, the output of sigmoid_forward")
     check_gradient("sigmoid_backward", dy, y.shape, y.dtype)
     dx = 1 - y
     dx *= y
@@ -99,6 +107,7 @@ def tanh_forward(x: Array) -> tuple[Array, Array]:
 def tanh_backward(cache: Array, dy: Array) -> Array:
     """dx = dy * (1 - y^2), for dy of the shape of x."""
     y = cache
+    check_array("tanh_backward", "cache", y, "a NumPy array, the output of tanh_forward")
     check_gradient("tanh_backward", dy, y.shape, y.dtype)
     dx = y * y
     np.subtract(1, dx, out=dx)
@@ -131,6 +140,7 @@ def gelu_forward(x: Array) -> tuple[Array, GeluCache]:
 
 def gelu_backward(cache: GeluCache, dy: Array) -> Array:
     """dx = dy * (cdf(x) + x * density(x)), with density(x) = exp(-x^2 / 2) / sqrt(2 pi)."""
+    check_cache("gelu", cache, GeluCache)
     x, cdf = cache
     check_gradient("gelu_backward", dy, x.shape, x.dtype)
     with np.errstate(over="ignore"):  # x^2 is inf, and so the density 0, far from zero

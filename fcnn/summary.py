@@ -10,7 +10,7 @@ from fcnn import tree
 from fcnn.arrays import Shape
 from fcnn.convolution import Conv2dParams
 from fcnn.fully_connected import DenseParams
-from fcnn.layer import Layer
+from fcnn.layer import Layer, call_init
 from fcnn.tree import Tree
 
 
@@ -47,7 +47,7 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
     if layer.children:
         yield from _rows_of_children(layer, in_shape, path)
         return
-    params, out_shape = layer.init(np.random.default_rng(0), in_shape)
+    params, out_shape = call_init(layer, np.random.default_rng(0), in_shape)
     yield Row(
         path=path,
         layer=repr(layer),
@@ -64,9 +64,9 @@ def _rows_of_children(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]
         # The parameters of a residual are those of its layer, and so have its path.
         yield from _rows(child, shape, path if layer.name == "residual" else f"{path}[{index}]")
         if layer.name not in meets:
-            _, shape = child.init(np.random.default_rng(0), shape)
+            _, shape = call_init(child, np.random.default_rng(0), shape)
     if layer.name in meets:
-        _, shape = layer.init(np.random.default_rng(0), in_shape)
+        _, shape = call_init(layer, np.random.default_rng(0), in_shape)
         yield Row(path, f"{meets[layer.name]}", shape, 0, 0, 4 * math.prod(shape))
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from fcnn import streams
 from fcnn.arrays import Array, Shape
+from fcnn.batches import check_data, two_arrays
 from fcnn.calibration import calibrate
 from fcnn.diagnosis import are_finite, first_not_finite
 from fcnn.gradients import Augmentation, batch_gradients, shards
@@ -17,7 +18,7 @@ from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer
 from fcnn.tree import Tree
-from fcnn.validation import check_examples, check_kind, positive, whole_number
+from fcnn.validation import check_function, check_kind, check_labels, positive, whole_number
 
 _SAMPLE: Final = 1000
 
@@ -73,12 +74,13 @@ def fit(
     model, params, optimizer
         Where to begin: params as `model.init` gives them.
     train, test
-        Pairs of inputs and integer labels. Every example is trained on once an epoch; the
-        last batch is smaller if the batch size does not divide their number.
+        Pairs of finite inputs and integer labels. Every example is trained on once an
+        epoch; the last batch is smaller if the batch size does not divide their number.
     epochs, batch_size, seed
-        Epochs in all. The seed decides the order of the examples and what random layers
-        draw; each epoch has streams of its own, so that a run resumed at any epoch is,
-        bit for bit, the run that was never stopped.
+        Epochs in all. The batch size is at most the number of examples. The seed decides
+        the order of the examples and what random layers draw; each epoch has streams of its
+        own, so that a run resumed at any epoch is, bit for bit, the run that was never
+        stopped.
     loss
         Softmax and cross-entropy on logits unless given.
     threads
@@ -108,6 +110,10 @@ def fit(
 
     Raises
     ------
+    TypeError, ValueError
+        At once, if something is not of its kind, inputs and labels do not fit each other,
+        inputs are not finite, or the batch size is greater than the number of examples. From
+        the iterator, if the model does not fit them.
     NotFiniteError
         From the iterator, if the loss or a gradient of a step is not finite. The message has
         the epoch, the step and the first layer that went wrong.
@@ -115,13 +121,21 @@ def fit(
     check_kind("fit", "model", model, Layer)
     check_kind("fit", "optimizer", optimizer, Optimizer)
     check_kind("fit", "loss", loss, Loss)
-    x, labels = train
-    check_examples("fit", x, labels)
-    positive("fit", "epochs", epochs)
-    positive("fit", "batch_size", batch_size)
+    x, labels = two_arrays("fit", "train", train)
+    check_data("fit: train", x, labels)
+    epochs = whole_number("fit", "epochs", epochs, 1)
+    batch_size = positive("fit", "batch_size", batch_size)
+    if batch_size > len(x):
+        raise ValueError(f"fit: batch_size is {batch_size}, but there are {len(x)} examples")
     whole_number("fit", "seed", seed, 0)
     if test is not None:
-        check_examples("fit", *test)
+        check_data("fit: test", *two_arrays("fit", "test", test))
+    if threads is not None:
+        threads = positive("fit", "threads", threads)
+    if start is not None:
+        check_kind("fit", "start", start, Epoch)
+    if on_batch is not None:
+        check_function("fit", "on_batch", on_batch)
 
     # A layer with statistics gets them from the same examples after each epoch.
     sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
@@ -136,6 +150,8 @@ def fit(
         for step in range(steps):
             batch = order[step * batch_size : (step + 1) * batch_size]
             result = gradient(params, x[batch], labels[batch], rng)
+            if step == 0 and test is not None:  # not only when the epoch is over
+                check_labels("fit: test", test[1], len(test[0]), result.outputs[0].shape[-1])
             if not (math.isfinite(result.value) and are_finite(result.grads)):
                 raise NotFiniteError(explain(epoch, step, params, batch, result.value))
             params, state = optimizer.step(params, result.grads, state)
@@ -147,7 +163,9 @@ def fit(
                 on_batch(step + 1, steps)
         if model.calibrate is not None:
             params = calibrate(model, params, x[sample])
-        tested = evaluate(model, params, *test, loss=loss, threads=threads) if test else None
+        tested = None
+        if test is not None:
+            tested = evaluate(model, params, *test, loss=loss, threads=threads)
         return Epoch(
             epoch=epoch,
             params=params,

@@ -7,15 +7,23 @@ Each names the function, what was expected and what came, with the names of the 
       w: (6, 1, 5, 5)   as (F, C, KH, KW)
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from fcnn.arrays import Array, Pair, Shape
 
-IMAGES = "N, C, H, W"
-_FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+IMAGES: Final = "N, C, H, W"
+MOST: Final = 2**31 - 1  # of features, pixels, examples, threads: NumPy fails on more in odd ways
+
+_FLOATS: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+_NATIVE: Final = frozenset({np.ndarray, np.memmap})  # other subclasses, masked arrays and
+# matrices among them, change what operators mean
+_LONGEST: Final = 60  # characters of a value in a message
 
 
 def shape_error(message: str, **shapes: tuple[Shape, str]) -> ValueError:
@@ -30,19 +38,32 @@ def shape_error(message: str, **shapes: tuple[Shape, str]) -> ValueError:
     return ValueError("\n".join([message, *lines]))
 
 
+def check_array(function: str, name: str, value: Any, expected: str = "a NumPy array") -> None:
+    """A NumPy array, or one that is mapped from a file; TypeError otherwise, for lists and for
+    masked arrays, matrices and other subclasses.
+    """
+    if type(value) not in _NATIVE:
+        if isinstance(value, np.ndarray):
+            expected = expected.replace("NumPy", "plain NumPy")
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected {expected}")
+
+
 def check_floats(function: str, **arrays: Array) -> None:
     """Arrays, all float32 or all float64; TypeError otherwise."""
-    first = next(iter(arrays))
+    dtype = None
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{function}: {name} is {_kind(array)}, expected a NumPy array")
+        if type(array) not in _NATIVE:
+            check_array(function, name, array)
+        if array.dtype is dtype:
+            continue
         if array.dtype not in _FLOATS:
             raise TypeError(f"{function}: {name} is {array.dtype}, expected float32 or float64")
-        if array.dtype is not arrays[first].dtype and array.dtype != arrays[first].dtype:
+        if dtype is not None and array.dtype != dtype:
             raise TypeError(
-                f"{function}: {first} is {arrays[first].dtype}, but {name} is "
-                f"{array.dtype}; all must be float32 or all float64"
+                f"{function}: {next(iter(arrays))} is {dtype}, but {name} is {array.dtype}; "
+                "all must be float32 or all float64"
             )
+        dtype = array.dtype
 
 
 def check_axes(function: str, name: str, array: Array, axes: str) -> None:
@@ -52,7 +73,8 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
     letters = axes.split(", ")
     if array.ndim != len(letters):
         raise ValueError(
-            f"{function}: {name} has {array.ndim} axes {array.shape}, "
+            f"{function}: {name} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'} "
+            f"{array.shape}, "
             f"expected {len(letters)} as ({axes})"
         )
     for letter, size in zip(letters, array.shape, strict=True):
@@ -78,62 +100,127 @@ def check_gradient(function: str, dy: Array, shape: Shape, dtype: Any) -> None:
         raise TypeError(f"{function}: dy is {dy.dtype}, but the output was {np.dtype(dtype)}")
 
 
-def check_labels(function: str, labels: Array, n: int, classes: int) -> None:
-    """One integer class index below `classes` for each of n examples."""
-    if not isinstance(labels, np.ndarray):
-        raise TypeError(f"{function}: labels is {_kind(labels)}, expected a NumPy array")
-    if not np.issubdtype(labels.dtype, np.integer):
+def check_cache(function: str, cache: Any, kind: type) -> None:
+    """A cache of the class that the forward function of the same name returns."""
+    if not isinstance(cache, kind):
+        raise TypeError(
+            f"{function}_backward: cache is {kind_of(cache)}, expected {article(kind.__name__)} "
+            f"from {function}_forward"
+        )
+
+
+def check_labels(function: str, labels: Array, n: int, classes: int | None = None) -> None:
+    """One integer class index from 0 for each of n examples, below `classes` if that is known."""
+    check_array(function, "labels", labels)
+    if labels.dtype.kind not in "iu":
         raise TypeError(f"{function}: labels are {labels.dtype}, expected integer class indices")
     if labels.shape != (n,):
         raise ValueError(f"{function}: labels have shape {labels.shape}, expected ({n},) as (N,)")
     low, high = labels.min(), labels.max()
-    if low < 0 or high >= classes:
+    if classes is None and low < 0:
+        raise ValueError(f"{function}: label {low} is below 0")
+    if classes is not None and (low < 0 or high >= classes):
         wrong = low if low < 0 else high
         raise ValueError(f"{function}: label {wrong} is outside 0..{classes - 1}")
-
-
-def check_examples(function: str, x: Array, labels: Array) -> None:
-    """Inputs and labels of the same, positive number of examples."""
-    for name, array in (("x", x), ("labels", labels)):
-        if not isinstance(array, np.ndarray) or array.ndim == 0:
-            raise TypeError(f"{function}: {name} is {_kind(array)}, expected a batch as an array")
-    if len(x) != len(labels):
-        raise ValueError(f"{function}: {len(x)} inputs, but {len(labels)} labels")
-    if len(x) == 0:
-        raise ValueError(f"{function}: the batch is empty, N=0")
 
 
 def check_kind(function: str, name: str, value: Any, kind: type) -> None:
     """An instance of a class; TypeError otherwise."""
     if not isinstance(value, kind):
-        raise TypeError(f"{function}: {name} is {_kind(value)}, expected a {kind.__name__}")
+        expected = article(kind.__name__)
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected {expected}")
+
+
+def check_function(function: str, name: str, value: Any) -> None:
+    """Something that can be called; TypeError otherwise."""
+    if not callable(value):
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a function")
+
+
+def check_shape(function: str, shape: Any, name: str = "in_shape") -> Shape:
+    """The shape of an example, a sequence of ints, as a tuple; TypeError for anything else."""
+    if not isinstance(shape, tuple | list) or not all(map(_is_integer, shape)):
+        raise TypeError(f"{function}: {name} is {shown(shape)}, expected a tuple of ints")
+    return tuple([int(size) for size in shape])
+
+
+def check_sizes(function: str, shape: Any, least_axes: int = 0) -> Shape:
+    """The shape of an example with so many axes at least, none of them empty."""
+    sizes = check_shape(function, shape)
+    if len(sizes) < least_axes:
+        raise ValueError(f"{function}: in_shape is {sizes}, expected at least one axis")
+    if min(sizes, default=1) < 1:
+        raise ValueError(f"{function}: in_shape is {sizes}, expected sizes of at least 1")
+    return sizes
 
 
 def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
     """An int, or a sequence of two, as (vertical, horizontal)."""
-    match value:  # what layers hand over is checked already, and a call should cost little
-        case (int(), int()) if type(value[0]) is type(value[1]) is int and min(value) >= minimum:
-            return value[0], value[1]
-    values = (value, value) if _is_integer(value) else value
-    if not isinstance(values, Sequence) or len(values) != 2 or not all(map(_is_integer, values)):
-        raise TypeError(f"{function}: {name} is {value!r}, expected an int or a pair of ints")
-    if min(values) < minimum:
-        raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
+    if type(value) is tuple and len(value) == 2:
+        first, second = value  # what layers hand over is checked already: this costs little
+        if (
+            type(first) is type(second) is int
+            and minimum <= first <= MOST
+            and minimum <= second <= MOST
+        ):
+            return first, second
+    values: Any = (value, value) if _is_integer(value) else value
+    if (
+        not isinstance(values, tuple | list)
+        or len(values) != 2
+        or not all(map(_is_integer, values))
+    ):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected an int or a pair of ints")
+    _check_range(function, name, value, min(values), max(values), minimum)
     return int(values[0]), int(values[1])
 
 
 def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
     """An integer of at least the minimum."""
     if not _is_integer(value):
-        raise TypeError(f"{function}: {name} is {value!r}, expected an int")
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected an int")
     if value < minimum:
         raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
     return int(value)
 
 
 def positive(function: str, name: str, value: Any) -> int:
-    """An integer of at least 1."""
-    return whole_number(function, name, value, 1)
+    """An integer of at least 1, and no more than arrays can have."""
+    whole_number(function, name, value, 1)
+    _check_range(function, name, value, value, value, 1)
+    return int(value)
+
+
+def number(function: str, name: str, value: Any, expected: str = "a number") -> float:
+    """A real number as a Python float, infinite if it is too large for one; TypeError for bools,
+    strings and arrays with axes.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    real = isinstance(value, int | float | np.integer | np.floating)
+    if not real or isinstance(value, bool):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected {expected}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def not_negative(function: str, name: str, value: Any, expected: str = "a number") -> float:
+    """A finite number of at least 0 as a Python float."""
+    real = number(function, name, value, expected)
+    if not (math.isfinite(real) and real >= 0):
+        raise ValueError(f"{function}: {name} is {real}, expected finite and at least 0")
+    return real
+
+
+def as_path(function: str, name: str, value: Any) -> Path:
+    """A path, from a string or path that is not empty."""
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a path")
+    if not os.fspath(value):
+        raise ValueError(f"{function}: {name} is empty, expected a path")
+    return Path(os.fspath(value))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -146,9 +233,31 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"
 
 
+def article(noun: str) -> str:
+    """A noun with its article."""
+    return f"{'an' if noun[:1] in 'aeioAEIO' or noun[:2] == 'nd' else 'a'} {noun}"
+
+
+def kind_of(value: Any, *, with_length: bool = False) -> str:
+    """What a value is, in words: a list, an int, None; a tuple of 3."""
+    if value is None:
+        return "None"
+    length = f" of {len(value)}" if with_length and isinstance(value, tuple | list) else ""
+    return article(type(value).__name__) + length
+
+
+def shown(value: Any) -> str:
+    """A value as it prints, or what it is if that is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST and "\n" not in text else kind_of(value)
+
+
+def _check_range(function: str, name: str, value: Any, low: int, high: int, minimum: int) -> None:
+    if low < minimum:
+        raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
+    if high > MOST:
+        raise ValueError(f"{function}: {name} is {shown(value)}, expected at most {MOST:,}")
+
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"

@@ -10,12 +10,11 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
-import torch_operations
 from agreement import assert_agree
 from torch import nn
 
 import fcnn
-from fcnn import losses, tree
+from fcnn import losses, torch_operations, tree
 
 
 @attrs.frozen
@@ -38,21 +37,6 @@ class Model:
         params, _ = self.make().init(rng, self.in_shape)
         biases = tree.map(lambda a: (0.1 * rng.standard_normal(a.shape)) * (a.ndim == 1), params)
         return tree.map(lambda a, b: (a + b).astype(dtype), params, biases)
-
-
-def mnist_cnn() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(8, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(16 * 7 * 7, 128),
-        nn.ReLU(),
-        nn.Linear(128, 10),
-    )
 
 
 def lines_cnn() -> nn.Module:
@@ -92,7 +76,7 @@ def linear() -> nn.Module:
 
 
 MODELS = [
-    Model("mnist_cnn", mnist_cnn, (1, 28, 28), 10),
+    Model("mnist_cnn", torch_operations.mnist_cnn, (1, 28, 28), 10),
     Model("lines_cnn", lines_cnn, (1, 14, 14), 3),
     Model("lenet5", lenet5, (1, 28, 28), 10),
     Model("linear", linear, (1, 28, 28), 10),

@@ -10,10 +10,9 @@ from typing import Any
 import attrs
 import numpy as np
 import pytest
-import torch_operations
 from agreement import assert_agree
 
-from fcnn import reference
+from fcnn import reference, torch_operations
 from fcnn.arrays import Array
 from fcnn.reference import ReferenceCase
 

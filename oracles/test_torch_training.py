@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch_operations
 from agreement import error
 from test_torch_models import MODELS, Model
 
 import fcnn
-from fcnn import losses, tree
+from fcnn import losses, torch_operations, tree
 
 STEPS, BATCH = 30, 40  # two shards a batch
 TOLERANCE = 1e-9

@@ -187,7 +187,7 @@ def test_nothing_in_a_file_is_executed(tmp_path, records):
 
 
 def test_wrong_arguments(tmp_path, records):
-    with pytest.raises(TypeError, match="save_checkpoint: record is a tuple, expected a Epoch"):
+    with pytest.raises(TypeError, match="save_checkpoint: record is a tuple, expected an Epoch"):
         fcnn.save_checkpoint(tmp_path / "c.npz", ())
     with pytest.raises(ValueError, match="the record has no in_shape"):
         fcnn.save_checkpoint(tmp_path / "c.npz", attrs.evolve(records[0], in_shape=()))

@@ -143,7 +143,7 @@ def test_a_model_of_ones_own():
         ("mine.py:narrow", "narrow gives outputs (2,), the data has 3 classes"),
         ("bad.py:small", "in line 1 of "),
         ("mine.py:smal", "unknown function 'smal'; did you mean 'small'?"),
-        ("mine.py:nothing", "returned a int, expected a Layer"),
+        ("mine.py:nothing", "returned an int, expected a Layer"),
         ("other.py:small", "there is no file "),
     ]:
         assert text in call("train", *LINES, "--model", name, code=2).stderr

@@ -148,10 +148,10 @@ def test_what_is_not_of_its_kind_is_refused():
         (lambda: fcnn.value_and_grad(model, fcnn.softmax_cross_entropy_forward), "expected a Loss"),
         (lambda: fcnn.value_and_grad(fcnn.conv2d, fcnn.cross_entropy), "expected a Layer"),
         (lambda: fcnn.predict(fcnn.conv2d, (), x), "expected a Layer"),
-        (lambda: fcnn.evaluate(model, (), x, labels, loss=3), "loss is a int, expected a Loss"),
+        (lambda: fcnn.evaluate(model, (), x, labels, loss=3), "loss is an int, expected a Loss"),
         (lambda: fcnn.fit(model, (), 0.1, (x, labels), epochs=1, batch_size=1, seed=0),
-         "expected a Optimizer"),
-        (lambda: model.init(0, (1, 2, 2)), "rng is a int, expected a Generator"),
+         "expected an Optimizer"),
+        (lambda: model.init(0, (1, 2, 2)), "rng is an int, expected a Generator"),
     ]:  # fmt: skip
         with pytest.raises(TypeError, match=text):
             call()

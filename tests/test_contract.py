@@ -202,7 +202,7 @@ def test_a_type_error_in_a_chain_names_its_layer_too():
     for backward in (model.backward, model.backward_params):
         with pytest.raises(TypeError, match=r"dy is float64.*\nin chain layer 1 \(dense\)"):
             backward(cache, y.astype(np.float64))
-    with pytest.raises(TypeError, match=r"rng is a int.*\nin chain layer 1 \(dense\)"):
+    with pytest.raises(TypeError, match=r"rng is an int.*\nin chain layer 1 \(dense\)"):
         model.init(0, (1, 2, 2))
 
 

@@ -88,7 +88,7 @@ def test_synthetic_lines_depend_on_the_seed_alone():
 def test_synthetic_lines_refuse_seeds_that_are_none():
     with pytest.raises(TypeError):
         data.synthetic_lines(seed=None)
-    with pytest.raises(ValueError, match="synthetic_lines: seed must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="synthetic_lines: seed is -1, expected at least 0"):
         data.synthetic_lines(seed=-1)
 
 

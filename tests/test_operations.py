@@ -43,7 +43,7 @@ def test_the_channels_error_shows_both_shapes():
         (lambda: fcnn.conv2d_forward(conv(), images(1, 1, 3, 3), stride=(1, 2, 3)), TypeError,
          "expected an int or a pair of ints"),
         (lambda: fcnn.conv2d_forward((), images(1, 1, 3, 3)), TypeError,
-         "params is a tuple, expected Conv2dParams"),
+         "params is a tuple, expected a Conv2dParams"),
         (lambda: fcnn.conv2d_forward(
             fcnn.Conv2dParams(w=np.ones((2, 1, 3, 3)), b=np.ones(3)), np.ones((1, 1, 3, 3))),
          ValueError, "w has F=2 features, but b does not"),

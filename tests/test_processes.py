@@ -377,7 +377,7 @@ def slowly(params, x, rng=None):
     time.sleep(0.05)
     return x, ()
 
-slow = fcnn.Layer("slow", None, slowly, None)
+slow = fcnn.Layer("slow", slowly, slowly, slowly)
 print("ready", flush=True)
 try:
     fcnn.predict(slow, (), np.zeros((64 * 2000, 1), np.float32), threads={threads})

@@ -121,6 +121,22 @@ def test_describe():
     assert line == "[0]  float64[3]  mean 2  std 0.8165  min 1  max 3"
 
 
+def test_the_greatest_numbers_are_compared_in_silence():
+    great = np.finfo(np.float32).max
+    assert not tree.allclose((great,), (-great,))
+    assert tree.allclose((great,), (great,))
+
+
+def test_numbers_that_are_too_great_or_not_finite_are_described_in_silence():
+    great = np.finfo(np.float64).max
+    lines = tree.describe((np.array([great, -great]), np.array([np.inf, 1])), values=True)
+    assert lines.splitlines() == [
+        "[0]  float64[2]  mean 0  std inf  min -1.798e+308  max 1.798e+308",
+        "[1]  float64[2]  mean inf  std nan  min 1  max inf",
+        "2 arrays, 4 parameters",
+    ]
+
+
 def test_save_and_load(tmp_path):
     like = {"p": (dense(), None, np.zeros((2, 0), np.float32)), "steps": np.array(3)}
     tree.save(tmp_path / "tree.npz", like)

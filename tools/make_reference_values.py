@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from fcnn import torch_operations
 from fcnn.arrays import Array, Shape
 from fcnn.reference import FILE_NAME, ReferenceCase, worst_error
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "fcnn" / FILE_NAME
-
-sys.path.insert(0, str(ROOT / "oracles"))
-import torch_operations  # noqa: E402 (the PyTorch side is shared with the oracles)
 
 Sizes = int | tuple[int, int]
 
@@ -59,8 +57,8 @@ UNUSUAL: list[tuple[Sizes, dict[str, Any], Shape, int, bool]] = [
     # kernel, settings, (N, C, H, W), features, bias
     ((2, 4), {"padding": "same"}, (1, 1, 4, 5), 2, True),
     ((3, 2), {"stride": [2, 1], "padding": [1, 2], "dilation": [2, 3]}, (1, 1, 7, 5), 2, True),
-    (3, {"padding": "same", "groups": 3}, (1, 3, 4, 5), 3, False),
-    (2, {"stride": 2, "dilation": [1, 2], "groups": 2}, (2, 2, 5, 6), 4, True),
+    (3, {"padding": "same", "groups": 3}, (1, 3, 3, 4), 3, False),
+    (2, {"stride": 2, "dilation": [1, 2], "groups": 2}, (2, 2, 4, 5), 4, True),
 ]
 
 POOLS: list[tuple[Sizes, Sizes | None, Sizes, Shape]] = [
@@ -128,7 +126,8 @@ def convolutional() -> nn.Sequential:
 def main() -> None:
     """Make the file and say what it is."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
-    cases = all_cases()
+    with torch_operations.threads(1):
+        cases = all_cases()
     write(target, cases)
     worst = max(map(worst_error, cases))
     print(f"{target}: {target.stat().st_size:,} bytes, {len(cases)} cases")
@@ -257,14 +256,14 @@ def unusual_convolutions() -> list[ReferenceCase]:
 def average_pools() -> list[ReferenceCase]:
     """Some of the windows of max-pooling, and whole images."""
     draws, cases = Draws(7), []
-    for window, stride, padding, (N, C, H, W) in POOLS[4::2]:
+    for window, stride, padding, (N, C, H, W) in POOLS[5:8:2]:
         out = _output_size((H, W), window, stride or window, padding)
         name = f"avg_pool2d window {window} stride {stride or window} padding {padding}"
         inputs = {"x": draws.numbers(N, C, H, W), "dy": draws.numbers(N, C, *out)}
         settings = {"window": window, "stride": stride, "padding": padding}
         name += f" on {_times(N, C, H, W)}"
         cases.append(_operation(name, "avg_pool2d", inputs, **settings))
-    for shape in FLATTEN:
+    for shape in FLATTEN[1:]:
         inputs = {"x": draws.numbers(*shape), "dy": draws.numbers(*shape[:2])}
         name = f"global_avg_pool on {_times(*shape)}"
         cases.append(_operation(name, "global_avg_pool", inputs))
@@ -274,7 +273,7 @@ def average_pools() -> list[ReferenceCase]:
 def activations() -> list[ReferenceCase]:
     """Leaky relu with zeros too, and the smooth activations, from small to large numbers."""
     draws, cases = Draws(8), []
-    for shape, size in [((1, 1), 1.0), ((3, 5), 4.0), ((2, 2, 3, 4), 1.0)]:
+    for shape, size in [((1, 1), 1.0), ((3, 5), 4.0)]:
         for operation in ("gelu", "sigmoid", "tanh"):
             inputs = {"x": size * draws.numbers(*shape), "dy": draws.numbers(*shape)}
             cases.append(_operation(f"{operation} on {_times(*shape)}", operation, inputs))
@@ -340,23 +339,31 @@ def _training(params: dict[str, Array], x: Array, labels: Array, momentum: float
 
 def write(target: Path, cases: list[ReferenceCase]) -> None:
     """The form that `fcnn.reference` describes, not compressed: no version of zlib matters."""
+    places: dict[bytes, int] = {}
+    values: list[Array] = []
+
+    def place(array: Array) -> list[int]:
+        """Where an array begins, and its shape; one that is there already is not kept again."""
+        numbers = array.astype(np.float64).ravel()
+        key = numbers.tobytes()
+        if key not in places:
+            places[key] = sum(map(len, values))
+            values.append(numbers)
+        return [places[key], *array.shape]
+
     texts = [
         {
             "name": case.name,
             "operation": case.operation,
             "settings": case.settings,
-            "inputs": {name: array.shape for name, array in case.inputs.items()},
-            "expected": {name: array.shape for name, array in case.expected.items()},
+            "inputs": {name: place(array) for name, array in case.inputs.items()},
+            "expected": {name: place(array) for name, array in case.expected.items()},
         }
         for case in cases
     ]
-    arrays = [
-        array for case in cases for part in (case.inputs, case.expected) for array in part.values()
-    ]
-    values = np.concatenate([array.astype(np.float64).ravel() for array in arrays])
     text = json.dumps(texts, separators=(",", ":")).encode()
     with target.open("wb") as file:
-        np.savez(file, cases=np.frombuffer(text, np.uint8), values=values)
+        np.savez(file, cases=np.frombuffer(text, np.uint8), values=np.concatenate(values))
 
 
 def _operation(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from fcnn.arrays import Array
+from fcnn.batches import check_examples
+from fcnn.validation import check_labels, kind_of
 
 Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
 """`(x_train, y_train), (x_test, y_test)`.
 
 Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 `(N,)`.
 """
+
+GREATEST_LABEL: Final = 65_535  # each class costs an output of the network
 
 
 class DataError(Exception):
@@ -36,7 +40,16 @@ def number_of_classes(dataset: Dataset) -> int:
     >>> number_of_classes(synthetic_lines())
     3
     """
-    (_, y_train), (_, y_test) = dataset
+    try:
+        (_, y_train), (_, y_test) = dataset
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"number_of_classes: dataset is {kind_of(dataset)}, expected what a loader returns, "
+            "(x_train, y_train), (x_test, y_test)"
+        ) from None
+    for labels in (y_train, y_test):
+        check_examples("number_of_classes", labels, labels)
+        check_labels("number_of_classes", labels, len(labels))
     return int(max(y_train.max(), y_test.max())) + 1
 
 
@@ -86,4 +99,9 @@ def _checked_part(source: str, images: Array, labels: Array) -> tuple[Array, Arr
     classes = labels.astype(np.int64)
     if classes.min() < 0:
         raise DataError(f"{source}: labels must be at least 0, found {classes.min()}")
+    if classes.max() > GREATEST_LABEL:
+        raise DataError(
+            f"{source}: labels go up to {classes.max():,}, expected class indices of at most"
+            f" {GREATEST_LABEL:,}"
+        )
     return images, classes

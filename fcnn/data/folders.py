@@ -10,6 +10,7 @@ from typing import TypeAlias
 from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming, read_idx
+from fcnn.validation import as_path
 
 ROLES = ("train-images", "train-labels", "test-images", "test-labels")
 
@@ -49,7 +50,7 @@ def idx_folder(directory: str | os.PathLike[str]) -> Dataset:
         If there is no complete set, or several; if a file is damaged; or if the files
         do not belong together.
     """
-    folder = Path(directory).expanduser()
+    folder = as_path("idx_folder", "directory", directory).expanduser()
     name, files = _only_complete_set(folder, _file_sets(folder))
     transposed = name.lower().startswith("emnist")
     return assemble(

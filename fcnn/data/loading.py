@@ -12,7 +12,7 @@ from fcnn.data.folders import idx_folder
 from fcnn.data.full_mnist import mnist
 from fcnn.data.npz import npz_file
 from fcnn.data.synthetic import synthetic_lines
-from fcnn.validation import unknown
+from fcnn.validation import as_path, unknown
 
 NAMES = ("mnist5k", "mnist", "synthetic")
 
@@ -46,6 +46,8 @@ def load(
     >>> x_train.shape
     (600, 1, 14, 14)
     """
+    if name != "":  # which is no name of data either
+        as_path("load", "name", name)
     text = os.fspath(name)
     if text == "mnist5k":
         return mnist5k()

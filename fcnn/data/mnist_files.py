@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 
 from fcnn.data.idx import opened
+from fcnn.validation import as_path
 
 ENVIRONMENT_VARIABLE = "FCNN_DATA_DIR"
 
@@ -66,7 +67,7 @@ class Place:
 def place(directory: str | os.PathLike[str] | None = None) -> Place:
     """Where MNIST is looked for: an argument before the environment before the cache."""
     if directory is not None:
-        return Place(Path(directory).expanduser(), "directory")
+        return Place(as_path("mnist", "directory", directory).expanduser(), "directory")
     if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
         return Place(Path(chosen).expanduser(), ENVIRONMENT_VARIABLE)
     return Place(cache_folder(), "cache")

@@ -11,6 +11,7 @@ import numpy as np
 from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming
+from fcnn.validation import as_path
 
 if TYPE_CHECKING:
     import zipfile
@@ -45,7 +46,7 @@ def npz_file(path: str | os.PathLike[str]) -> Dataset:
         If the file or one of its keys is missing or damaged, or the arrays are not images
         and labels that belong together.
     """
-    file = Path(path).expanduser()
+    file = as_path("npz_file", "path", path).expanduser()
     with naming(file):
         return npz_dataset(f"npz_file: {file}", read_arrays(file, str(file)))
 

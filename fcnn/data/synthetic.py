@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from fcnn.arrays import Array
 from fcnn.data.dataset import Dataset
 from fcnn.streams import DATA, generator
+from fcnn.validation import whole_number
 
 SIZE = 14
 MIDDLE = 7
@@ -40,10 +39,8 @@ def synthetic_lines(seed: int = 0) -> Dataset:
     >>> x_train.shape, x_test.shape, y_train[:4].tolist()
     ((600, 1, 14, 14), (150, 1, 14, 14), [0, 1, 2, 0])
     """
-    # operator.index refuses None, which would draw a seed from the operating system.
-    whole = operator.index(seed)
-    if whole < 0:
-        raise ValueError(f"synthetic_lines: seed must be at least 0, got {seed}")
+    # Without a number, the seed would come from the operating system.
+    whole = whole_number("synthetic_lines", "seed", seed, 0)
     return _part(whole, 0, TRAIN_COUNT), _part(whole, 1, TEST_COUNT)
 
 

@@ -1,9 +1,12 @@
 """Comparing the arrays of two trees."""
 
+from typing import Any
+
 import numpy as np
 
-from fcnn.tree.mapping import all, map
-from fcnn.tree.structure import Tree, structure
+from fcnn.tree.mapping import all, leaves_with_path, map
+from fcnn.tree.structure import Structure, Tree, check_same_structure, structure
+from fcnn.validation import check_array, not_negative
 
 
 def equal(a: Tree, b: Tree) -> bool:
@@ -25,11 +28,41 @@ def allclose(a: Tree, b: Tree, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
     """Whether all leaves agree: |a - b| <= atol + rtol * |b|, as `numpy.allclose` has it.
 
     Leaves of different shapes never agree. Raises ValueError, naming the first path, for
-    trees of different structures.
+    trees of different structures, TypeError for leaves that are no numbers.
     """
+    rtol = not_negative("tree.allclose", "rtol", rtol)
+    atol = not_negative("tree.allclose", "atol", atol)
+    check_same_structure("tree.allclose", structure(a), structure(b))
+    for tree in (a, b):
+        for path, leaf in leaves_with_path(tree):
+            if np.asarray(leaf).dtype.kind not in "biufc":
+                raise TypeError(f"tree.allclose: {path or 'the root'} is not an array of numbers")
 
     def close(x: object, y: object) -> bool:
         x, y = np.asarray(x), np.asarray(y)
-        return x.shape == y.shape and bool(np.allclose(x, y, rtol=rtol, atol=atol))
+        with np.errstate(over="ignore"):  # numbers that are further apart than any number
+            return x.shape == y.shape and bool(np.allclose(x, y, rtol=rtol, atol=atol))
 
     return all(map(close, a, b))
+
+
+def check_alike(
+    function: str, what: str, structure: Structure, expected: list[Any], found: list[Any]
+) -> None:
+    """Leaves that are arrays of the shapes and dtypes of the parameters; ValueError or TypeError
+    that names the first path where they are not.
+    """
+    for index, (p, q) in enumerate(zip(expected, found, strict=True)):
+        if type(p) is type(q) is np.ndarray and p.shape == q.shape and p.dtype == q.dtype:
+            continue
+        path = structure.paths()[index] or "the root"
+        check_array(function, f"the parameter at {path}", p)
+        check_array(function, f"the {what} at {path}", q)
+        if p.shape != q.shape:
+            raise ValueError(
+                f"{function}: the {what} at {path} has shape {q.shape}, the parameter {p.shape}"
+            )
+        if p.dtype != q.dtype:
+            raise TypeError(
+                f"{function}: the {what} at {path} is {q.dtype}, the parameter {p.dtype}"
+            )

@@ -45,7 +45,8 @@ def _count(number: int, noun: str) -> str:
 def _line(path: str, array: Array, values: bool) -> str:
     line = f"{path or '.'}  {form(array)}"
     if values and array.size and array.dtype.kind in "fiu":
-        wide = array.astype(np.float64)
-        figures = {"mean": wide.mean(), "std": wide.std(), "min": wide.min(), "max": wide.max()}
+        with np.errstate(over="ignore", invalid="ignore"):  # inf and NaN are told, not warned of
+            wide = array.astype(np.float64)
+            figures = {"mean": wide.mean(), "std": wide.std(), "min": wide.min(), "max": wide.max()}
         line += "".join(f"  {name} {figure:.4g}" for name, figure in figures.items())
     return line

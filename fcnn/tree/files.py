@@ -10,6 +10,7 @@ from fcnn.files import whole_file
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
+from fcnn.validation import as_path
 
 
 def save(path: str | os.PathLike[str], tree: Tree) -> None:
@@ -18,11 +19,12 @@ def save(path: str | os.PathLike[str], tree: Tree) -> None:
     The file appears whole or not at all: it is written beside its place and renamed.
     Raises TypeError for a leaf that is neither a number nor an array of numbers.
     """
+    target = as_path("tree.save", "path", path)
     arrays = {place: np.asarray(leaf) for place, leaf in leaves_with_path(tree)}
     for place, array in arrays.items():
         if array.dtype.kind not in "biufc":
             raise TypeError(f"tree.save: {place or 'the root'} is not an array of numbers")
-    with whole_file(path) as file:
+    with whole_file(target) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -32,7 +34,8 @@ def load(path: str | os.PathLike[str], like: Tree) -> Tree:
     Nothing is unpickled. Raises ValueError if the file is damaged, or if its paths, shapes
     or dtypes differ from those of `like`, and names them. Leaves are read-only.
     """
-    return arrange("tree.load", path, read(path), like)
+    source = as_path("tree.load", "path", path)
+    return arrange("tree.load", source, read(source), like)
 
 
 def arrange(

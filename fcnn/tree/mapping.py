@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fcnn.tree.structure import Tree, check_same_structure, flatten, unflatten
+from fcnn.validation import check_function, kind_of
 
 _NOTHING: Any = object()
 
@@ -15,6 +16,7 @@ def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
 
     Raises ValueError, with the first path where they differ, for other structures.
     """
+    check_function("tree.map", "f", f)
     leaves, structure = flatten(tree)
     columns = [leaves, *(_leaves_like("tree.map", structure, other) for other in rest)]
     return unflatten(structure, [f(*row) for row in zip(*columns, strict=True)])
@@ -22,6 +24,7 @@ def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
 
 def map_with_path(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     """Like `map`, for f(path, leaf, ...); the path is a string such as `[0].w`."""
+    check_function("tree.map_with_path", "f", f)
     leaves, structure = flatten(tree)
     columns = [leaves, *(_leaves_like("tree.map_with_path", structure, t) for t in rest)]
     rows = zip(structure.paths(), *columns, strict=True)
@@ -40,14 +43,31 @@ def leaves_with_path(tree: Tree) -> list[tuple[str, Any]]:
 
 
 def reduce(f: Callable[[Any, Any], Any], tree: Tree, initializer: Any = _NOTHING) -> Any:
-    """Fold the leaves from left to right, as `functools.reduce` does."""
-    start = () if initializer is _NOTHING else (initializer,)
-    return functools.reduce(f, leaves(tree), *start)
+    """Fold the leaves from left to right, as `functools.reduce` does.
+
+    Raises ValueError for a tree without leaves, unless there is an initializer.
+    """
+    check_function("tree.reduce", "f", f)
+    found = leaves(tree)
+    if initializer is not _NOTHING:
+        return functools.reduce(f, found, initializer)
+    if not found:
+        raise ValueError("tree.reduce: the tree has no leaves, and there is no initializer")
+    return functools.reduce(f, found)
 
 
 def all(tree: Tree) -> bool:
-    """Whether every leaf is true."""
-    return builtins.all(leaves(tree))
+    """Whether every leaf is true; ValueError for a leaf that is neither true nor false."""
+    return builtins.all(_truth(path, leaf) for path, leaf in leaves_with_path(tree))
+
+
+def _truth(path: str, leaf: Any) -> bool:
+    try:
+        return bool(leaf)
+    except ValueError:  # an array of several numbers
+        raise ValueError(
+            f"tree.all: {path or 'the root'} is {kind_of(leaf)}, expected one truth value"
+        ) from None
 
 
 def _leaves_like(function: str, structure: Any, tree: Tree) -> list[Any]:

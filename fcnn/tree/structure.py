@@ -5,6 +5,9 @@ from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
+import numpy as np
+
+from fcnn.validation import check_kind, kind_of
 
 Tree: TypeAlias = Any
 Keys: TypeAlias = tuple[Hashable, ...]
@@ -56,19 +59,27 @@ class Structure(NamedTuple):
 
 
 LEAF = Structure(None)
+_NO_LEAVES = (np.ndarray, str, bytes, set, frozenset, dict)  # though one can walk over them
 
 
 def flatten(tree: Tree) -> tuple[list[Any], Structure]:
     """Leaves from left to right, and the structure that `unflatten` puts them back into."""
     leaves: list[Any] = []
-    return leaves, _take_apart(tree, leaves)
+    try:
+        return leaves, _take_apart(tree, leaves)
+    except RecursionError:
+        raise ValueError("tree: it is too deep, or a node of it holds itself") from None
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
     """The tree of a structure with the given leaves; no node's `__init__` is called.
 
-    Raises ValueError if there are more or fewer leaves than places for them.
+    Raises ValueError if there are more or fewer leaves than places for them, and TypeError for
+    leaves that are a single array or text, or have no order.
     """
+    check_kind("tree.unflatten", "structure", structure, Structure)
+    if not isinstance(leaves, Iterable) or isinstance(leaves, _NO_LEAVES):
+        raise TypeError(f"tree.unflatten: leaves is {kind_of(leaves)}, expected a list of leaves")
     leaves = list(leaves)
     rest = iter(leaves)
     try:

@@ -1,34 +1,45 @@
 """The PyTorch side: the same operations by the same names, NumPy arrays in and out.
 
-The inputs and outputs have the names that `fcnn.reference` gives them.
+The inputs and outputs have the names that `fcnn.reference` gives them. Nothing of fcnn
+computes anything here. PyTorch is imported inside the functions: who does not compare with
+it need not have it.
 """
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from fcnn.arrays import Array
 
-# The arrays here are small: waking a second thread costs more than it saves.
-torch.set_num_threads(1)
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-Tensors = Mapping[str, Tensor]
-TorchLoss = Callable[[Tensor, Tensor], Tensor]
+Tensors: TypeAlias = "Mapping[str, Tensor]"
+TorchLoss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 
 def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy of probabilities, which PyTorch has for their logarithms only."""
-    return functional.nll_loss(torch.log(probabilities), labels)
+    from torch.nn import functional
+
+    return functional.nll_loss(probabilities.log(), labels)
+
+
+def softmax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy of logits."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(logits, labels)
 
 
 LOSSES: dict[str, TorchLoss] = {
     "cross_entropy": cross_entropy,
-    "softmax_cross_entropy": functional.cross_entropy,
+    "softmax_cross_entropy": softmax_cross_entropy,
 }
 
 
@@ -36,6 +47,8 @@ def conv2d(
     inputs: Tensors, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Tensor:
     """(N, C, H, W) -> (N, F, OH, OW)."""
+    from torch.nn import functional
+
     with warnings.catch_warnings():
         # Uneven padding "same" costs PyTorch a copy, and it says so.
         warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)
@@ -52,34 +65,85 @@ def dense(inputs: Tensors) -> Tensor:
 
 def max_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
     """(N, C, H, W) -> (N, C, OH, OW)."""
+    from torch.nn import functional
+
     return functional.max_pool2d(inputs["x"], window, stride, padding)
 
 
 def avg_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
     """(N, C, H, W) -> (N, C, OH, OW); by default zeros of the padding count in the mean."""
+    from torch.nn import functional
+
     return functional.avg_pool2d(inputs["x"], window, stride, padding)
+
+
+def leaky_relu(inputs: Tensors, slope: float = 0.01) -> Tensor:
+    """Of any shape."""
+    from torch.nn import functional
+
+    return functional.leaky_relu(inputs["x"], slope)
+
+
+def gelu(inputs: Tensors) -> Tensor:
+    """Of any shape, by erf."""
+    from torch.nn import functional
+
+    return functional.gelu(inputs["x"])
 
 
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "avg_pool2d": avg_pool2d,
     "conv2d": conv2d,
     "dense": dense,
-    "flatten": lambda inputs: torch.flatten(inputs["x"], 1),
-    "gelu": lambda inputs: functional.gelu(inputs["x"]),
-    "global_avg_pool": lambda inputs: functional.adaptive_avg_pool2d(inputs["x"], 1)[:, :, 0, 0],
-    "leaky_relu": lambda inputs, slope=0.01: functional.leaky_relu(inputs["x"], slope),
+    "flatten": lambda inputs: inputs["x"].flatten(1),
+    "gelu": gelu,
+    "global_avg_pool": lambda inputs: inputs["x"].mean((2, 3)),
+    "leaky_relu": leaky_relu,
     "max_pool2d": max_pool2d,
-    "relu": lambda inputs: functional.relu(inputs["x"]),
-    "sigmoid": lambda inputs: torch.sigmoid(inputs["x"]),
-    "softmax": lambda inputs: functional.softmax(inputs["x"], -1),
-    "tanh": lambda inputs: torch.tanh(inputs["x"]),
+    "relu": lambda inputs: inputs["x"].relu(),
+    "sigmoid": lambda inputs: inputs["x"].sigmoid(),
+    "softmax": lambda inputs: inputs["x"].softmax(-1),
+    "tanh": lambda inputs: inputs["x"].tanh(),
 }
+
+
+def mnist_cnn() -> nn.Module:
+    """The reference network on images (1, 28, 28), written out."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * 7 * 7, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
+    )
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """That many threads of PyTorch in the block, and as many as before after it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def compute(
     operation: str, settings: Mapping[str, Any], inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
     """The output of an operation or loss, and the gradient of every input that has one."""
+    import torch
+
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in inputs.items()}
     differentiable = {
         name: tensor.requires_grad_()
@@ -100,6 +164,8 @@ def value_and_grad(
     network: nn.Module, loss: TorchLoss, params: Iterable[Array], x: Array, labels: Array
 ) -> tuple[float, list[Array]]:
     """The loss and the gradients, in the order and layout of fcnn's parameters."""
+    import torch
+
     set_parameters(network, params)
     value = loss(network(torch.from_numpy(x)), torch.from_numpy(labels))
     network.zero_grad()
@@ -116,20 +182,47 @@ def train(
     momentum: float,
 ) -> tuple[list[float], list[Array]]:
     """The losses of the steps, and the parameters after them, as fcnn lays them out."""
+    found = list(steps(network, loss, params, batches, learning_rate, momentum))
+    return [value for value, _ in found], found[-1][1]
+
+
+def steps(
+    network: nn.Module,
+    loss: TorchLoss,
+    params: Iterable[Array],
+    batches: Iterable[tuple[Array, Array]],
+    learning_rate: float,
+    momentum: float,
+) -> Iterator[tuple[float, list[Array]]]:
+    """Training step by step: the loss of each, and the parameters after it, which the next
+    step overwrites.
+    """
+    import torch
+
     set_parameters(network, params)
     optimizer = torch.optim.SGD(network.parameters(), learning_rate, momentum)
-    values = []
     for x, labels in batches:
         optimizer.zero_grad()
         value = loss(network(torch.from_numpy(x)), torch.from_numpy(labels))
         value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        values.append(value.item())
-    return values, [_turned(parameter.detach().numpy()) for parameter in network.parameters()]
+        parameters = [_turned(parameter.detach().numpy()) for parameter in network.parameters()]
+        yield value.item(), parameters
+
+
+def outputs(network: nn.Module, x: Array) -> Array:
+    """What a network makes of examples."""
+    import torch
+
+    with torch.no_grad():
+        y: Array = network(torch.from_numpy(x)).numpy()
+    return y
 
 
 def set_parameters(network: nn.Module, params: Iterable[Array]) -> None:
     """Give a network, which takes their dtype, the parameters of an fcnn model, leaf by leaf."""
+    import torch
+
     for parameter, array in zip(network.parameters(), params, strict=True):
         own = np.array(_turned(array))
         if tuple(parameter.shape) != own.shape:
