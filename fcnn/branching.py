@@ -161,6 +161,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         check_kind("parallel", f"layer {index}", layer, Layer)
     if not layers:
         raise ValueError("parallel: there is no layer, expected at least one")
+    check_kind("parallel", "merge", merge, str)
     if merge not in _MERGES:
         raise ValueError(f"parallel: {unknown('merge', merge, _MERGES)}")
     adds = merge == "add"

@@ -31,6 +31,8 @@ from fcnn.validation import (
     pair,
     positive,
     shape_error,
+    shown,
+    true_or_false,
 )
 
 Padding: TypeAlias = "int | Pair | Literal['same']"
@@ -100,6 +102,7 @@ def conv2d(
     groups = positive("conv2d", "groups", groups)
     if features % groups:
         raise ValueError(f"conv2d: {groups} groups do not divide {features} features")
+    bias = true_or_false("conv2d", "bias", bias)
     check_function("conv2d", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Conv2dParams, Shape]:
@@ -249,7 +252,9 @@ def _settings(
     if not isinstance(padding, str):
         return stride, pair("conv2d", "padding", padding, 0), dilation
     if padding != "same":
-        raise ValueError(f"conv2d: padding is {padding!r}, expected a number, a pair or 'same'")
+        raise ValueError(
+            f"conv2d: padding is {shown(padding)}, expected an int, a pair of ints or 'same'"
+        )
     if stride != (1, 1):
         raise ValueError(f"conv2d: padding 'same' needs a stride of 1, got {stride}")
     return stride, "same", dilation

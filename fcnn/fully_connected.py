@@ -20,6 +20,7 @@ from fcnn.validation import (
     check_shape,
     positive,
     shape_error,
+    true_or_false,
 )
 
 
@@ -44,6 +45,7 @@ def dense(features: int, *, bias: bool = True, initializer: Initializer = he_nor
     The bias starts at zero; without one, `params.b` is None.
     """
     features = positive("dense", "features", features)
+    bias = true_or_false("dense", "bias", bias)
     check_function("dense", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[DenseParams, Shape]:

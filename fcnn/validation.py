@@ -206,6 +206,13 @@ def number(function: str, name: str, value: Any, expected: str = "a number") -> 
         return math.inf if value > 0 else -math.inf
 
 
+def true_or_false(function: str, name: str, value: Any) -> bool:
+    """A bool; TypeError for what merely counts as one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected True or False")
+    return bool(value)
+
+
 def not_negative(function: str, name: str, value: Any, expected: str = "a number") -> float:
     """A finite number of at least 0 as a Python float."""
     real = number(function, name, value, expected)
