@@ -28,6 +28,17 @@ def as_images(rows: Array) -> Array:
     return rows.transpose(3, 1, 0, 2)  # (H, C, W, N) -> (N, C, H, W)
 
 
+def compact(array: Array) -> Array:
+    """The array without gaps, forwards, its axes in the order they have in memory: a copy, if
+    it lies otherwise. BLAS may give other bits for other strides.
+    """
+    like: Array = np.empty_like(array, subok=False)
+    if like.strides == array.strides:
+        return array
+    like[...] = array
+    return like
+
+
 def freeze(array: Array) -> Array:
     """A C-contiguous, read-only array: the array itself if it is contiguous already.
 

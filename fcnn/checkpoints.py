@@ -10,6 +10,7 @@ from fcnn import tree
 from fcnn.arrays import Array
 from fcnn.layer import Layer
 from fcnn.optimizers import Optimizer
+from fcnn.streams import sparing
 from fcnn.training import Epoch
 from fcnn.tree.files import arrange, read
 from fcnn.validation import as_path, check_kind
@@ -101,8 +102,8 @@ def _expected(
     if in_shape is None or in_shape.ndim != 1 or in_shape.dtype != np.int64:
         raise ValueError(f"load_checkpoint: {path}: ['in_shape'] is not the shape of an example")
     try:
-        initial, _ = model.init(np.random.default_rng(0), tuple(map(int, in_shape)))
-    except (TypeError, ValueError) as error:
+        initial, _ = model.init(sparing(path), tuple(map(int, in_shape)))
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"load_checkpoint: {path} is not of this model: {error}") from error
 
     def as_stored(place: str, leaf: Array) -> Array:

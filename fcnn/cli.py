@@ -4,6 +4,7 @@ Results go to standard output, progress to standard error. Exit codes: 0 done, 1
 failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold, 130 interrupted.
 """
 
+import io
 import json
 import os
 import sys
@@ -80,6 +81,9 @@ def main(
     ] = False,
 ) -> None:
     """Convolutional networks in NumPy alone: train, evaluate and look at them."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from fcnn.arrays import Shape
-from fcnn.files import whole_file
+from fcnn.files import read_regular, whole_file
 from fcnn.validation import unknown
 from fcnn.version import __version__
 
@@ -69,7 +69,7 @@ def read_config(folder: Path) -> Config:
     """Read config.json; RunError says which key of it is wrong."""
     path = folder / NAME
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path), object_pairs_hook=_without_repeats)
     except OSError:
         raise RunError(f"{folder} is not a run: there is no readable config.json in it") from None
     except (ValueError, RecursionError) as error:
@@ -92,6 +92,14 @@ def read_config(folder: Path) -> Config:
     return Config(**{name: content[name] for name in _KEYS})
 
 
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"a key comes twice: {max(names, key=names.count)}")
+    return found
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -106,7 +114,7 @@ def _is_count(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     try:
-        return _is_integer(value) or (isinstance(value, float) and math.isfinite(float(value)))
+        return (_is_integer(value) or isinstance(value, float)) and math.isfinite(value)
     except OverflowError:
         return False
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fcnn import blas, workers
-from fcnn.arrays import Array
+from fcnn.arrays import Array, compact
 from fcnn.processes import Function, Team, can_fork, room_for
 
 _CALLS_BY_THREADS: Final = 2  # who calls once does not wait for a process to start
@@ -38,6 +38,7 @@ class Crew:
 
     def run(self, arrays: list[Array], items: Sequence[Any]) -> list[list[Array]]:
         """The results in the order of the items. They are good until the next call."""
+        arrays = [compact(array) for array in arrays]  # as a helper process will have them
         count = min(self._threads, len(items))
         if count > 1 and self._calls >= _CALLS_BY_THREADS and self._lock.acquire(blocking=False):
             try:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from fcnn.configs import Config, RunError
 from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.loading import NAMES as DATA_NAMES
+from fcnn.files import home_expanded
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.layer import call_init
 from fcnn.optimizers import sgd
@@ -74,7 +76,7 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
         )
     config = Config(
         **values,  # type: ignore[arg-type]
-        data=data_name if data_name in DATA_NAMES else str(Path(data_name).expanduser().resolve()),
+        data=data_name if data_name in DATA_NAMES else os.path.realpath(home_expanded(data_name)),
         model=model_name,
         network=repr(model),
         recipe=recipe.name,

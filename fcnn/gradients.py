@@ -23,7 +23,7 @@ from fcnn.validation import check_array, check_kind, not_negative, positive
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
-Augmentation: TypeAlias = Callable[[np.random.Generator, Array], Array]
+Augmentation: TypeAlias = "Callable[[np.random.Generator, Array], Array]"
 
 
 @attrs.frozen(eq=False)

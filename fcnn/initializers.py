@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ def draw(
 ) -> Array:
     """What an initializer, perhaps the user's, draws: float32, contiguous and read-only."""
     check_kind("init", "rng", rng, np.random.Generator)
+    if math.prod(shape) > getattr(rng, "most_numbers", math.inf):
+        raise ValueError(f"the weights {shape} would not fit into its file")
     drawn = np.asarray(initializer(rng, shape, fan_in, fan_out))
     if drawn.dtype.kind not in "fiu":
         raise TypeError(f"initializer: drew {drawn.dtype}, asked for real numbers")

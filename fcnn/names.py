@@ -1,6 +1,7 @@
 """From names to things: models, own ones in files too, and recipes."""
 
 import inspect
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fcnn import models
+from fcnn.files import home_expanded
 from fcnn.layer import Layer
 from fcnn.recipes import RECIPES, Recipe
 from fcnn.validation import kind_of, unknown
@@ -58,7 +60,7 @@ def absolute(name: str) -> str:
     if name in MODELS or ":" not in name:
         return name
     file, function = name.rsplit(":", 1)
-    return f"{Path(file).expanduser().resolve()}:{function}"
+    return f"{os.path.realpath(home_expanded(file))}:{function}"
 
 
 @contextmanager
@@ -92,8 +94,8 @@ def telling_lines(name: str) -> Iterator[None]:
 def _own_model(name: str, classes: int) -> object:
     """What a function in a file returns."""
     file, function_name = name.rsplit(":", 1)
-    path = Path(file).expanduser().resolve()
-    if not path.is_file():
+    path = Path(os.path.realpath(home_expanded(file)))
+    if not os.path.isfile(path):
         raise ValueError(f"model: there is no file {file}")
     import runpy
 

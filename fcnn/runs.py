@@ -19,16 +19,17 @@ from typing import Any, Final
 
 import attrs
 
-from fcnn import configs, names, streams, tree
+from fcnn import configs, names, streams
 from fcnn.checkpoints import load_checkpoint
 from fcnn.configs import Config, RunError, read_config
-from fcnn.files import left_overs, remove_left_overs, whole_file
+from fcnn.files import left_overs, read_regular, remove_left_overs, whole_file
 from fcnn.layer import Layer
 from fcnn.locks import NAME as LOCK
 from fcnn.locks import LockedError, only_process_in
 from fcnn.optimizers import Optimizer
 from fcnn.training import Epoch
 from fcnn.tree import Tree
+from fcnn.tree.files import arrange, read
 from fcnn.validation import as_path
 
 CHECKPOINT: Final = "checkpoint.npz"
@@ -106,7 +107,7 @@ def is_finished(folder: Path) -> bool:
 def read_metrics(folder: Path) -> dict[str, Any]:
     """The content of metrics.json; RunError if it is damaged."""
     try:
-        content = json.loads((folder / METRICS).read_bytes())
+        content = json.loads(read_regular(folder / METRICS))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{folder / METRICS} is not readable: {error}") from error
     if not isinstance(content, dict):
@@ -152,8 +153,7 @@ def read_history(folder: Path) -> list[Epoch]:
     """The lines of history.csv as records without trees; RunError if they are none."""
     path = folder / "history.csv"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
+        header, *rows = csv.reader(io.StringIO(read_regular(path).decode(), newline=""))
         if tuple(header) != HISTORY:
             raise ValueError(f"its columns are {', '.join(header)}")
         return [_record(row) for row in rows]
@@ -177,8 +177,10 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     config = read_config(folder)
     try:
         model = model_of(folder, config)
-        like = initial_parameters(model, config)
-        return Run(folder, config, model, tree.load(folder / "params.npz", like))
+        path = folder / "params.npz"
+        found = read(path)
+        like, _ = model.init(streams.sparing(path), config.in_shape)
+        return Run(folder, config, model, arrange("tree.load", path, found, like))
     except RunError:
         raise
     except FileNotFoundError:
@@ -186,7 +188,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
             f"{folder} holds no params.npz: the run did not finish; "
             f"fcnn train --resume {folder} goes on with it"
         ) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, OSError) as error:
         raise RunError(f"{folder}: {error}") from error
 
 

@@ -6,6 +6,7 @@ the same numbers whether the run was stopped before it or not.
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import numpy as np
@@ -27,3 +28,17 @@ def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
     """
     whole_number("generator", "seed", seed, 0)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))
+
+
+def sparing(path: str | os.PathLike[str]) -> np.random.Generator:
+    """A generator for the initial weights of a model whose parameters lie in a file already.
+
+    No weights of more numbers than the file has bytes are drawn from it (see `fcnn.initializers`):
+    what a damaged config says of shapes must not decide how much memory is taken. OSError if
+    there is no such file.
+    """
+
+    class Sparing(np.random.Generator):
+        most_numbers = os.path.getsize(path)
+
+    return Sparing(np.random.PCG64(0))

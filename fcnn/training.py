@@ -1,5 +1,7 @@
 """Training: one frozen record per epoch, and nothing written anywhere."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable, Iterator

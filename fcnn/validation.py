@@ -7,15 +7,19 @@ Each names the function, what was expected and what came, with the names of the 
       w: (6, 1, 5, 5)   as (F, C, KH, KW)
 """
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from fcnn.arrays import Array, Pair, Shape
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGES: Final = "N, C, H, W"
 MOST: Final = 2**31 - 1  # of features, pixels, examples, threads: NumPy fails on more in odd ways
@@ -227,6 +231,8 @@ def as_path(function: str, name: str, value: Any) -> Path:
         raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a path")
     if not os.fspath(value):
         raise ValueError(f"{function}: {name} is empty, expected a path")
+    from pathlib import Path  # when it is needed: it takes long to import
+
     return Path(os.fspath(value))
 
 

@@ -150,7 +150,7 @@ def images(draw, kernel, padding):
 
 @st.composite
 def convolutions(draw):
-    kernel, stride, padding = draw(pairs(1, 3)), draw(pairs(1, 3)), draw(pairs(0, 3))
+    kernel, stride, padding = draw(pairs(1, 4)), draw(pairs(1, 3)), draw(pairs(0, 3))
     shape = draw(images(kernel, padding))
     return layer_cases._conv(kernel, stride, padding, shape, draw(sizes(1, 3)), draw(sizes(1, 3)))
 
@@ -179,7 +179,7 @@ def unusual_convolutions(draw):
 
 @st.composite
 def poolings(draw, make):
-    window = draw(pairs(1, 3))
+    window = draw(pairs(1, 5))
     stride = draw(st.none() | pairs(1, 3))
     padding = draw(st.tuples(*(sizes(0, k // 2) for k in window)))
     shape = draw(images(window, padding))

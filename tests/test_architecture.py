@@ -19,7 +19,7 @@ ORDER = [
     ["bench", "proof"],
     ["__init__"],
     ["runs", "summary", "pictures"],
-    ["checkpoints", "configs", "locks", "names"],
+    ["checkpoints", "configs", "names"],
     ["check", "models", "recipes", "reference", "training"],
     ["calibration", "diagnosis", "inference"],
     ["gradients", "cases"],
@@ -53,9 +53,11 @@ ORDER = [
         "torch_operations",
     ],
     ["blas", "geometry", "memory"],
-    ["batches", "initializers", "streams", "version"],
+    ["batches", "initializers", "version"],
+    ["streams"],
     ["tree"],
-    ["files"],
+    ["archives"],
+    ["files", "locks"],
     ["validation"],
     ["arrays"],
 ]
@@ -97,6 +99,18 @@ def test_import_loads_numpy_and_attrs_alone():
     tops = {name.split(".")[0] for name in loaded} - sys.stdlib_module_names
     assert tops - {"numpy"} == {"fcnn"}
     assert not loaded & {"urllib.request", "ssl", "http.client", "multiprocessing", "asyncio"}
+
+
+def test_import_leaves_what_is_slow_to_import_for_later():
+    program = (
+        "import sys, numpy, attrs; before = set(sys.modules); import fcnn;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    slow = {"pathlib", "numpy.random", "zipfile", "multiprocessing", "difflib", "csv", "json"}
+    assert not slow & set(done.stdout.split())
 
 
 def test_everything_public_is_there_and_documented():

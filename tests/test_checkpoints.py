@@ -1,6 +1,7 @@
 """Checkpoints: what is written is read again, bit for bit, and nothing else is."""
 
 import os
+import pathlib
 import pickle
 
 import attrs
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import fcnn
-from fcnn import files, tree
+from fcnn import tree
 
 TRAIN, TEST = fcnn.data.synthetic_lines(seed=0)
 MODEL = fcnn.models.lines_cnn()
@@ -81,10 +82,10 @@ def test_what_fails_while_writing_leaves_the_last_one(tmp_path, records, moment,
 
 def test_files_are_flushed_before_they_take_their_place(tmp_path, records, monkeypatch):
     order = []
-    fsync, replace = os.fsync, files.Path.replace
+    fsync, replace = os.fsync, pathlib.Path.replace
     monkeypatch.setattr(os, "fsync", lambda descriptor: order.append("fsync") or fsync(descriptor))
     monkeypatch.setattr(
-        files.Path, "replace", lambda old, new: order.append("rename") or replace(old, new)
+        pathlib.Path, "replace", lambda old, new: order.append("rename") or replace(old, new)
     )
     fcnn.save_checkpoint(tmp_path / "c.npz", records[0])
     assert order[:2] == ["fsync", "rename"]

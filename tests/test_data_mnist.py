@@ -67,7 +67,7 @@ def test_an_argument_comes_before_the_environment(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("given", ["directory", "FCNN_DATA_DIR"])
 def test_a_given_folder_is_final(tmp_path, monkeypatch, cache, given):
-    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", no_network)
     fill(cache)
     folder = fill(tmp_path / "own")
     (folder / "t10k-labels-idx1-ubyte").unlink()
@@ -85,7 +85,7 @@ def test_a_given_folder_must_exist(tmp_path):
 
 
 def test_a_full_cache_needs_no_network(cache, monkeypatch):
-    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", no_network)
     fill(cache, ".gz")
     assert_is_stand_in(data.mnist())
 

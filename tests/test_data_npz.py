@@ -104,7 +104,11 @@ def test_a_column_of_labels_is_flattened(arrays, load):
         ("x_test", np.full((3, 4, 5), np.nan), "x_test: images must be finite"),
         ("x_test", np.full((3, 4, 5), 1e39), "x_test: images must be finite"),
         ("x_test", np.zeros((3, 4, 6)), r"differ in shape .*\(1, 4, 5\) and \(1, 4, 6\)"),
-        ("x_test", np.array([None, 1]), r"x_test in \S+ cannot be read: ValueError: Object"),
+        (
+            "x_test",
+            np.array([None, 1]),
+            r"x_test in \S+ cannot be read: .*it holds object",
+        ),
     ],
 )
 def test_arrays_that_are_not_a_data_set(arrays, load, key, array, message):
@@ -140,7 +144,9 @@ def test_headers_that_lie(tmp_path, arrays):
                 content = io.BytesIO()
                 np.save(content, array)
                 archive.writestr(f"{key}.npy", content.getvalue().replace(old, new))
-        with pytest.raises(data.DataError, match=r"x_train in \S+digits\.npz (cannot be|is dam)"):
+        with pytest.raises(
+            data.DataError, match=r"x_train in \S+digits\.npz cannot be read: .*its header ann"
+        ):
             data.npz_file(path)
 
 

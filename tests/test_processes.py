@@ -92,6 +92,31 @@ def test_a_training_step_has_the_bits_of_one_thread(threads):
         params = tree.map(lambda p, g: p - np.float32(0.1) * g, params, grads)
 
 
+def test_an_array_lies_in_a_helper_as_it_lies_in_the_caller():
+    """BLAS gives other bits for other strides, those of an image turned around for example."""
+
+    def strides(arrays, item):
+        return [np.array(arrays[0].strides), *process_ids(arrays, item)]
+
+    image = np.arange(24.0).reshape(1, 2, 3, 4)
+    for x in (image[:, :, ::-1, ::-1], image[..., ::2], image[0][None], image.T[:, 1:]):
+        crew = Crew(strides, 2)
+        calls = [crew.run([x], range(8)) for _ in range(4)]
+        assert len({int(pid) for _, pid in calls[-1]}) == 2
+        assert len({tuple(found) for call in calls for found, _ in call}) == 1
+
+
+def test_a_turned_image_has_the_bits_of_its_copy():
+    model = fcnn.chain(fcnn.flatten, fcnn.dense(3))
+    params, _ = model.init(np.random.default_rng(0), (1, 2, 4))
+    rng, labels = np.random.default_rng(1), np.array([0, 0, 2, 1])
+    f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=1, shard=1)
+    for _ in range(20):
+        x = rng.standard_normal((4, 1, 2, 4)).astype(np.float32)
+        turned = np.array(x[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
+        assert tree.equal(f(params, turned, labels), f(params, x, labels))
+
+
 def test_each_shard_has_a_random_stream_of_its_own_wherever_it_is_computed():
     def forward(params, x, rng=None):
         noise = rng.random(x.shape)

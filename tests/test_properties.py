@@ -283,7 +283,7 @@ def test_an_int_is_a_pair_of_it(name, data):
     call = data.draw(calls(name))
     SH, PH = call.stride[0], call.padding[0]
     assume(_fits(call, (PH, PH)))
-    assume(name == "conv2d" or PH <= _window(call)[1] // 2)
+    assume(name == "conv2d" or _window(call)[1] // 2 >= PH)
     assert tree.equal(
         _windowed(call, call.x, stride=SH, padding=PH),
         _windowed(call, call.x, stride=(SH, SH), padding=(PH, PH)),
@@ -670,6 +670,21 @@ def test_bits_do_not_depend_on_helper_processes(network, shard):
     assert all(tree.equal(result, results[0]) for result in results)
 
 
+@given(some.others(fcnn.flatten, None, 3), some.SEEDS, st.data())
+def test_bits_do_not_depend_on_gaps_between_the_pixels_nor_on_their_direction(case, seed, data):
+    """Helper processes have a copy without them."""
+    rng, model = np.random.default_rng(seed), fcnn.chain(fcnn.flatten, fcnn.dense(3))
+    params, _ = model.init(rng, case.in_shape)
+    f = fcnn.value_and_grad(model, LOSS, threads=1, shard=data.draw(some.sizes(1, 3)))
+    pixels = some.real(rng, (case.batch, *case.in_shape), np.float32)
+    turned = np.flip(np.array(np.flip(pixels, (2, 3))), (2, 3))
+    for x in (turned, data.draw(some.lying_anyhow(pixels))):
+        copy = np.empty_like(x)
+        copy[...] = x
+        one, other = (f(params, images, np.arange(len(x)) % 3) for images in (x, copy))
+        assert tree.equal(one, other)
+
+
 @given(networks(dtypes=FLOAT64), st.integers(1, 25))
 def test_any_shards_give_the_gradient_of_the_batch_to_rounding(network, shard):
     y, cache = network.model.forward(network.params, network.x)
@@ -746,11 +761,9 @@ def test_random_layers_draw_the_same_on_any_threads(network, shard, threads, see
 
 
 @given(networks(most=140))
-def test_predictions_are_the_outputs_and_fresh(network):
+def test_predictions_are_the_outputs(network):
     outputs, _ = network.model.forward(network.params, network.x)
-    predicted = fcnn.predict(network.model, network.params, network.x)
-    assert near(predicted, outputs)
-    assert not any(np.shares_memory(predicted, a) for a in (network.x, outputs))
+    assert near(fcnn.predict(network.model, network.params, network.x), outputs)
 
 
 # sgd

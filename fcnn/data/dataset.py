@@ -16,7 +16,8 @@ Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
 Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 `(N,)`.
 """
 
-GREATEST_LABEL: Final = 65_535  # each class costs an output of the network
+# The memory that a network takes grows with its classes: one wrong label must not fill it.
+MOST_CLASSES_OF_FEW: Final = 1000
 
 
 class DataError(Exception):
@@ -75,10 +76,12 @@ def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test:
     ------
     DataError
         If a part is empty, images and labels differ in number, training and test images
-        differ in shape, or the labels are not integers from 0 in one dimension.
+        differ in shape, or the labels are not integers from 0 in one dimension, below 1,000
+        or the number of training images.
     """
-    train = _checked_part(f"{source}: train", x_train, y_train)
-    test = _checked_part(f"{source}: test", x_test, y_test)
+    most = max(y_train.size, MOST_CLASSES_OF_FEW)
+    train = _checked_part(f"{source}: train", x_train, y_train, most)
+    test = _checked_part(f"{source}: test", x_test, y_test, most)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
             f"{source}: training and test images differ in shape (C, H, W):"
@@ -87,7 +90,9 @@ def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test:
     return train, test
 
 
-def _checked_part(source: str, images: Array, labels: Array) -> tuple[Array, Array]:
+def _checked_part(
+    source: str, images: Array, labels: Array, most_classes: int
+) -> tuple[Array, Array]:
     if images.size == 0:
         raise DataError(f"{source}: no images, the shape (N, C, H, W) is {images.shape}")
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
@@ -99,9 +104,9 @@ def _checked_part(source: str, images: Array, labels: Array) -> tuple[Array, Arr
     classes = labels.astype(np.int64)
     if classes.min() < 0:
         raise DataError(f"{source}: labels must be at least 0, found {classes.min()}")
-    if classes.max() > GREATEST_LABEL:
+    if classes.max() >= most_classes:
         raise DataError(
-            f"{source}: labels go up to {classes.max():,}, expected class indices of at most"
-            f" {GREATEST_LABEL:,}"
+            f"{source}: a label is {classes.max()}, but labels number the classes from 0 on,"
+            f" and with so few images there can be {most_classes:,} at most"
         )
     return images, classes

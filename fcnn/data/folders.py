@@ -10,6 +10,7 @@ from typing import TypeAlias
 from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming, read_idx
+from fcnn.files import home_expanded
 from fcnn.validation import as_path
 
 ROLES = ("train-images", "train-labels", "test-images", "test-labels")
@@ -50,7 +51,7 @@ def idx_folder(directory: str | os.PathLike[str]) -> Dataset:
         If there is no complete set, or several; if a file is damaged; or if the files
         do not belong together.
     """
-    folder = as_path("idx_folder", "directory", directory).expanduser()
+    folder = home_expanded(as_path("idx_folder", "directory", directory))
     name, files = _only_complete_set(folder, _file_sets(folder))
     transposed = name.lower().startswith("emnist")
     return assemble(
@@ -82,7 +83,7 @@ def _file_sets(folder: Path) -> dict[str, FileSet]:
     sets: dict[str, FileSet] = {}
     for path in paths:
         match = FILE_NAME.fullmatch(path.name)
-        if match is None or not path.is_file():
+        if match is None or not os.path.isfile(path):
             continue
         part = "train" if match["part"] == "train" else "test"
         files = sets.setdefault(match["set"], {})

@@ -8,9 +8,16 @@ from pathlib import Path
 from fcnn.arrays import Array
 from fcnn.data import mnist_files
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
-from fcnn.data.download import Progress, fetch, writing_to
+from fcnn.data.download import Progress, downloading_to, fetch
 from fcnn.data.idx import parse_idx
-from fcnn.data.mnist_files import ENVIRONMENT_VARIABLE, Place, cache_folder, copies, examine
+from fcnn.data.mnist_files import (
+    ENVIRONMENT_VARIABLE,
+    MnistFile,
+    Place,
+    cache_folder,
+    copies,
+    examine,
+)
 
 
 def mnist(
@@ -48,9 +55,9 @@ def mnist(
     recognition, 1998.
     """
     place = mnist_files.place(directory)
-    if place.origin == "cache":
-        for file in mnist_files.FILES:
-            if not copies(place.folder, file):
+    if place.origin == "cache" and missing_files(place.folder):
+        with downloading_to(place.folder):
+            for file in missing_files(place.folder):
                 fetch(file, place.folder, progress)
     x_train, y_train, x_test, y_test = read_files(place)
     return assemble(
@@ -79,22 +86,27 @@ def download_mnist(*, progress: Progress | None = None) -> Path:
         If the cache cannot be written to, or every mirror failed.
     """
     folder = cache_folder()
-    for file in mnist_files.FILES:
-        found = copies(folder, file)
-        damaged = [path for path in found if examine(path, file)[1]]
-        target = fetch(file, folder, progress) if len(found) == len(damaged) else None
-        with writing_to(folder):
+    with downloading_to(folder):
+        for file in mnist_files.FILES:
+            found = copies(folder, file)
+            damaged = [path for path in found if examine(path, file)[1]]
+            target = fetch(file, folder, progress) if len(found) == len(damaged) else None
             for path in damaged:
                 if path != target:
                     path.unlink()
     return folder
 
 
+def missing_files(folder: Path) -> list[MnistFile]:
+    """The files of which a folder has no copy, damaged or not."""
+    return [file for file in mnist_files.FILES if not copies(folder, file)]
+
+
 def read_files(place: Place) -> list[Array]:
     """The verified arrays x_train, y_train, x_test and y_test as they are stored: bytes."""
-    missing = [file.name for file in mnist_files.FILES if not copies(place.folder, file)]
+    missing = [file.name for file in missing_files(place.folder)]
     if missing:
-        exists = "lacks" if place.folder.is_dir() else "does not exist; it should hold"
+        exists = "lacks" if os.path.isdir(place.folder) else "does not exist; it should hold"
         raise DataError(
             f"mnist: the folder {place.folder}, {_chosen(place)}, {exists} {', '.join(missing)}"
             f" (each may be gzipped). {_remedy(place)}"

@@ -17,6 +17,7 @@ from typing import IO, cast
 
 from fcnn.arrays import Array
 from fcnn.data.dataset import DataError
+from fcnn.files import read_up_to, regular_file
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = 0x08
@@ -42,7 +43,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     The first bytes decide, not the name: some browsers decompress a download and leave
     its name as it was.
     """
-    with path.open("rb") as file:
+    with regular_file(path) as file:
         compressed = file.read(2) == GZIP_MAGIC
         file.seek(0)
         if compressed:
@@ -72,16 +73,17 @@ def read_idx(path: Path) -> Array:
                 f"{path} holds values of IDX type 0x{start[2]:02x}; only unsigned bytes (0x08)"
                 " are read"
             )
-        header = start + stream.read(4 * start[3])
-        items = math.prod(struct.unpack(f">{start[3]}I", header[4:]))
+        axes = start[3]
+        lengths = stream.read(4 * axes)
+        if axes == 0 or len(lengths) < 4 * axes:
+            raise DataError(f"{path} is damaged: its header is cut off, or announces no axes")
+        items = math.prod(struct.unpack(f">{axes}I", lengths))
         if items > MOST_DEFLATE_EXPANDS * path.stat().st_size:
-            raise DataError(
-                f"{path} is damaged: it announces {items:,} bytes, more than it can hold"
-            )
-        return parse_idx(header + stream.read(items + 1), path)
+            raise DataError(f"{path} is damaged: it announces more bytes than it can hold")
+        return parse_idx(start + lengths + read_up_to(stream, items + 1), path)
 
 
-def parse_idx(content: bytes, path: Path) -> Array:
+def parse_idx(content: bytes | bytearray, path: Path) -> Array:
     """The array in the decompressed bytes of an IDX file; DataError if there is none."""
     import mnist
 

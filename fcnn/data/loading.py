@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from fcnn.data.dataset import DataError, Dataset
 from fcnn.data.download import Progress
@@ -12,6 +11,7 @@ from fcnn.data.folders import idx_folder
 from fcnn.data.full_mnist import mnist
 from fcnn.data.npz import npz_file
 from fcnn.data.synthetic import synthetic_lines
+from fcnn.files import home_expanded
 from fcnn.validation import as_path, unknown
 
 NAMES = ("mnist5k", "mnist", "synthetic")
@@ -59,13 +59,15 @@ def load(
 
 
 def _load_path(text: str) -> Dataset:
-    path = Path(text).expanduser()
+    path = home_expanded(text)
     is_npz = path.suffix.lower() == ".npz"
-    if text.strip() and path.is_dir():
+    # The functions of os.path say no, where the methods of paths raise: names that are too
+    # long, folders that may not be searched.
+    if text.strip() and os.path.isdir(path):
         return idx_folder(path)
-    if path.is_file():
-        if is_npz:
-            return npz_file(path)
+    if is_npz and os.path.isfile(path):
+        return npz_file(path)
+    if os.path.lexists(path) and text.strip():
         raise DataError(f"load: {path} is neither a folder nor an .npz file")
     separators = [separator for separator in (os.sep, os.altsep) if separator]
     if is_npz or any(separator in text for separator in separators):

@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 
 from fcnn.data.idx import opened
+from fcnn.files import home_expanded, read_up_to
 from fcnn.validation import as_path
 
 ENVIRONMENT_VARIABLE = "FCNN_DATA_DIR"
@@ -67,9 +68,9 @@ class Place:
 def place(directory: str | os.PathLike[str] | None = None) -> Place:
     """Where MNIST is looked for: an argument before the environment before the cache."""
     if directory is not None:
-        return Place(as_path("mnist", "directory", directory).expanduser(), "directory")
+        return Place(home_expanded(as_path("mnist", "directory", directory)), "directory")
     if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Place(Path(chosen).expanduser(), ENVIRONMENT_VARIABLE)
+        return Place(home_expanded(chosen), ENVIRONMENT_VARIABLE)
     return Place(cache_folder(), "cache")
 
 
@@ -85,20 +86,20 @@ def copies(folder: Path, file: MnistFile) -> list[Path]:
     dotted = file.name.replace("-idx", ".idx")
     names = (file.name, f"{file.name}.gz", dotted, f"{dotted}.gz")
     # Some distributions hold folders of these names as well.
-    return [folder / name for name in names if (folder / name).is_file()]
+    return [folder / name for name in names if os.path.isfile(folder / name)]
 
 
-def examine(path: Path, file: MnistFile) -> tuple[bytes, str]:
+def examine(path: Path, file: MnistFile) -> tuple[bytearray, str]:
     """The decompressed bytes at a path, and what is wrong with them (empty if nothing).
 
     At most one byte more than the expected size is ever decompressed.
     """
     try:
         with opened(path) as stream:
-            content = stream.read(file.size + 1)
+            content = read_up_to(stream, file.size + 1)
     except Exception as error:
         # Damaged bytes surface as whatever the decompressor stumbled over.
-        return b"", f"it cannot be read ({type(error).__name__}: {error})"
+        return bytearray(), f"it cannot be read ({type(error).__name__}: {error})"
     if len(content) != file.size:
         found = "more" if len(content) > file.size else f"{len(content):,}"
         return content, f"its size is wrong: expected {file.size:,} bytes, found {found}"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
+from fcnn.archives import opened_archive
 from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming
+from fcnn.files import home_expanded, regular_file
 from fcnn.validation import as_path
-
-if TYPE_CHECKING:
-    import zipfile
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 CHANNEL_COUNTS = (1, 3)
@@ -46,21 +44,22 @@ def npz_file(path: str | os.PathLike[str]) -> Dataset:
         If the file or one of its keys is missing or damaged, or the arrays are not images
         and labels that belong together.
     """
-    file = as_path("npz_file", "path", path).expanduser()
-    with naming(file):
-        return npz_dataset(f"npz_file: {file}", read_arrays(file, str(file)))
+    file = home_expanded(as_path("npz_file", "path", path))
+    with naming(file), regular_file(file) as stream:
+        return npz_dataset(f"npz_file: {file}", read_arrays(stream, str(file)))
 
 
-def read_arrays(file: Path | IO[bytes], name: str) -> dict[str, Array]:
+def read_arrays(file: IO[bytes], name: str) -> dict[str, Array]:
     """The four arrays of an archive; every error names the file and the key."""
-    import zipfile
-
-    with zipfile.ZipFile(file) as archive:
-        held = [member.removesuffix(".npy") for member in archive.namelist()]
+    with opened_archive(file) as held:
         lacking = [key for key in KEYS if key not in held]
         if lacking:
             raise DataError(f"{name} lacks {', '.join(lacking)}; it holds {', '.join(held)}")
-        return {key: _read_array(archive, key, f"{key} in {name}") for key in KEYS}
+        arrays = {}
+        for key in KEYS:
+            with naming(f"{key} in {name}"):
+                arrays[key] = held[key]()
+        return arrays
 
 
 def npz_dataset(source: str, arrays: dict[str, Array]) -> Dataset:
@@ -72,15 +71,6 @@ def npz_dataset(source: str, arrays: dict[str, Array]) -> Dataset:
         _images(f"{source}: x_test", arrays["x_test"]),
         _labels(arrays["y_test"]),
     )
-
-
-def _read_array(archive: zipfile.ZipFile, key: str, name: str) -> Array:
-    with naming(name), archive.open(f"{key}.npy") as member:
-        array: Array = np.lib.format.read_array(member, allow_pickle=False)
-        # Reading on to the end also makes zipfile compare the checksum.
-        if member.read(1):
-            raise DataError(f"{name} is damaged: it is longer than its header announces")
-        return array
 
 
 def _images(source: str, images: Array) -> Array:

@@ -1,12 +1,12 @@
 """Trees in files: `.npz` archives whose keys are the paths of the leaves."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
+from fcnn.archives import opened_archive
 from fcnn.arrays import Array, freeze
-from fcnn.files import whole_file
+from fcnn.files import regular_file, whole_file
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
@@ -57,15 +57,9 @@ def arrange(
 def read(path: str | os.PathLike[str]) -> dict[str, Array]:
     """The arrays of an `.npz` file by their names; ValueError for any other file."""
     try:
-        with Path(path).open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array")
-            arrays = {key: archive[key] for key in archive.files}
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("not all that it holds are arrays")
-        return arrays
+        with regular_file(path) as file, opened_archive(file) as archive:
+            return {key: read_array() for key, read_array in archive.items()}
     except FileNotFoundError:
         raise
-    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged files
+    except Exception as error:  # zipfile and zlib raise a dozen kinds for damaged files
         raise ValueError(f"tree.load: {path} is not a readable .npz file: {error}") from error
