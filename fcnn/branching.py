@@ -274,7 +274,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         needs_rng=any(layer.needs_rng for layer in layers),
         calibrate=calibrate if any(layer.calibrate for layer in layers) else None,
         children=layers,
-        settings={"merge": merge},
+        settings={"merge": merge} if adds else {},
     )
 
 

@@ -124,7 +124,9 @@ def conv2d(
         backward=lambda cache, dy: conv2d_backward(cache, dy),
         backward_params=lambda cache, dy: conv2d_backward_params(cache, dy),
         settings={"features": features, "kernel": kernel, "stride": stride, "padding": padding}
-        | {"dilation": dilation, "groups": groups, "bias": bias}
+        | ({} if dilation == (1, 1) else {"dilation": dilation})
+        | ({} if groups == 1 else {"groups": groups})
+        | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
     )
 
@@ -160,7 +162,7 @@ def conv2d_forward(
     Raises
     ------
     TypeError
-        If the dtypes differ or are not floats.
+        If the dtypes differ or are not floats, or a setting is of another kind.
     ValueError
         If the shapes do not fit, the kernel exceeds the padded image, or the padding is
         "same" and the stride not 1.
@@ -252,7 +254,7 @@ def _settings(
     if not isinstance(padding, str):
         return stride, pair("conv2d", "padding", padding, 0), dilation
     if padding != "same":
-        raise ValueError(
+        raise TypeError(
             f"conv2d: padding is {shown(padding)}, expected an int, a pair of ints or 'same'"
         )
     if stride != (1, 1):

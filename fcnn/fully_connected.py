@@ -61,7 +61,9 @@ def dense(features: int, *, bias: bool = True, initializer: Initializer = he_nor
         forward=lambda params, x, rng=None: dense_forward(params, x),
         backward=lambda cache, dy: dense_backward(cache, dy),
         backward_params=lambda cache, dy: dense_backward_params(cache, dy),
-        settings={"features": features, "bias": bias} | named_unless_usual(initializer),
+        settings={"features": features}
+        | ({} if bias else {"bias": False})
+        | named_unless_usual(initializer),
     )
 
 

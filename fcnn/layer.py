@@ -74,7 +74,6 @@ class Layer:
     def __repr__(self) -> str:
         """The layer as one would write it: `conv2d(8, 3, padding=1)`."""
         usual = {"stride": self.settings.get("window", (1, 1)), "padding": (0, 0)}
-        usual |= {"dilation": (1, 1), "groups": 1, "bias": True, "merge": "concatenate"}
         parts = [repr(child) for child in self.children]
         for name, value in self.settings.items():
             short = value[0] if isinstance(value, tuple) and len({*value}) == 1 else value

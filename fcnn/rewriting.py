@@ -25,7 +25,7 @@ def faster(model: Layer) -> Layer:
     if model.name == "residual" and layers:
         return residual(*layers)
     if model.name == "parallel" and layers:
-        return parallel(*layers, merge=model.settings["merge"])
+        return parallel(*layers, **model.settings)
     if model.name != "chain" or not layers:
         return model
     for i in range(len(layers) - 1):

@@ -59,7 +59,8 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
 
 
 def _rows_of_children(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
-    shape, meets = in_shape, {"residual": "add", "parallel": layer.settings.get("merge")}
+    merge = layer.settings.get("merge", "concatenate")
+    shape, meets = in_shape, {"residual": "add", "parallel": merge}
     for index, child in enumerate(layer.children):
         # The parameters of a residual are those of its layer, and so have its path.
         yield from _rows(child, shape, path if layer.name == "residual" else f"{path}[{index}]")
@@ -67,7 +68,7 @@ def _rows_of_children(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]
             _, shape = call_init(child, np.random.default_rng(0), shape)
     if layer.name in meets:
         _, shape = call_init(layer, np.random.default_rng(0), in_shape)
-        yield Row(path, f"{meets[layer.name]}", shape, 0, 0, 4 * math.prod(shape))
+        yield Row(path, meets[layer.name], shape, 0, 0, 4 * math.prod(shape))
 
 
 def _multiply_adds(params: Tree, out_shape: Shape) -> int | None:

@@ -222,7 +222,7 @@ WRONG_CALLS = [
      "conv2d: stride is None, expected an int or a pair of ints"),
     ("a negative padding", lambda: conv(padding=-1), ValueError,
      "conv2d: padding is -1, expected at least 0"),
-    ("a padding that is a text", lambda: conv(padding="1"), ValueError,
+    ("a padding that is a text", lambda: conv(padding="1"), TypeError,
      "conv2d: padding is '1', expected an int, a pair of ints or 'same'"),
     ("too much padding of a pool", lambda: pool(window=3, padding=2), ValueError,
      "max_pool2d: padding (2, 2) exceeds half of the window (3, 3), rounded down"),
@@ -231,7 +231,7 @@ WRONG_CALLS = [
     ("a window of NaN", lambda: pool(window=float("nan")), TypeError,
      "max_pool2d: window is nan, expected an int or a pair of ints"),
     # dilation, groups, "same", and averages
-    ("padding that is no word", lambda: conv(padding="valid"), ValueError,
+    ("padding that is no word", lambda: conv(padding="valid"), TypeError,
      "conv2d: padding is 'valid', expected an int, a pair of ints or 'same'"),
     ("the same size with a stride", lambda: conv2d(2, padding="same", stride=(1, 2)), ValueError,
      "conv2d: padding 'same' needs a stride of 1, got (1, 2)"),
