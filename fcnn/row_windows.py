@@ -109,6 +109,9 @@ def row_products(kernel: Array, windows: Array) -> Array:
     parts = -(-F * D * M // _QUICK) if F <= _FEW_ROWS else 1
     y = np.empty((OH, G, F, M), windows.dtype)
     by_group, kernel = y.transpose(1, 0, 2, 3), kernel[:, None]  # (G, OH, F, M), (G, 1, F, D)
+    if parts == 1:
+        np.matmul(kernel, windows, out=by_group)
+        return y
     for i in range(parts):
         columns = slice(i * M // parts, (i + 1) * M // parts)
         np.matmul(kernel, windows[..., columns], out=by_group[..., columns])

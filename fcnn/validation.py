@@ -190,6 +190,8 @@ def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
 
 def positive(function: str, name: str, value: Any) -> int:
     """An integer of at least 1, and no more than arrays can have."""
+    if type(value) is int and 1 <= value <= MOST:  # as for pairs
+        return value
     whole_number(function, name, value, 1)
     _check_range(function, name, value, value, value, 1)
     return int(value)
