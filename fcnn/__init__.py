@@ -7,22 +7,27 @@ What a function returns may share memory with its arguments or its cache (flatte
 view, softmax keeps its output), and no function writes to either: treat arrays as values.
 
 Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
-softmax), pooling (max_pool2d), normalization (batch_norm), regularization (dropout),
-reshaping (flatten), composition (chain), losses. What runs them: gradients (value_and_grad),
-optimizers (sgd), adaptive_moments (adam, adamw), what they are wrapped in: gradient_changes
-(clip_by_global_norm, l2_penalty) and averaging (with_average), schedules (of the learning
-rate), augmentation (of images), training (fit), calibration (calibrate), inference (predict,
-evaluate). Also models, data, tree (trees of parameters) and check (gradients).
+leaky_relu, softmax), smooth_activations (sigmoid, tanh, gelu), pooling (max_pool2d),
+average_pooling (avg_pool2d, global_avg_pool), normalization (batch_norm), regularization
+(dropout), reshaping (flatten), composition (chain), branching (residual, parallel), losses.
+What runs them: gradients (value_and_grad), optimizers (sgd), adaptive_moments (adam, adamw),
+what they are wrapped in: gradient_changes (clip_by_global_norm, l2_penalty) and averaging
+(with_average), schedules (of the learning rate), augmentation (of images), training (fit),
+calibration (calibrate), inference (predict, evaluate). Also models, data, tree (trees of
+parameters) and check (gradients).
 
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
-width, KH KW kernel or window, SH SW stride, PH PW padding, OH OW output, D K dense in and
-out (K also: classes).
+width, KH KW kernel or window, SH SW stride, DH DW dilation, PH PW padding, OH OW output, G
+groups, D K dense in and out (K also: classes).
 """
 
 from typing import TYPE_CHECKING, Any
 
 from fcnn import check, models, schedules, tree
 from fcnn.activations import (
+    leaky_relu,
+    leaky_relu_backward,
+    leaky_relu_forward,
     relu,
     relu_backward,
     relu_forward,
@@ -31,7 +36,16 @@ from fcnn.activations import (
     softmax_forward,
 )
 from fcnn.adaptive_moments import adam, adamw
+from fcnn.average_pooling import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    avg_pool2d_forward,
+    global_avg_pool,
+    global_avg_pool_backward,
+    global_avg_pool_forward,
+)
 from fcnn.averaging import average, averaged, with_average
+from fcnn.branching import parallel, residual
 from fcnn.calibration import calibrate
 from fcnn.composition import chain
 from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
@@ -60,6 +74,17 @@ from fcnn.optimizers import Optimizer, decays_kernels, sgd
 from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
 from fcnn.regularization import dropout, dropout_backward, dropout_forward
 from fcnn.reshaping import flatten, flatten_backward, flatten_forward
+from fcnn.smooth_activations import (
+    gelu,
+    gelu_backward,
+    gelu_forward,
+    sigmoid,
+    sigmoid_backward,
+    sigmoid_forward,
+    tanh,
+    tanh_backward,
+    tanh_forward,
+)
 from fcnn.training import Epoch, NotFiniteError, fit
 from fcnn.version import __version__
 from fcnn.weighted_losses import (
@@ -90,6 +115,9 @@ __all__ = [
     "augmentation",
     "average",
     "averaged",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "avg_pool2d_forward",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_forward",
@@ -116,22 +144,36 @@ __all__ = [
     "flatten",
     "flatten_backward",
     "flatten_forward",
+    "gelu",
+    "gelu_backward",
+    "gelu_forward",
+    "global_avg_pool",
+    "global_avg_pool_backward",
+    "global_avg_pool_forward",
     "glorot_uniform",
     "he_normal",
     "l2_penalty",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "leaky_relu_forward",
     "load_checkpoint",
     "load_run",
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_forward",
     "models",
+    "parallel",
     "predict",
     "relu",
     "relu_backward",
     "relu_forward",
+    "residual",
     "save_checkpoint",
     "schedules",
     "sgd",
+    "sigmoid",
+    "sigmoid_backward",
+    "sigmoid_forward",
     "smoothed_cross_entropy",
     "smoothed_cross_entropy_backward",
     "smoothed_cross_entropy_forward",
@@ -141,6 +183,9 @@ __all__ = [
     "softmax_cross_entropy_backward",
     "softmax_cross_entropy_forward",
     "softmax_forward",
+    "tanh",
+    "tanh_backward",
+    "tanh_forward",
     "tree",
     "value_and_grad",
     "with_average",

@@ -49,7 +49,7 @@ class Case:
 
     def function_settings(self) -> dict[str, Any]:
         """Those that the plain functions take: the others show in the parameters."""
-        parameters = ("features", "kernel")
+        parameters = ("features", "kernel", "bias")
         return {name: value for name, value in self.settings.items() if name not in parameters}
 
     def x(self) -> Array | None:
@@ -69,10 +69,8 @@ class Case:
 
 def _text(operation: str, settings: Mapping[str, Any]) -> str:
     """`conv2d(features=3, kernel=2)`, `chain(relu, dense(features=3))`."""
-    if operation == "chain":
-        parts = [_text(*layer) for layer in settings["layers"]]
-    else:
-        parts = [f"{name}={value}" for name, value in settings.items()]
+    parts = [_text(*layer) for layer in settings.get("layers", ())]
+    parts += [f"{name}={value}" for name, value in settings.items() if name != "layers"]
     return f"{operation}({', '.join(parts)})" if parts else operation
 
 
@@ -140,6 +138,22 @@ _CONVOLUTIONS: Final = [
     if _fits(in_shape, kernel, padding)
 ]
 
+_UNUSUAL_CONVOLUTIONS: Final = [
+    Case("conv2d", in_shape, batch, {"features": features, **settings})
+    for features, batch, in_shape, settings in (
+        (3, 2, (2, 5, 4), {"kernel": 3, "padding": "same", "bias": False}),
+        (2, 1, (1, 4, 5), {"kernel": (2, 4), "padding": "same"}),
+        (2, 1, (1, 5, 6), {"kernel": (4, 3), "padding": "same", "dilation": (1, 2)}),
+        (2, 2, (2, 7, 6), {"kernel": 3, "dilation": 2}),
+        (2, 1, (1, 7, 5), {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 2), "dilation": 3}),
+        (2, 1, (1, 6, 4), {"kernel": (2, 1), "stride": 3, "dilation": (3, 2)}),
+        (6, 2, (4, 4, 3), {"kernel": 3, "padding": 1, "groups": 2}),
+        (3, 1, (3, 4, 5), {"kernel": 3, "padding": "same", "groups": 3, "bias": False}),
+        (8, 2, (4, 6, 5), {"kernel": (3, 2), "stride": (1, 2), "groups": 4, "dilation": 2}),
+        (4, 2, (4, 3, 2), {"kernel": 1, "groups": 2}),
+    )
+]
+
 _POOLS: Final = [
     Case("max_pool2d", in_shape, batch, {"window": window, "stride": stride, "padding": padding})
     for window, stride, padding, (batch, in_shape) in product(
@@ -149,9 +163,14 @@ _POOLS: Final = [
     and all(p <= k // 2 for k, p in zip(_pair(window), _pair(padding), strict=True))
 ]
 
+_AVERAGE_POOLS: Final = [attrs.evolve(case, operation="avg_pool2d") for case in _POOLS]
+
 _DENSE: Final = [
-    Case("dense", (D,), N, {"features": K})
-    for N, D, K in product((1, 2, 7), (1, 4, 9), (1, 4, 10))  # 4 to 4: a square w
+    *(
+        Case("dense", (D,), N, {"features": K})
+        for N, D, K in product((1, 2, 7), (1, 4, 9), (1, 4, 10))  # 4 to 4: a square w
+    ),
+    Case("dense", (4,), 3, {"features": 2, "bias": False}),
 ]
 
 SMALL_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
@@ -183,24 +202,71 @@ _CHAINS: Final = [
     Case("chain", (4,), 2, _chain()),
 ]
 
+_RESIDUALS: Final = [
+    Case("residual", in_shape, 2, {"layers": (layer,)})
+    for in_shape, layer in (
+        ((2, 4, 5), ("conv2d", {"features": 2, "kernel": 3, "padding": "same"})),
+        ((4,), ("dense", {"features": 4})),
+        ((2, 3, 2), ("tanh", {})),
+    )
+]
+_PARALLELS: Final = [
+    Case("parallel", in_shape, 2, {"layers": layers, "merge": merge})
+    for in_shape, layers in (
+        (
+            (2, 4, 5),
+            (
+                ("conv2d", {"features": 2, "kernel": 3, "padding": "same"}),
+                ("gelu", {}),
+                ("conv2d", {"features": 2, "kernel": 1, "bias": False}),
+            ),
+        ),
+        ((3,), (("dense", {"features": 3}), ("dense", {"features": 3}))),
+    )
+    for merge in ("concatenate", "add")
+]
+
+
+def _elementwise(operation: str, **settings: Any) -> list[Case]:
+    return [
+        Case(operation, shape, batch, settings)
+        for batch, shape in [(1, (1,)), (3, (7,)), (2, (2, 3, 4)), (1, (1, 1, 1))]
+    ]
+
+
 # Layers at random points: gradients against differences, over a grid of settings.
 GRID: Final[Mapping[str, list[Case]]] = {
-    "conv2d": _CONVOLUTIONS,
+    "conv2d": _CONVOLUTIONS + _UNUSUAL_CONVOLUTIONS,
     "dense": _DENSE,
-    "relu": [Case("relu", s, n) for n, s in [(1, (1,)), (3, (7,)), (2, (2, 3, 4)), (1, (1, 1, 1))]],
+    "relu": _elementwise("relu"),
+    "leaky_relu": _elementwise("leaky_relu", slope=0.01) + _elementwise("leaky_relu", slope=0.3),
+    "sigmoid": _elementwise("sigmoid"),
+    "tanh": _elementwise("tanh"),
+    "gelu": _elementwise("gelu"),
     "max_pool2d": _POOLS,
+    "avg_pool2d": _AVERAGE_POOLS,
+    "global_avg_pool": [
+        Case("global_avg_pool", s, n)
+        for n, s in [(1, (1, 1, 1)), (2, (2, 3, 4)), (3, (2, 1, 3)), (1, (1, 5, 7))]
+    ],
     "softmax": [Case("softmax", s, n) for n, s in [(1, (1,)), (1, (6,)), (5, (4,)), (2, (3, 5))]],
     "flatten": [
         Case("flatten", s, n)
         for n, s in [(1, (1, 1, 1)), (2, (2, 3, 4)), (3, (2, 1, 3)), (1, (1, 5, 7)), (2, (5,))]
     ],
     "chain": _CHAINS,
+    "residual": _RESIDUALS,
+    "parallel": _PARALLELS,
 }
 
 # Points on a kink or tie on purpose, each with the side from which the rule is the limit.
 KINKS: Final[Mapping[str, list[Case]]] = {
     "relu": [
         Case("relu", shape, 2, {}, point, _from_below)
+        for shape, point in product([(5,), (2, 3, 2)], [_zeros, _ties])
+    ],
+    "leaky_relu": [
+        Case("leaky_relu", shape, 2, {"slope": 0.2}, point, _from_below)
         for shape, point in product([(5,), (2, 3, 2)], [_zeros, _ties])
     ],
     "max_pool2d": [

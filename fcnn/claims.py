@@ -83,7 +83,7 @@ def _on_grid(grid: Iterable[Case]) -> Iterator[tuple[str, Run]]:
     for case in grid:
         name = str(case)
         yield name, partial(_check_layer, case, Case.layer, False)
-        if case.operation != "chain":
+        if case.operation not in operations.COMBINATORS:
             yield f"{name}, plain functions", partial(_check_layer, case, _plain_layer, False)
         if case.small:
             yield f"{name}, whole Jacobian", partial(_check_layer, case, Case.layer, True)

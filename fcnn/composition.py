@@ -7,7 +7,6 @@ output. That is all of back-propagation.
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from fcnn.layer import (
     call_init,
     parameter_gradients,
 )
+from fcnn.places import Place
 from fcnn.tree import Tree
 from fcnn.validation import check_cache, check_kind, check_shape, kind_of
 
@@ -51,7 +51,7 @@ def chain(*layers: Layer) -> Layer:
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
         params, shape = [], check_shape("chain", in_shape)
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 own, shape = call_init(layer, rng, shape)
                 params.append(own)
@@ -77,7 +77,7 @@ def chain(*layers: Layer) -> Layer:
     ) -> tuple[Array, ChainCache]:
         check_params(params)
         caches = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 x, cache = call_forward(layer, params[place.index], x, rng)
                 caches.append(cache)
@@ -85,7 +85,7 @@ def chain(*layers: Layer) -> Layer:
 
     def apply(params: Tree, x: Array) -> Array:
         check_params(params)
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 x = call_apply(layer, params[place.index], x)
         return x
@@ -93,7 +93,7 @@ def chain(*layers: Layer) -> Layer:
     def backward(cache: ChainCache, dy: Array) -> tuple[Tree, Array]:
         check_chain_cache(cache)
         grads: list[Tree] = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index in reversed(range(len(layers))):
                 own, dy = call_backward(layers[place.index], cache.caches[place.index], dy)
                 grads.append(own)
@@ -103,7 +103,7 @@ def chain(*layers: Layer) -> Layer:
         check_chain_cache(cache)
         lowest = len(cache.below)
         grads: list[Tree] = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index in reversed(range(lowest, len(layers))):
                 layer, own_cache = layers[place.index], cache.caches[place.index]
                 if place.index > lowest:
@@ -116,7 +116,7 @@ def chain(*layers: Layer) -> Layer:
     def calibrate(params: Tree, x: Array) -> tuple[Tree, Array]:
         check_params(params)
         calibrated = []
-        with _Place(layers) as place:
+        with Place("chain", layers) as place:
             for place.index, layer in enumerate(layers):
                 own, x = call_calibrate(layer, params[place.index], x)
                 calibrated.append(own)
@@ -147,26 +147,3 @@ class ChainCache(NamedTuple):
 def _below_all_parameters(params: tuple[Tree, ...]) -> tuple[Tree, ...]:
     lowest = next((i for i, own in enumerate(params) if tree.leaves(own)), len(params))
     return params[:lowest]
-
-
-class _Place:
-    """Where in the chain a loop over its layers is; an error inside says so."""
-
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
-        self._layers = layers
-        self.index = 0
-
-    def __enter__(self) -> _Place:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not isinstance(error, TypeError | ValueError):
-            return
-        if error.args and isinstance(error.args[0], str):
-            place = f"in chain layer {self.index} ({self._layers[self.index].name})"
-            error.args = (f"{error.args[0]}\n{place}", *error.args[1:])

@@ -1,14 +1,16 @@
 """Two-dimensional convolution.
 
-y[n, f, i, j] = b[f] + sum over c, p, q of w[f, c, p, q] * x[n, c, i*SH + p, j*SW + q]
+y[n, f, i, j] = b[f] + sum over c, p, q of w[f, c, p, q] * x[n, c, i*SH + p*DH, j*SW + q*DW]
 
-with x padded by zeros: a cross-correlation, as in every library of the field. Forward, it
-is one batched product of the kernel with the row windows of x; see `fcnn.row_windows`.
+with x padded by zeros: a cross-correlation, as in every library of the field. With G groups,
+c runs over the C/G channels of the group of f alone. Forward, it is one batched product of
+the kernel with the row windows of x; see `fcnn.row_windows`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import attrs
 import numpy as np
@@ -17,7 +19,7 @@ from fcnn.arrays import Array, Pair, Shape, as_images, batch_innermost
 from fcnn.geometry import image_shape, output_size
 from fcnn.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layer import Layer
-from fcnn.row_windows import row_windows, spread
+from fcnn.row_windows import row_products, row_windows, spread
 from fcnn.validation import (
     IMAGES,
     check_axes,
@@ -29,29 +31,31 @@ from fcnn.validation import (
     pair,
     positive,
     shape_error,
+    shown,
+    true_or_false,
 )
 
-_QUICK: Final = 1_000_000  # multiply-adds
-_FEW_ROWS: Final = 16
+Padding: TypeAlias = "int | Pair | Literal['same']"
 
 
 @attrs.frozen(eq=False)
 class Conv2dParams:
-    """The kernel w (F, C, KH, KW) and the bias b (F,)."""
+    """The kernel w (F, C/G, KH, KW), for G groups, and the bias b (F,) or None."""
 
     w: Array
-    b: Array
+    b: Array | None
 
 
 class Conv2dCache(NamedTuple):
     """What the backward pass needs: the parameters, the row windows of x and the shapes."""
 
     params: Conv2dParams
-    windows: Array  # (OH, KH*KW*C, OW*N)
+    windows: Array  # (G, OH, KH*KW*C/G, OW*N)
     in_shape: Shape
     out_shape: Shape
     stride: Pair
-    padding: Pair
+    offset: Pair  # the padding above and to the left
+    dilation: Pair
 
 
 def conv2d(
@@ -59,7 +63,10 @@ def conv2d(
     kernel: int | Pair = 3,
     *,
     stride: int | Pair = 1,
-    padding: int | Pair = 0,
+    padding: Padding = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+    bias: bool = True,
     initializer: Initializer = he_normal,
 ) -> Layer:
     """Convolution to the given number of features: (C, H, W) -> (F, OH, OW).
@@ -68,63 +75,97 @@ def conv2d(
     ----------
     features
         F, the number of channels that come out.
-    kernel, stride, padding
-        An int, or a pair (vertical, horizontal). Padding is zeros on both sides.
+    kernel, stride
+        An int, or a pair (vertical, horizontal).
+    padding
+        Zeros on both sides, likewise; or "same", as many as keep (H, W), with a stride of 1.
+        If they are odd in number, the last one goes to the bottom or the right.
+    dilation
+        How far apart the pixels are that the kernel sees, likewise.
+    groups
+        G: the channels and the features are cut into that many groups, which are convolved
+        by themselves. As many as channels: a depthwise convolution.
+    bias
+        Without it, `params.b` is None: for layers that normalise what comes out.
     initializer
         Of the kernel; the bias starts at zero.
+
+    Raises
+    ------
+    ValueError
+        If the padding is "same" and the stride not 1; in init, if the groups do not divide
+        the channels, or the kernel exceeds the padded image.
     """
     features = positive("conv2d", "features", features)
     kernel = pair("conv2d", "kernel", kernel, 1)
-    stride = pair("conv2d", "stride", stride, 1)
-    padding = pair("conv2d", "padding", padding, 0)
+    stride, padding, dilation = _settings(stride, padding, dilation)
+    groups = positive("conv2d", "groups", groups)
+    if features % groups:
+        raise ValueError(f"conv2d: {groups} groups do not divide {features} features")
+    bias = true_or_false("conv2d", "bias", bias)
     check_function("conv2d", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Conv2dParams, Shape]:
         channels, height, width = image_shape("conv2d", in_shape)
-        rows, columns = output_size("conv2d", (height, width), kernel, stride, padding, "kernel")
+        if channels % groups:
+            raise ValueError(f"conv2d: {groups} groups do not divide C={channels} channels")
+        (rows, columns), _ = _geometry((height, width), kernel, stride, padding, dilation)
         area = kernel[0] * kernel[1]
-        shape = (features, channels, *kernel)
-        w = draw(initializer, rng, shape, channels * area, features * area)
-        return Conv2dParams(w, zeros(features)), (features, rows, columns)
+        shape = (features, channels // groups, *kernel)
+        w = draw(initializer, rng, shape, shape[1] * area, features // groups * area)
+        return Conv2dParams(w, zeros(features) if bias else None), (features, rows, columns)
 
     return Layer(
         "conv2d",
         init,
         forward=lambda params, x, rng=None: conv2d_forward(
-            params, x, stride=stride, padding=padding
+            params, x, stride=stride, padding=padding, dilation=dilation, groups=groups
         ),
         backward=lambda cache, dy: conv2d_backward(cache, dy),
         backward_params=lambda cache, dy: conv2d_backward_params(cache, dy),
         settings={"features": features, "kernel": kernel, "stride": stride, "padding": padding}
+        | ({} if dilation == (1, 1) else {"dilation": dilation})
+        | ({} if groups == 1 else {"groups": groups})
+        | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
     )
 
 
 def conv2d_forward(
-    params: Conv2dParams, x: Array, *, stride: int | Pair = 1, padding: int | Pair = 0
+    params: Conv2dParams,
+    x: Array,
+    *,
+    stride: int | Pair = 1,
+    padding: Padding = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
 ) -> tuple[Array, Conv2dCache]:
     """Convolve a batch of images with a kernel.
 
     Parameters
     ----------
     params
-        w (F, C, KH, KW) and b (F,).
+        w (F, C/G, KH, KW) and b (F,) or None.
     x
         Images (N, C, H, W), of the dtype of the parameters, float32 or float64.
-    stride, padding
-        An int, or a pair (vertical, horizontal).
+    stride, padding, dilation
+        An int, or a pair (vertical, horizontal). The padding may also be "same", which keeps
+        (H, W), with a stride of 1.
+    groups
+        G, which divides the channels and the features.
 
     Returns
     -------
     y, cache
-        y (N, F, OH, OW) with OH = (H + 2 PH - KH) // SH + 1, OW likewise.
+        y (N, F, OH, OW) with OH = (H + 2 PH - DH (KH - 1) - 1) // SH + 1, OW likewise.
 
     Raises
     ------
     TypeError
-        If the dtypes differ or are not floats.
+        If the dtypes differ or are not floats, or a setting is of another kind.
     ValueError
-        If the shapes do not fit, or the kernel exceeds the padded image.
+        If the shapes do not fit, the kernel exceeds the padded image, or the padding is
+        "same" and the stride not 1.
 
     Examples
     --------
@@ -135,80 +176,114 @@ def conv2d_forward(
     array([[[[ 8., 12.],
              [20., 24.]]]])
     """
-    stride, padding = pair("conv2d", "stride", stride, 1), pair("conv2d", "padding", padding, 0)
-    _check_arguments(params, x)
+    stride, padding, dilation = _settings(stride, padding, dilation)
+    groups = positive("conv2d", "groups", groups)
+    _check_arguments(params, x, groups)
     N, _, H, W = x.shape
     F, _, KH, KW = params.w.shape
-    OH, OW = output_size("conv2d", (H, W), (KH, KW), stride, padding, "kernel")
-    windows = row_windows(batch_innermost(x), (KH, KW), stride, padding, (OH, OW))
-    # (F, C, KH, KW) -> (F, KH, KW, C): the order of the rows of a window
-    kernel = params.w.transpose(0, 2, 3, 1).reshape(F, -1)
-    y = _row_products(kernel, windows)  # (F, KH*KW*C) @ (OH, KH*KW*C, OW*N) -> (OH, F, OW*N)
-    y += params.b[:, None]
-    cache = Conv2dCache(params, windows, x.shape, (N, F, OH, OW), stride, padding)
+    (OH, OW), offset = _geometry((H, W), (KH, KW), stride, padding, dilation)
+    windows = row_windows(batch_innermost(x), (KH, KW), stride, offset, (OH, OW), dilation, groups)
+    # (F, C/G, KH, KW) -> (F, KH, KW, C/G), the order of the rows of a window
+    kernel = params.w.transpose(0, 2, 3, 1).reshape(groups, F // groups, -1)
+    y = row_products(kernel, windows)  # (OH, G, F/G, OW*N)
+    if params.b is not None:
+        y += params.b.reshape(groups, -1, 1)
+    cache = Conv2dCache(params, windows, x.shape, (N, F, OH, OW), stride, offset, dilation)
     return as_images(y.reshape(OH, F, OW, N)), cache
 
 
 def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]:
     """Gradients of the parameters and of x, from dy (N, F, OH, OW).
 
-    dx is a convolution again: of dy, spread by the stride, with the flipped kernel.
+    dx is a convolution again: of dy, spread by the stride, with the flipped kernel. The
+    gradient of a bias that is None is None.
     """
     dparams = conv2d_backward_params(cache, dy)
-    N, C, H, W = cache.in_shape
+    (N, C, H, W), G = cache.in_shape, len(cache.windows)
     KH, KW = cache.params.w.shape[2:]
-    offset = (KH - 1 - cache.padding[0], KW - 1 - cache.padding[1])
+    (DH, DW), (above, left) = cache.dilation, cache.offset
+    offset = ((KH - 1) * DH - above, (KW - 1) * DW - left)
     rows = spread(batch_innermost(dy), cache.stride)
-    windows = row_windows(rows, (KH, KW), (1, 1), offset, (H, W))
-    # (F, C, KH, KW) -> (C, KH, KW, F), turned by half a circle
-    kernel = cache.params.w[:, :, ::-1, ::-1].transpose(1, 2, 3, 0).reshape(C, -1)
-    dx = _row_products(kernel, windows)  # (C, KH*KW*F) @ (H, KH*KW*F, W*N) -> (H, C, W*N)
+    windows = row_windows(rows, (KH, KW), (1, 1), offset, (H, W), cache.dilation, G)
+    # (G, F/G, C/G, KH, KW) -> (G, C/G, KH, KW, F/G), turned by half a circle
+    flipped = np.ascontiguousarray(cache.params.w[:, :, ::-1, ::-1])  # BLAS refuses a view
+    kernel = flipped.reshape(G, -1, C // G, KH, KW).transpose(0, 2, 3, 4, 1)
+    kernel = kernel.reshape(G, C // G, -1)
+    dx = row_products(kernel, windows)  # (H, G, C/G, W*N)
     return dparams, as_images(dx.reshape(H, C, W, N))
 
 
 def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
     """Gradients of the parameters alone: dw[f, c, p, q] = sum of dy[f] * x shifted by p, q."""
     check_cache("conv2d", cache, Conv2dCache)
-    check_gradient("conv2d_backward", dy, cache.out_shape, cache.params.w.dtype)
-    F, C, KH, KW = cache.params.w.shape
+    params, G = cache.params, len(cache.windows)
+    check_gradient("conv2d_backward", dy, cache.out_shape, params.w.dtype)
+    F, _, KH, KW = params.w.shape
     rows = batch_innermost(dy)  # (OH, F, OW, N)
     rows = rows.reshape(len(rows), F, -1)  # (OH, F, OW*N)
+    # (OH, F, OW*N) -> (G, OH, OW*N, F/G)
+    columns = rows.reshape(len(rows), G, F // G, -1).transpose(1, 0, 3, 2)
     # Products row by row, then a sum: several times faster than one long product, or sum.
-    dw = np.matmul(cache.windows, rows.transpose(0, 2, 1)).sum(0)  # -> (KH*KW*C, F)
+    dw = np.matmul(cache.windows, columns).sum(1)  # -> (G, KH*KW*C/G, F/G)
+    # (G, KH, KW, C/G, F/G) -> (G, F/G, C/G, KH, KW)
+    dw = dw.reshape(G, KH, KW, -1, F // G).transpose(0, 4, 3, 1, 2)
+    dw = np.ascontiguousarray(dw).reshape(params.w.shape)
+    if params.b is None:
+        return Conv2dParams(w=dw, b=None)
     db = np.matmul(rows, np.ones(rows.shape[2], rows.dtype)).sum(0)  # -> (F,)
-    dw = dw.reshape(KH, KW, C, F).transpose(3, 2, 0, 1)  # -> (F, C, KH, KW)
-    return Conv2dParams(w=np.ascontiguousarray(dw), b=db)
+    return Conv2dParams(w=dw, b=db)
 
 
-def _row_products(kernel: Array, windows: Array) -> Array:
-    """The product of a kernel (F, D) with each of the row windows (OH, D, M).
-
-    OpenBLAS has a quick way for small products, up to a million multiply-adds. Products with
-    few rows just beyond that are two to three times slower, so their columns are cut.
-    """
-    (F, D), (OH, _, M) = kernel.shape, windows.shape
-    parts = -(-F * D * M // _QUICK) if F <= _FEW_ROWS else 1
-    y = np.empty((OH, F, M), windows.dtype)
-    for i in range(parts):
-        columns = slice(i * M // parts, (i + 1) * M // parts)
-        np.matmul(kernel, windows[:, :, columns], out=y[:, :, columns])
-    return y
+@lru_cache(maxsize=256)
+def _geometry(
+    size: Pair, kernel: Pair, stride: Pair, padding: Pair | str, dilation: Pair
+) -> tuple[Pair, Pair]:
+    """Rows and columns of the output, and the padding above and to the left of the image."""
+    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    if isinstance(padding, str):
+        return size, ((reach[0] - 1) // 2, (reach[1] - 1) // 2)
+    noun = "kernel" if reach == kernel else "dilated kernel"
+    return output_size("conv2d", size, reach, stride, padding, noun), padding
 
 
-def _check_arguments(params: Any, x: Array) -> None:
-    check_kind("conv2d", "params", params, Conv2dParams)
-    check_floats("conv2d", x=x, w=params.w, b=params.b)
-    check_axes("conv2d", "x", x, IMAGES)
-    check_axes("conv2d", "w", params.w, "F, C, KH, KW")
-    if x.shape[1] != params.w.shape[1]:
-        raise shape_error(
-            f"conv2d: x has C={x.shape[1]} channels, but w expects C={params.w.shape[1]}",
-            x=(x.shape, IMAGES),
-            w=(params.w.shape, "F, C, KH, KW"),
+def _settings(
+    stride: int | Pair, padding: Padding, dilation: int | Pair
+) -> tuple[Pair, Pair | Literal["same"], Pair]:
+    stride = pair("conv2d", "stride", stride, 1)
+    dilation = pair("conv2d", "dilation", dilation, 1)
+    if not isinstance(padding, str):
+        return stride, pair("conv2d", "padding", padding, 0), dilation
+    if padding != "same":
+        raise TypeError(
+            f"conv2d: padding is {shown(padding)}, expected an int, a pair of ints or 'same'"
         )
-    if params.b.shape != params.w.shape[:1]:
+    if stride != (1, 1):
+        raise ValueError(f"conv2d: padding 'same' needs a stride of 1, got {stride}")
+    return stride, "same", dilation
+
+
+def _check_arguments(params: Any, x: Array, groups: int) -> None:
+    check_kind("conv2d", "params", params, Conv2dParams)
+    w, b = params.w, params.b
+    if b is None:
+        check_floats("conv2d", x=x, w=w)
+    else:
+        check_floats("conv2d", x=x, w=w, b=b)
+    check_axes("conv2d", "x", x, IMAGES)
+    kernel = "F, C, KH, KW" if groups == 1 else "F, C/G, KH, KW"
+    check_axes("conv2d", "w", w, kernel)
+    if x.shape[1] != w.shape[1] * groups:
+        each = "" if groups == 1 else f", {w.shape[1]} in each of {groups} groups"
         raise shape_error(
-            f"conv2d: w has F={len(params.w)} features, but b does not",
-            w=(params.w.shape, "F, C, KH, KW"),
-            b=(params.b.shape, "F"),
+            f"conv2d: x has C={x.shape[1]} channels, but w expects C={w.shape[1] * groups}{each}",
+            x=(x.shape, IMAGES),
+            w=(w.shape, kernel),
+        )
+    if len(w) % groups:
+        raise ValueError(f"conv2d: {groups} groups do not divide F={len(w)} features")
+    if b is not None and b.shape != w.shape[:1]:
+        raise shape_error(
+            f"conv2d: w has F={len(w)} features, but b does not",
+            w=(w.shape, kernel),
+            b=(b.shape, "F"),
         )

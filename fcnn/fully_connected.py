@@ -20,15 +20,16 @@ from fcnn.validation import (
     check_shape,
     positive,
     shape_error,
+    true_or_false,
 )
 
 
 @attrs.frozen(eq=False)
 class DenseParams:
-    """The weights w (D, K) and the bias b (K,) of y = x @ w + b."""
+    """The weights w (D, K) and the bias b (K,), or None, of y = x @ w + b."""
 
     w: Array
-    b: Array
+    b: Array | None
 
 
 class DenseCache(NamedTuple):
@@ -38,9 +39,13 @@ class DenseCache(NamedTuple):
     x: Array
 
 
-def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
-    """A dense layer to the given number of features: (D,) -> (K,); the bias starts at zero."""
+def dense(features: int, *, bias: bool = True, initializer: Initializer = he_normal) -> Layer:
+    """A dense layer to the given number of features: (D,) -> (K,).
+
+    The bias starts at zero; without one, `params.b` is None.
+    """
     features = positive("dense", "features", features)
+    bias = true_or_false("dense", "bias", bias)
     check_function("dense", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[DenseParams, Shape]:
@@ -48,7 +53,7 @@ def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
         if len(in_shape) != 1 or in_shape[0] < 1:
             raise ValueError(f"dense: expects vectors (D,), got {in_shape}; put flatten before it")
         w = draw(initializer, rng, (in_shape[0], features), in_shape[0], features)
-        return DenseParams(w, zeros(features)), (features,)
+        return DenseParams(w, zeros(features) if bias else None), (features,)
 
     return Layer(
         "dense",
@@ -56,7 +61,9 @@ def dense(features: int, *, initializer: Initializer = he_normal) -> Layer:
         forward=lambda params, x, rng=None: dense_forward(params, x),
         backward=lambda cache, dy: dense_backward(cache, dy),
         backward_params=lambda cache, dy: dense_backward_params(cache, dy),
-        settings={"features": features} | named_unless_usual(initializer),
+        settings={"features": features}
+        | ({} if bias else {"bias": False})
+        | named_unless_usual(initializer),
     )
 
 
@@ -66,7 +73,7 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     Parameters
     ----------
     params
-        w (D, K) and b (K,).
+        w (D, K) and b (K,) or None.
     x
         Vectors (N, D), of the dtype of the parameters, float32 or float64.
 
@@ -91,7 +98,8 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     """
     _check_arguments(params, x)
     y = params.w.T @ x.T  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
-    y += params.b[:, None]
+    if params.b is not None:
+        y += params.b[:, None]
     return y.T, DenseCache(params, x)
 
 
@@ -104,25 +112,29 @@ def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
 def dense_backward_params(cache: DenseCache, dy: Array) -> DenseParams:
     """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
     check_cache("dense", cache, DenseCache)
-    out_shape = (len(cache.x), len(cache.params.b))
-    check_gradient("dense_backward", dy, out_shape, cache.x.dtype)
-    return DenseParams(w=cache.x.T @ dy, b=dy.sum(0))
+    params, x = cache
+    check_gradient("dense_backward", dy, (len(x), params.w.shape[1]), x.dtype)
+    return DenseParams(w=x.T @ dy, b=None if params.b is None else dy.sum(0))
 
 
 def _check_arguments(params: Any, x: Array) -> None:
     check_kind("dense", "params", params, DenseParams)
-    check_floats("dense", x=x, w=params.w, b=params.b)
+    w, b = params.w, params.b
+    if b is None:
+        check_floats("dense", x=x, w=w)
+    else:
+        check_floats("dense", x=x, w=w, b=b)
     check_axes("dense", "x", x, "N, D")
-    check_axes("dense", "w", params.w, "D, K")
-    if x.shape[1] != params.w.shape[0]:
+    check_axes("dense", "w", w, "D, K")
+    if x.shape[1] != w.shape[0]:
         raise shape_error(
-            f"dense: x has D={x.shape[1]} values, but w expects D={params.w.shape[0]}",
+            f"dense: x has D={x.shape[1]} values, but w expects D={w.shape[0]}",
             x=(x.shape, "N, D"),
-            w=(params.w.shape, "D, K"),
+            w=(w.shape, "D, K"),
         )
-    if params.b.shape != params.w.shape[1:]:
+    if b is not None and b.shape != w.shape[1:]:
         raise shape_error(
-            f"dense: w has K={params.w.shape[1]} features, but b does not",
-            w=(params.w.shape, "D, K"),
-            b=(params.b.shape, "K"),
+            f"dense: w has K={w.shape[1]} features, but b does not",
+            w=(w.shape, "D, K"),
+            b=(b.shape, "K"),
         )

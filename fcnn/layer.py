@@ -77,7 +77,9 @@ class Layer:
         parts = [repr(child) for child in self.children]
         for name, value in self.settings.items():
             short = value[0] if isinstance(value, tuple) and len({*value}) == 1 else value
-            if name in ("features", "kernel", "window"):
+            if name in ("padding", "merge") and isinstance(value, str):
+                short = f'"{value}"'
+            if name in ("features", "kernel", "window", "slope"):
                 parts.append(f"{short}")
             elif value != usual.get(name):
                 parts.append(f"{name}={short}")

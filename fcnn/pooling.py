@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fcnn.arrays import Array, Index, Pair, Shape, as_images, batch_innermost
-from fcnn.geometry import image_shape, output_size
+from fcnn.geometry import image_shape, output_size, pool_sizes
 from fcnn.layer import Layer, layer_without_parameters
-from fcnn.validation import IMAGES, check_axes, check_cache, check_floats, check_gradient, pair
+from fcnn.validation import IMAGES, check_axes, check_cache, check_floats, check_gradient
 
 _ROWS, _COLUMNS = 0, 2  # the axes of memory order, (H, C, W, N)
 
@@ -51,7 +51,7 @@ def max_pool2d(
         An int, or a pair (vertical, horizontal). The stride defaults to the window; the
         padding is at most window // 2.
     """
-    sizes = _settings(window, stride, padding)
+    sizes = pool_sizes("max_pool2d", window, stride, padding)
 
     def out_shape(in_shape: Shape) -> Shape:
         channels, height, width = image_shape("max_pool2d", in_shape)
@@ -105,7 +105,7 @@ def max_pool2d_forward(
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
-    sizes = _settings(window, stride, padding)
+    sizes = pool_sizes("max_pool2d", window, stride, padding)
     rows, columns = _windows_of(x, *sizes)
     y, column_wins = _first_maximum(batch_innermost(x), columns)
     y, row_wins = _first_maximum(y, rows)
@@ -208,16 +208,3 @@ def _pad(x: Array, windows: Windows) -> Array:
 
 def _at(axis: int, where: slice) -> Index:
     return (*(slice(None),) * axis, where)
-
-
-def _settings(
-    window: int | Pair, stride: int | Pair | None, padding: int | Pair
-) -> tuple[Pair, Pair, Pair]:
-    window = pair("max_pool2d", "window", window, 1)
-    stride = window if stride is None else pair("max_pool2d", "stride", stride, 1)
-    padding = pair("max_pool2d", "padding", padding, 0)
-    if padding[0] > window[0] // 2 or padding[1] > window[1] // 2:
-        raise ValueError(
-            f"max_pool2d: padding {padding} exceeds half of the window {window}, rounded down"
-        )
-    return window, stride, padding

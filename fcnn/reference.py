@@ -2,10 +2,12 @@
 
 Each case names an operation, its settings, inputs and the outputs that are right. The
 file is made by `tools/make_reference_values.py`: a text in JSON that names the cases and
-the shapes of their arrays, and all the arrays, one after the other, in float64.
+their arrays, each by where it begins and its shape, and all the numbers in float64. Arrays
+that several cases share are there once.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -70,15 +72,11 @@ def read_cases(file: IO[bytes]) -> list[ReferenceCase]:
     """The cases in a file of the form described above; nothing is unpickled."""
     with np.load(file, allow_pickle=False) as archive:
         texts, values = json.loads(archive["cases"].tobytes()), freeze(archive["values"])
-    begin = 0
 
-    def take(shapes: dict[str, list[int]]) -> dict[str, Array]:
-        nonlocal begin
+    def take(places: dict[str, list[int]]) -> dict[str, Array]:
         arrays = {}
-        for name, shape in shapes.items():
-            end = begin + int(np.prod(shape))
-            arrays[name] = values[begin:end].reshape(shape)
-            begin = end
+        for name, (begin, *shape) in places.items():
+            arrays[name] = values[begin : begin + math.prod(shape)].reshape(shape)
         if "labels" in arrays:
             arrays["labels"] = freeze(arrays["labels"].astype(np.int64))
         return arrays
@@ -107,10 +105,11 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
         loss, cache = forward(inputs["outputs"], inputs["labels"])
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
     if "w" in inputs:
-        params = operations.parameters_class(case.operation)(w=inputs["w"], b=inputs["b"])
+        params = operations.parameters_class(case.operation)(w=inputs["w"], b=inputs.get("b"))
         y, cache = forward(params, inputs["x"], **settings)
         dparams, dx = backward(cache, inputs["dy"])
-        return {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
+        found = {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
+        return {name: array for name, array in found.items() if array is not None}
     y, cache = forward(inputs["x"], **settings)
     return {"y": y, "dx": backward(cache, inputs["dy"])}
 

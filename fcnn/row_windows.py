@@ -5,59 +5,91 @@ other. So only the KW horizontal shifts of the image are copied, side by side in
 of a buffer; a view of KH consecutive rows of it is then the matrix that im2col would have
 built, and windows of neighbouring rows overlap in memory. Where im2col copies every pixel
 KH*KW times, this copies it KW times.
+
+Two things bend the idea. Groups of channels that are convolved by themselves have a buffer
+each, side by side: one more axis in front. And the rows that a kernel with vertical dilation
+sees are not consecutive, so they are gathered with a copy.
 """
 
 from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from fcnn.arrays import Array, Index, Pair
 
+_QUICK: Final = 1_000_000  # multiply-adds
+_FEW_ROWS: Final = 16
 
-def row_windows(rows: Array, kernel: Pair, stride: Pair, offset: Pair, out: Pair) -> Array:
+
+class _Plan(NamedTuple):
+    """What to put into a buffer, (G, height, KW, C/G, OW, N), and how to read it."""
+
+    height: int
+    empty: list[Index]  # where it stays empty
+    copies: list[tuple[Index, Index]]  # which pixels go where: one copy for each shift
+    gather: Array | None  # the rows that the windows see, if they are not consecutive
+    step: int  # from the first row of a window to that of the next
+
+
+def row_windows(
+    rows: Array,
+    kernel: Pair,
+    stride: Pair,
+    offset: Pair,
+    out: Pair,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
     """All windows of a row of the output as one matrix, for every row, by an overlapping view.
 
     rows is (H, C, W, N). Output pixel (i, j) sees the kernel's shape of pixels from
-    (i*SH - offset[0], j*SW - offset[1]) on; what lies outside the image is zero. The
-    offset is the padding of a convolution; it may be negative. Returns a read-only
-    (OH, KH*KW*C, OW*N).
+    (i*SH - offset[0], j*SW - offset[1]) on, the dilation apart; what lies outside the image
+    is zero. The offset is the padding of a convolution; it may be negative. Returns a
+    read-only (G, OH, KH*KW*C/G, OW*N).
     """
-    (H, C, W, N), (KH, KW), (OH, OW) = rows.shape, kernel, out
-    height, empty, copies = _plan((H, W), kernel, stride, offset, out)
-    buffer = np.empty((height, KW, C, OW, N), rows.dtype)
-    for place in empty:
+    (H, C, W, N), (KH, KW), (OH, OW), G = rows.shape, kernel, out, groups
+    plan = _plan((H, W), kernel, stride, offset, out, dilation)
+    buffer = np.empty((G, plan.height, KW, C // G, OW, N), rows.dtype)
+    for place in plan.empty:
         buffer[place] = 0
-    for place, source in copies:
+    # (H, C, W, N) -> (G, H, C/G, W, N)
+    rows = rows.reshape(H, G, C // G, W, N).transpose(1, 0, 2, 3, 4)
+    for place, source in plan.copies:
         buffer[place] = rows[source]
-    row, _, channel, _, _ = buffer.strides
-    shape, strides = (OH, KH * KW * C, OW * N), (stride[0] * row, channel, buffer.itemsize)
+    if plan.gather is not None:
+        buffer = buffer.take(plan.gather, 1)
+    group, row, _, channel, _, _ = buffer.strides
+    shape = (G, OH, KH * KW * (C // G), OW * N)
+    strides = (group, plan.step * row, channel, buffer.itemsize)
     windows: Array = np.ndarray(shape, buffer.dtype, buffer, strides=strides)
     windows.flags.writeable = False  # one pixel of the buffer is in many windows
     return windows
 
 
 @lru_cache(maxsize=256)
-def _plan(
-    size: Pair, kernel: Pair, stride: Pair, offset: Pair, out: Pair
-) -> tuple[int, list[Index], list[tuple[Index, Index]]]:
-    """The height of the buffer, where it stays empty, and which pixels go where: one copy for
-    each horizontal shift.
-    """
-    (H, W), (KH, KW), (SH, SW), (OH, OW) = size, kernel, stride, out
-    height = (OH - 1) * SH + KH
+def _plan(size: Pair, kernel: Pair, stride: Pair, offset: Pair, out: Pair, dilation: Pair) -> _Plan:
+    (H, W), (KH, KW), (SH, SW), (OH, OW), (DH, DW) = size, kernel, stride, out, dilation
+    height = (OH - 1) * SH + (KH - 1) * DH + 1
     top, bottom = _overlap(H, 1, offset[0], height)
     inside, source = slice(top, bottom), slice(top - offset[0], bottom - offset[0])
-    empty: list[Index] = [(slice(0, top),), (slice(bottom, height),)]
+    every = slice(None)
+    empty: list[Index] = [(every, slice(0, top)), (every, slice(bottom, height))]
     copies: list[tuple[Index, Index]] = []
-    for shift in range(KW):
-        left, right = _overlap(W, SW, offset[1] - shift, OW)
-        empty.append((inside, shift, slice(None), slice(0, left)))
-        empty.append((inside, shift, slice(None), slice(right, OW)))
+    for k in range(KW):
+        shift = k * DW - offset[1]
+        left, right = _overlap(W, SW, -shift, OW)
+        empty.append((every, inside, k, every, slice(0, left)))
+        empty.append((every, inside, k, every, slice(right, OW)))
         if left < right:
-            first, last = left * SW + shift - offset[1], (right - 1) * SW + shift - offset[1]
-            place = (inside, shift, slice(None), slice(left, right))
-            copies.append((place, (source, slice(None), slice(first, last + 1, SW))))
-    return height, [place for place in empty if place[-1].start < place[-1].stop], copies
+            first, last = left * SW + shift, (right - 1) * SW + shift
+            place = (every, inside, k, every, slice(left, right))
+            copies.append((place, (every, source, every, slice(first, last + 1, SW))))
+    empty = [place for place in empty if place[-1].start < place[-1].stop]
+    if DH == 1 or KH == 1:
+        return _Plan(height, empty, copies, None, SH)
+    gather = np.arange(OH)[:, None] * SH + np.arange(KH) * DH  # (OH, KH)
+    return _Plan(height, empty, copies, gather.ravel(), KH)
 
 
 def _overlap(size: int, step: int, offset: int, count: int) -> Pair:
@@ -65,6 +97,25 @@ def _overlap(size: int, step: int, offset: int, count: int) -> Pair:
     first = max(0, -(-offset // step))
     last = min(count, -(-(size + offset) // step))
     return (first, last) if first < last else (0, 0)
+
+
+def row_products(kernel: Array, windows: Array) -> Array:
+    """The products of kernels (G, F/G, D) with all row windows (G, OH, D, M): (OH, G, F/G, M).
+
+    OpenBLAS has a quick way for small products, up to a million multiply-adds. Products with
+    few rows just beyond that are two to three times slower, so their columns are cut.
+    """
+    (G, F, D), (_, OH, _, M) = kernel.shape, windows.shape
+    parts = -(-F * D * M // _QUICK) if F <= _FEW_ROWS else 1
+    y = np.empty((OH, G, F, M), windows.dtype)
+    by_group, kernel = y.transpose(1, 0, 2, 3), kernel[:, None]  # (G, OH, F, M), (G, 1, F, D)
+    if parts == 1:
+        np.matmul(kernel, windows, out=by_group)
+        return y
+    for i in range(parts):
+        columns = slice(i * M // parts, (i + 1) * M // parts)
+        np.matmul(kernel, windows[..., columns], out=by_group[..., columns])
+    return y
 
 
 def spread(rows: Array, stride: Pair) -> Array:

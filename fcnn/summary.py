@@ -31,7 +31,10 @@ class Row:
 
 
 def summarize(model: Layer, in_shape: Shape) -> list[Row]:
-    """One row for each layer of a network, those of nested chains too."""
+    """One row for each layer of a network, those of nested chains and branches too.
+
+    Where branches meet again there is a row for the sum or the concatenation.
+    """
     return list(_rows(model, tuple(in_shape), ""))
 
 
@@ -42,10 +45,7 @@ def parameter_count(params: Tree) -> int:
 
 def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
     if layer.children:
-        shape = in_shape
-        for index, child in enumerate(layer.children):
-            yield from _rows(child, shape, f"{path}[{index}]")
-            _, shape = call_init(child, np.random.default_rng(0), shape)
+        yield from _rows_of_children(layer, in_shape, path)
         return
     params, out_shape = call_init(layer, np.random.default_rng(0), in_shape)
     yield Row(
@@ -56,6 +56,19 @@ def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
         multiply_adds=_multiply_adds(params, out_shape),
         activation_bytes=4 * math.prod(out_shape),
     )
+
+
+def _rows_of_children(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
+    merge = layer.settings.get("merge", "concatenate")
+    shape, meets = in_shape, {"residual": "add", "parallel": merge}
+    for index, child in enumerate(layer.children):
+        # The parameters of a residual are those of its layer, and so have its path.
+        yield from _rows(child, shape, path if layer.name == "residual" else f"{path}[{index}]")
+        if layer.name not in meets:
+            _, shape = call_init(child, np.random.default_rng(0), shape)
+    if layer.name in meets:
+        _, shape = call_init(layer, np.random.default_rng(0), in_shape)
+        yield Row(path, meets[layer.name], shape, 0, 0, 4 * math.prod(shape))
 
 
 def _multiply_adds(params: Tree, out_shape: Shape) -> int | None:

@@ -7,6 +7,7 @@ it need not have it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,11 +43,24 @@ LOSSES: dict[str, TorchLoss] = {
 }
 
 
-def conv2d(inputs: Tensors, stride: Any = 1, padding: Any = 0) -> Tensor:
+def conv2d(
+    inputs: Tensors, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Tensor:
     """(N, C, H, W) -> (N, F, OH, OW)."""
     from torch.nn import functional
 
-    return functional.conv2d(inputs["x"], inputs["w"], inputs["b"], stride, padding)
+    with warnings.catch_warnings():
+        # Uneven padding "same" costs PyTorch a copy, and it says so.
+        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)
+        return functional.conv2d(
+            inputs["x"], inputs["w"], inputs.get("b"), stride, padding, dilation, groups
+        )
+
+
+def dense(inputs: Tensors) -> Tensor:
+    """(N, D) -> (N, K)."""
+    y = inputs["x"] @ inputs["w"]
+    return y + inputs["b"] if "b" in inputs else y
 
 
 def max_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
@@ -56,13 +70,40 @@ def max_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: An
     return functional.max_pool2d(inputs["x"], window, stride, padding)
 
 
+def avg_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
+    """(N, C, H, W) -> (N, C, OH, OW); by default zeros of the padding count in the mean."""
+    from torch.nn import functional
+
+    return functional.avg_pool2d(inputs["x"], window, stride, padding)
+
+
+def leaky_relu(inputs: Tensors, slope: float = 0.01) -> Tensor:
+    """Of any shape."""
+    from torch.nn import functional
+
+    return functional.leaky_relu(inputs["x"], slope)
+
+
+def gelu(inputs: Tensors) -> Tensor:
+    """Of any shape, by erf."""
+    from torch.nn import functional
+
+    return functional.gelu(inputs["x"])
+
+
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "avg_pool2d": avg_pool2d,
     "conv2d": conv2d,
-    "dense": lambda inputs: inputs["x"] @ inputs["w"] + inputs["b"],
+    "dense": dense,
     "flatten": lambda inputs: inputs["x"].flatten(1),
+    "gelu": gelu,
+    "global_avg_pool": lambda inputs: inputs["x"].mean((2, 3)),
+    "leaky_relu": leaky_relu,
     "max_pool2d": max_pool2d,
     "relu": lambda inputs: inputs["x"].relu(),
+    "sigmoid": lambda inputs: inputs["x"].sigmoid(),
     "softmax": lambda inputs: inputs["x"].softmax(-1),
+    "tanh": lambda inputs: inputs["x"].tanh(),
 }
 
 

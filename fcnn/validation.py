@@ -87,6 +87,14 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
             raise shape_error(f"{function}: {name} is empty, {letter}=0", **shapes)
 
 
+def check_filled(function: str, name: str, array: Array) -> None:
+    """At least one axis, and none of them empty."""
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(
+            f"{function}: {name} has shape {array.shape}, expected (N, ...), not empty"
+        )
+
+
 def check_gradient(function: str, dy: Array, shape: Shape, dtype: Any) -> None:
     """The gradient of an output has the output's shape and dtype."""
     check_floats(function, dy=dy)
@@ -182,6 +190,8 @@ def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
 
 def positive(function: str, name: str, value: Any) -> int:
     """An integer of at least 1, and no more than arrays can have."""
+    if type(value) is int and 1 <= value <= MOST:  # as for pairs
+        return value
     whole_number(function, name, value, 1)
     _check_range(function, name, value, value, value, 1)
     return int(value)
@@ -200,6 +210,13 @@ def number(function: str, name: str, value: Any, expected: str = "a number") -> 
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def true_or_false(function: str, name: str, value: Any) -> bool:
+    """A bool; TypeError for what merely counts as one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected True or False")
+    return bool(value)
 
 
 def not_negative(function: str, name: str, value: Any, expected: str = "a number") -> float:

@@ -25,6 +25,14 @@ STRIDES: list[Sizes] = [1, 2, 3, (1, 2), (3, 2)]
 PADDINGS: list[Sizes] = [0, 1, 2, (2, 0), (1, 3), 6]
 IMAGES = [(1, 1, 7, 7, 1), (5, 3, 8, 5, 4), (1, 2, 5, 9, 3), (5, 1, 1, 1, 2)]  # N, C, H, W, F
 
+# Of the settings that few convolutions have: a smaller grid, of their own combinations.
+FEW_KERNELS: list[Sizes] = [1, 3, (2, 3), (4, 1)]
+FEW_STRIDES: list[Sizes] = [1, 2, (1, 3)]
+FEW_PADDINGS: list[Sizes | str] = ["same", 0, (2, 1)]
+DILATIONS: list[Sizes] = [1, 2, (3, 1)]
+GROUPS = [1, 2, 4]  # of 4 channels and 8 features: the last is depthwise
+FEW_IMAGES = [(3, 7, 7), (1, 9, 5)]  # N, H, W
+
 WINDOWS: list[Sizes] = [1, 2, 3, 4, (3, 2), (1, 4)]
 POOL_STRIDES: list[Sizes | None] = [None, 1, 2, 3, (1, 2), (3, 1)]
 POOL_PADDINGS: list[Sizes] = [0, 1, 2, (1, 0), (0, 2)]
@@ -60,18 +68,31 @@ def pair(sizes: Sizes) -> tuple[int, int]:
     return sizes if isinstance(sizes, tuple) else (sizes, sizes)
 
 
-def output_size(image: tuple[int, int], window: Sizes, stride: Sizes, padding: Sizes) -> list[int]:
-    axes = zip(image, pair(window), pair(stride), pair(padding), strict=True)
-    return [(size + 2 * p - k) // s + 1 for size, k, s, p in axes]
+def output_size(
+    image: tuple[int, int],
+    window: Sizes,
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes = 1,
+) -> list[int]:
+    if isinstance(padding, str):
+        return list(image)
+    axes = zip(image, *map(pair, (window, stride, padding, dilation)), strict=True)
+    return [(size + 2 * p - (k - 1) * d - 1) // s + 1 for size, k, s, p, d in axes]
 
 
 def fits(setting: Setting) -> bool:
-    """The output has a pixel, and the padding of a pool is at most half of its window."""
-    if setting.operation == "max_pool2d":
+    """The output has a pixel, the padding of a pool is at most half of its window, and that
+    of a convolution with a stride is not "same".
+    """
+    settings = setting.settings
+    if settings.get("padding") == "same" and pair(settings["stride"]) != (1, 1):
+        return False
+    if setting.operation in ("max_pool2d", "avg_pool2d"):
         window, padding = pair(setting.settings["window"]), pair(setting.settings["padding"])
         if any(p > k // 2 for k, p in zip(window, padding, strict=True)):
             return False
-    return min(setting.shapes["dy"][-2:]) >= 1
+    return min(setting.shapes["dy"]) >= 1
 
 
 def convolutions() -> list[Setting]:
@@ -90,10 +111,28 @@ def convolutions() -> list[Setting]:
     ]
 
 
+def unusual_convolutions() -> list[Setting]:
+    return [
+        Setting(
+            "conv2d",
+            {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+            {
+                "x": (N, 4, H, W),
+                "w": (8, 4 // groups, *pair(kernel)),
+                **({"b": (8,)} if bias else {}),
+                "dy": (N, 8, *output_size((H, W), kernel, stride, padding, dilation)),
+            },
+        )
+        for kernel, stride, padding, dilation, groups, (N, H, W), bias in product(
+            FEW_KERNELS, FEW_STRIDES, FEW_PADDINGS, DILATIONS, GROUPS, FEW_IMAGES, [False, True]
+        )
+    ]
+
+
 def poolings() -> list[Setting]:
     return [
         Setting(
-            "max_pool2d",
+            operation,
             {"window": window, "stride": stride, "padding": padding},
             {
                 "x": (N, C, H, W),
@@ -101,21 +140,31 @@ def poolings() -> list[Setting]:
             },
             ties,
         )
-        for window, stride, padding, (N, C, H, W), ties in product(
-            WINDOWS, POOL_STRIDES, POOL_PADDINGS, POOL_IMAGES, [False, True]
+        for window, stride, padding, (N, C, H, W), (operation, ties) in product(
+            WINDOWS,
+            POOL_STRIDES,
+            POOL_PADDINGS,
+            POOL_IMAGES,
+            [("max_pool2d", False), ("max_pool2d", True), ("avg_pool2d", False)],
         )
     ]
 
 
 def others() -> list[Setting]:
     dense = [
-        Setting("dense", {}, {"x": (N, D), "w": (D, K), "b": (K,), "dy": (N, K)})
-        for N, D, K in product([1, 5, 64], [1, 7, 300], [1, 4, 10])
+        Setting(
+            "dense",
+            {},
+            {"x": (N, D), "w": (D, K), **({"b": (K,)} if bias else {}), "dy": (N, K)},
+        )
+        for N, D, K, bias in product([1, 5, 64], [1, 7, 300], [1, 4, 10], [False, True])
     ]
     same = [
         Setting(operation, {}, {"x": shape, "dy": shape}, ties)
         for operation, shape, ties in [
-            *product(["relu"], [(1, 1), (5, 7), (2, 3, 4, 5)], [False, True]),
+            *product(
+                ["relu", "sigmoid", "tanh", "gelu"], [(1, 1), (5, 7), (2, 3, 4, 5)], [False, True]
+            ),
             *product(["softmax"], [(1, 1), (5, 10), (2, 3, 4), (2, 3, 4, 5)], [False, True]),
         ]
     ]
@@ -123,10 +172,20 @@ def others() -> list[Setting]:
         Setting("flatten", {}, {"x": shape, "dy": (shape[0], int(np.prod(shape[1:])))})
         for shape in [(1, 1, 1, 1), (5, 3, 4, 2), (2, 1, 7, 5)]
     ]
-    return dense + same + flatten
+    leaky = [
+        Setting("leaky_relu", {"slope": slope}, {"x": shape, "dy": shape}, ties)
+        for slope, shape, ties in product(
+            [0.0, 0.01, 0.3, 1.0], [(1, 1), (5, 7), (2, 3, 4, 5)], [False, True]
+        )
+    ]
+    average = [
+        Setting("global_avg_pool", {}, {"x": shape, "dy": shape[:2]})
+        for shape in [(1, 1, 1, 1), (5, 3, 4, 2), (2, 1, 7, 5)]
+    ]
+    return dense + same + flatten + leaky + average
 
 
-GRID = convolutions() + poolings() + others()
+GRID = convolutions() + unusual_convolutions() + poolings() + others()
 VALID = [setting for setting in GRID if fits(setting)]
 INVALID = [setting for setting in GRID if not fits(setting)]
 
@@ -167,7 +226,7 @@ def reordered(rng: np.random.Generator, array: Array) -> Array:
 def test_what_is_left_out_is_invalid_in_both(setting: Setting) -> None:
     shapes = {name: tuple(max(n, 1) for n in shape) for name, shape in setting.shapes.items()}
     inputs = {name: np.ones(shape) for name, shape in shapes.items()}
-    with pytest.raises(ValueError, match=r"exceeds"):
+    with pytest.raises(ValueError, match=r"exceeds|needs a stride of 1"):
         reference.compute(ReferenceCase("", setting.operation, setting.settings, inputs))
     with pytest.raises(RuntimeError):
         torch_operations.compute(setting.operation, setting.settings, inputs)

@@ -8,34 +8,50 @@ import math
 import numpy as np
 
 
-def conv2d(w, b, x, stride, padding):
-    N, C, H, W = x.shape
-    F, _, KH, KW = w.shape
-    OH = (H + 2 * padding[0] - KH) // stride[0] + 1
-    OW = (W + 2 * padding[1] - KW) // stride[1] + 1
-    y = np.zeros((N, F, OH, OW), x.dtype)
-    for n, f, i, j in np.ndindex(N, F, OH, OW):
-        total = b[f]
-        for c, p, q in np.ndindex(C, KH, KW):
-            row, column = i * stride[0] + p - padding[0], j * stride[1] + q - padding[1]
-            if 0 <= row < H and 0 <= column < W:
-                total = total + w[f, c, p, q] * x[n, c, row, column]
-        y[n, f, i, j] = total
+def conv2d_sizes(w, x, stride, padding, dilation):
+    """The padding above and to the left, and the rows and columns of the output."""
+    before, out = [], []
+    for i in (0, 1):
+        size, reach = x.shape[2 + i], (w.shape[2 + i] - 1) * dilation[i] + 1
+        if padding == "same":
+            before.append((reach - 1) // 2)
+            out.append(size)
+        else:
+            before.append(padding[i])
+            out.append((size + 2 * padding[i] - reach) // stride[i] + 1)
+    return before, out
+
+
+def conv2d_taps(w, x, f, i, j, stride, padding, dilation, groups):
+    """The pixels that output (f, i, j) sees: their place in w and their place in an image."""
+    _, C, H, W = x.shape
+    (above, left), _ = conv2d_sizes(w, x, stride, padding, dilation)
+    group = f // (len(w) // groups)
+    for c, p, q in np.ndindex(*w.shape[1:]):
+        row = i * stride[0] + p * dilation[0] - above
+        column = j * stride[1] + q * dilation[1] - left
+        if 0 <= row < H and 0 <= column < W:
+            yield (f, c, p, q), (group * (C // groups) + c, row, column)
+
+
+def conv2d(w, b, x, stride, padding, dilation=(1, 1), groups=1):
+    _, (OH, OW) = conv2d_sizes(w, x, stride, padding, dilation)
+    y = np.zeros((len(x), len(w), OH, OW), x.dtype)
+    for n, f, i, j in np.ndindex(*y.shape):
+        y[n, f, i, j] = 0 if b is None else b[f]
+        for tap, pixel in conv2d_taps(w, x, f, i, j, stride, padding, dilation, groups):
+            y[n, f, i, j] += w[tap] * x[(n, *pixel)]
     return y
 
 
-def conv2d_gradients(w, b, x, stride, padding, dy):
-    _, C, H, W = x.shape
-    _, _, KH, KW = w.shape
-    dw, db, dx = np.zeros_like(w), np.zeros_like(b), np.zeros(x.shape, x.dtype)
+def conv2d_gradients(w, b, x, stride, padding, dy, dilation=(1, 1), groups=1):
+    dw, db, dx = np.zeros_like(w), np.zeros(len(w), w.dtype), np.zeros(x.shape, x.dtype)
     for n, f, i, j in np.ndindex(*dy.shape):
         db[f] += dy[n, f, i, j]
-        for c, p, q in np.ndindex(C, KH, KW):
-            row, column = i * stride[0] + p - padding[0], j * stride[1] + q - padding[1]
-            if 0 <= row < H and 0 <= column < W:
-                dw[f, c, p, q] += dy[n, f, i, j] * x[n, c, row, column]
-                dx[n, c, row, column] += dy[n, f, i, j] * w[f, c, p, q]
-    return dw, db, dx
+        for tap, pixel in conv2d_taps(w, x, f, i, j, stride, padding, dilation, groups):
+            dw[tap] += dy[n, f, i, j] * x[(n, *pixel)]
+            dx[(n, *pixel)] += dy[n, f, i, j] * w[tap]
+    return dw, None if b is None else db, dx
 
 
 def max_pool2d(x, window, stride, padding, dy=None):
@@ -57,21 +73,59 @@ def max_pool2d(x, window, stride, padding, dy=None):
     return y, dx
 
 
+def avg_pool2d(x, window, stride, padding, dy=None):
+    """The outputs and, given dy, dx: an equal share to every pixel. Padding counts as zeros."""
+    N, C, H, W = x.shape
+    OH = (H + 2 * padding[0] - window[0]) // stride[0] + 1
+    OW = (W + 2 * padding[1] - window[1]) // stride[1] + 1
+    y, dx = np.zeros((N, C, OH, OW), x.dtype), np.zeros(x.shape, x.dtype)
+    for n, c, i, j in np.ndindex(N, C, OH, OW):
+        for p, q in np.ndindex(*window):
+            row, column = i * stride[0] + p - padding[0], j * stride[1] + q - padding[1]
+            if 0 <= row < H and 0 <= column < W:
+                y[n, c, i, j] += x[n, c, row, column] / (window[0] * window[1])
+                if dy is not None:
+                    dx[n, c, row, column] += dy[n, c, i, j] / (window[0] * window[1])
+    return y, dx
+
+
+def activation(name, x, dy):
+    """The outputs and dx of a function, number by number, by the functions of `math`."""
+    functions = {
+        "sigmoid": (
+            lambda v: 1 / (1 + math.exp(-v)),
+            lambda v: math.exp(-v) / (1 + math.exp(-v)) ** 2,
+        ),
+        "tanh": (math.tanh, lambda v: 1 / math.cosh(v) ** 2),
+        "gelu": (
+            lambda v: v * math.erfc(-v / math.sqrt(2)) / 2,
+            lambda v: (
+                math.erfc(-v / math.sqrt(2)) / 2 + v * math.exp(-v * v / 2) / math.sqrt(2 * math.pi)
+            ),
+        ),
+    }
+    function, derivative = functions[name]
+    y, dx = np.zeros_like(x), np.zeros_like(x)
+    for i in np.ndindex(*x.shape):
+        y[i], dx[i] = function(float(x[i])), derivative(float(x[i])) * dy[i]
+    return y, dx
+
+
 def dense(w, b, x):
-    y = np.zeros((len(x), len(b)), x.dtype)
+    y = np.zeros((len(x), w.shape[1]), x.dtype)
     for n, k in np.ndindex(*y.shape):
-        y[n, k] = b[k] + sum(x[n, d] * w[d, k] for d in range(len(w)))
+        y[n, k] = (0 if b is None else b[k]) + sum(x[n, d] * w[d, k] for d in range(len(w)))
     return y
 
 
 def dense_gradients(w, b, x, dy):
-    dw, db, dx = np.zeros_like(w), np.zeros_like(b), np.zeros(x.shape, x.dtype)
+    dw, db, dx = np.zeros_like(w), np.zeros(w.shape[1], w.dtype), np.zeros(x.shape, x.dtype)
     for n, k in np.ndindex(*dy.shape):
         db[k] += dy[n, k]
         for d in range(len(w)):
             dw[d, k] += x[n, d] * dy[n, k]
             dx[n, d] += w[d, k] * dy[n, k]
-    return dw, db, dx
+    return dw, None if b is None else db, dx
 
 
 def softmax(x, dy=None):

@@ -8,6 +8,8 @@ import numpy as np
 
 from fcnn import (
     activations,
+    average_pooling,
+    branching,
     composition,
     convolution,
     fully_connected,
@@ -16,10 +18,16 @@ from fcnn import (
     optimizers,
     pooling,
     reshaping,
+    smooth_activations,
     tree,
 )
 from fcnn.convolution import Conv2dParams
 from fcnn.fully_connected import DenseParams
+
+
+def _times(factor, bias):
+    """Of a bias that may be None."""
+    return tree.map(lambda b: factor * b, bias)
 
 
 def change_result(module, name, change):
@@ -155,6 +163,65 @@ def _skipping_chain():
     return [(composition, "call_backward", call_backward)]
 
 
+def _combinator(name, change):
+    """A combinator whose backward function gives `change(params, dx, dy)`."""
+    right = getattr(branching, name)
+
+    def wrong(*layers, **settings):
+        whole = right(*layers, **settings)
+
+        def backward(cache, dy):
+            return change(*whole.backward(cache, dy), dy)
+
+        return attrs.evolve(whole, backward=backward)
+
+    return [(branching, name, wrong)]
+
+
+def _pool_that_leaves_padding_out():
+    right = average_pooling.avg_pool2d_forward
+
+    def forward(x, **settings):
+        y, cache = right(x, **settings)
+        ones, _ = right(np.ones_like(x), **settings)
+        return y / ones, cache
+
+    return [(average_pooling, "avg_pool2d_forward", forward)]
+
+
+def _gelu_by_tanh(x, result):
+    inner = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
+    return x * (1 + np.tanh(inner)) / 2, result[1]
+
+
+def _groups_interleaved():
+    """Features counted through the groups, not group by group."""
+    right = convolution.conv2d_forward
+
+    def forward(params, x, *, groups=1, **settings):
+        y, cache = right(params, x, groups=groups, **settings)
+        N, _, OH, OW = y.shape
+        if groups > 1:
+            y = y.reshape(N, groups, -1, OH, OW).swapaxes(1, 2).reshape(y.shape)
+        return y, cache
+
+    return [(convolution, "conv2d_forward", forward)]
+
+
+def _same_to_the_top_left():
+    """Padding "same" whose last zero goes to the top and the left."""
+    right = convolution._geometry
+
+    def geometry(size, kernel, stride, padding, dilation):
+        out, offset = right(size, kernel, stride, padding, dilation)
+        if padding == "same":
+            reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+            offset = tuple(r - o for r, o in zip(reach, offset, strict=True))
+        return out, offset
+
+    return [(convolution, "_geometry", geometry)]
+
+
 def _summed_shards():
     """The gradients of the shards of a batch added up, and not their mean."""
     right = gradients._gradient_of_shard
@@ -187,6 +254,7 @@ def _dense_parameters(change):
 
 # What a mistake in a layer of them shows in.
 _NETWORKS = {"chain", "value_and_grad", "sgd"}
+_COMBINED = _NETWORKS | {"residual", "parallel"}
 
 
 @attrs.frozen
@@ -204,40 +272,40 @@ class Mistake:
 
 MISTAKES = {
     "a convolution's bias gradient counted twice": Mistake(
-        _conv_parameters(lambda d: Conv2dParams(w=d.w, b=2 * d.b)),
+        _conv_parameters(lambda d: Conv2dParams(w=d.w, b=_times(2, d.b))),
         {"conv2d"},
-        {"conv2d"} | _NETWORKS,
+        {"conv2d"} | _COMBINED,
     ),
     "a convolution's bias gradient forgotten": Mistake(
-        _conv_shortcut(lambda d: Conv2dParams(w=d.w, b=0 * d.b)),
+        _conv_shortcut(lambda d: Conv2dParams(w=d.w, b=_times(0, d.b))),
         {"conv2d", "value_and_grad", "sgd"},
-        {"conv2d"} | _NETWORKS,
+        {"conv2d"} | _COMBINED,
     ),
     "a dense layer's bias gradient counted twice": Mistake(
-        _dense_parameters(lambda d: DenseParams(w=d.w, b=2 * d.b)),
+        _dense_parameters(lambda d: DenseParams(w=d.w, b=_times(2, d.b))),
         {"dense", "value_and_grad", "sgd"},
-        {"dense"} | _NETWORKS,
+        {"dense"} | _COMBINED,
     ),
     "a dense layer's bias gradient forgotten": Mistake(
-        _dense_parameters(lambda d: DenseParams(w=d.w, b=0 * d.b)),
+        _dense_parameters(lambda d: DenseParams(w=d.w, b=_times(0, d.b))),
         {"dense", "value_and_grad", "sgd"},
-        {"dense"} | _NETWORKS,
+        {"dense"} | _COMBINED,
     ),
     "a dense layer's weight gradient transposed": Mistake(
         _dense_parameters(lambda d: DenseParams(w=d.w.T.reshape(d.w.shape), b=d.b)),
         {"dense", "value_and_grad", "sgd"},
-        {"dense"} | _NETWORKS,
+        {"dense"} | _COMBINED,
     ),
     "a convolution with the kernel flipped": Mistake(
-        _flipped_kernel_forward(), {"conv2d", "value_and_grad"}, {"conv2d"} | _NETWORKS
+        _flipped_kernel_forward(), {"conv2d", "value_and_grad"}, {"conv2d"} | _COMBINED
     ),
     "a kernel not flipped on the way back": Mistake(
-        _unflipped_kernel_backward(), {"conv2d"}, {"conv2d"} | _NETWORKS
+        _unflipped_kernel_backward(), {"conv2d"}, {"conv2d"} | _COMBINED
     ),
     "a kernel gradient flipped": Mistake(
         _conv_shortcut(lambda d: Conv2dParams(w=d.w[..., ::-1, ::-1], b=d.b)),
         {"conv2d", "value_and_grad", "sgd"},
-        {"conv2d"} | _NETWORKS,
+        {"conv2d"} | _COMBINED,
     ),
     "backward_params unlike backward": Mistake(
         [
@@ -248,7 +316,7 @@ MISTAKES = {
             )
         ],
         {"dense"},
-        {"dense"} | _NETWORKS,
+        {"dense"} | _COMBINED,
     ),
     "a shortcut for the parameters that is wrong": Mistake(
         [
@@ -263,7 +331,7 @@ MISTAKES = {
             *_conv_shortcut(lambda d: tree.map(lambda g: 1.5 * g, d)),
         ],
         {"value_and_grad"},
-        {"conv2d"} | _NETWORKS,
+        {"conv2d"} | _COMBINED,
     ),
     "the gradient of a pool to all ties": Mistake(
         _pooling_to_all_ties(), {"max_pool2d"}, {"max_pool2d", "chain"}
@@ -278,6 +346,79 @@ MISTAKES = {
         ],
         {"relu"},
         {"relu", "value_and_grad"},
+    ),
+    "groups whose features are interleaved": Mistake(_groups_interleaved(), {"conv2d"}, {"conv2d"}),
+    "padding to the top and left first": Mistake(_same_to_the_top_left(), {"conv2d"}, {"conv2d"}),
+    "a mean that leaves the padding out": Mistake(
+        _pool_that_leaves_padding_out(), {"avg_pool2d"}, {"avg_pool2d"}
+    ),
+    "the gradient of a mean not divided": Mistake(
+        [
+            change_result(
+                average_pooling,
+                "avg_pool2d_backward",
+                lambda cache, dy, dx: dx * cache.window[0] * cache.window[1],
+            )
+        ],
+        {"avg_pool2d"},
+        {"avg_pool2d"},
+    ),
+    "the gradient of a whole mean not divided": Mistake(
+        [
+            change_result(
+                average_pooling,
+                "global_avg_pool_backward",
+                lambda cache, dy, dx: dx * cache.in_shape[2] * cache.in_shape[3],
+            )
+        ],
+        {"global_avg_pool"},
+        {"global_avg_pool"},
+    ),
+    "leaky relu that passes the gradient at zero": Mistake(
+        [
+            change_result(
+                activations,
+                "leaky_relu_forward",
+                lambda x, result: (result[0], result[1]._replace(positive=x >= 0)),
+            )
+        ],
+        {"leaky_relu"},
+        {"leaky_relu"},
+    ),
+    "leaky relu that forgets its slope on the way back": Mistake(
+        [
+            change_result(
+                activations, "leaky_relu_backward", lambda cache, dy, dx: dy * cache.positive
+            )
+        ],
+        {"leaky_relu"},
+        {"leaky_relu"},
+    ),
+    "half of the derivative of sigmoid": Mistake(
+        [(smooth_activations, "sigmoid_backward", lambda y, dy: dy * y)],
+        {"sigmoid"},
+        {"sigmoid"},
+    ),
+    "the derivative of tanh by its input": Mistake(
+        [(smooth_activations, "tanh_backward", lambda y, dy: dy * (1 - np.tanh(y) ** 2))],
+        {"tanh"},
+        {"tanh", "residual"},
+    ),
+    "gelu by tanh": Mistake(
+        [change_result(smooth_activations, "gelu_forward", _gelu_by_tanh)],
+        {"gelu"},
+        {"gelu", "parallel"},
+    ),
+    "gelu without the derivative of its gate": Mistake(
+        [(smooth_activations, "gelu_backward", lambda cache, dy: dy * cache.cdf)],
+        {"gelu"},
+        {"gelu", "parallel"},
+    ),
+    "a residual that loses the gradient past its layer": Mistake(
+        _combinator("residual", lambda params, dx, dy: (params, dx - dy)), set(), {"residual"}
+    ),
+    "a parallel that divides the gradient": Mistake(
+        _combinator("parallel", lambda params, dx, dy: (params, dx / 2)), set(), {"parallel"}
     ),
     "the softmax derivative doubled": Mistake(
         [change_result(activations, "softmax_backward", lambda p, dy, dx: 2 * dx)],

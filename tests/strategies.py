@@ -64,6 +64,10 @@ def lying_anyhow(draw, array, writeable=None):
 # Calls of layers
 
 
+# Those that round, whatever they are given.
+ROUNDED = ["softmax", "sigmoid", "tanh", "gelu", "leaky_relu", "avg_pool2d", "global_avg_pool"]
+
+
 @attrs.frozen(eq=False, repr=False)
 class Call:
     """A layer, what it is called with, and the loops that say what it should give."""
@@ -107,9 +111,9 @@ class Call:
         """Trees of the same structure, shapes and dtypes; the same values too if they are sums
         of whole numbers, otherwise to rounding.
         """
-        if self.layer.name != "softmax":
-            return tree.equal(actual, expected)
-        return near(actual, expected)
+        if self.layer.name in ROUNDED:
+            return near(actual, expected)
+        return tree.equal(actual, expected)
 
     def __repr__(self):
         lies = [(a.shape, a.strides) for a in (self.x, self.dy, *tree.leaves(self.params))]
@@ -152,12 +156,51 @@ def convolutions(draw):
 
 
 @st.composite
-def poolings(draw):
+def unusual_convolutions(draw):
+    """With dilation, groups, padding "same", and without bias."""
+    kernel, dilation, groups = draw(pairs(1, 3)), draw(pairs(1, 3)), draw(sizes(1, 3))
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+    same = draw(st.booleans())
+    stride = 1 if same else draw(pairs(1, 3))
+    padding = "same" if same else draw(pairs(0, 3))
+    _, H, W = draw(images((1, 1) if same else reach, (0, 0) if same else padding))
+    return layer_cases._conv(
+        kernel,
+        stride,
+        padding,
+        (groups * draw(sizes(1, 2)), H, W),
+        groups * draw(sizes(1, 2)),
+        draw(sizes(1, 3)),
+        draw(st.booleans()),
+        dilation=dilation,
+        groups=groups,
+    )
+
+
+@st.composite
+def poolings(draw, make):
     window = draw(pairs(1, 5))
     stride = draw(st.none() | pairs(1, 3))
     padding = draw(st.tuples(*(sizes(0, k // 2) for k in window)))
     shape = draw(images(window, padding))
-    return layer_cases._pool(window, stride, padding, shape, draw(sizes(1, 3)))
+    return make(window, stride, padding, shape, draw(sizes(1, 3)))
+
+
+@st.composite
+def residuals(draw):
+    shape = draw(images((1, 1), (0, 0)))
+    layer = fcnn.residual(fcnn.chain(fcnn.conv2d(shape[0], 3, padding=1), fcnn.relu))
+    oracle = layer_cases._residual_oracle
+    return layer_cases.Case("residual", layer, shape, oracle, draw(sizes(1, 3)))
+
+
+@st.composite
+def parallels(draw):
+    shape, merge = draw(images((1, 1), (0, 0))), draw(st.sampled_from(["concatenate", "add"]))
+    features = (shape[0],) * 2 if merge == "add" else (draw(sizes(1, 3)), draw(sizes(1, 3)))
+    return attrs.evolve(
+        layer_cases._parallel(merge, features), in_shape=shape, batch=draw(sizes(1, 3))
+    )
 
 
 @st.composite
@@ -177,14 +220,28 @@ def others(draw, layer, oracle, least_axes=1, most_axes=3):
 
 CASES = {
     "conv2d": convolutions(),
-    "max_pool2d": poolings(),
+    "conv2d, unusual": unusual_convolutions(),
+    "max_pool2d": poolings(layer_cases._pool),
+    "avg_pool2d": poolings(layer_cases._avg_pool),
+    "global_avg_pool": others(
+        fcnn.global_avg_pool, layer_cases._global_average_oracle, least_axes=3
+    ),
     "dense": st.integers(1, 5).flatmap(
         lambda K: others(fcnn.dense(K), layer_cases._dense_oracle, most_axes=1)
     ),
     "relu": others(fcnn.relu, layer_cases._relu_oracle),
+    "leaky_relu": st.floats(0, 1).flatmap(
+        lambda slope: others(fcnn.leaky_relu(slope), layer_cases._leaky_relu(slope, ()).oracle)
+    ),
+    **{
+        name: others(getattr(fcnn, name), layer_cases._activation(name, ()).oracle)
+        for name in ("sigmoid", "tanh", "gelu")
+    },
     "softmax": others(fcnn.softmax, layer_cases._softmax_oracle, most_axes=1),
     "flatten": others(fcnn.flatten, layer_cases._flatten_oracle),
     "chain": chains(),
+    "residual": residuals(),
+    "parallel": parallels(),
 }
 
 

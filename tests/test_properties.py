@@ -15,7 +15,7 @@ from fcnn import tree
 from fcnn.layer import parameter_gradients
 
 FLOAT64 = st.just(np.float64)
-LINEAR = ["conv2d", "dense"]
+LINEAR = ["conv2d", "conv2d, unusual", "dense"]
 HOMOGENEOUS = ["max_pool2d", "relu", "flatten"]  # f(c x) = c f(x) for c > 0
 WINDOWED = ["conv2d", "max_pool2d"]
 EVERY = list(some.CASES)

@@ -45,7 +45,8 @@ def test_cases_hold_what_their_operations_have_to_give():
     }
     for case in CASES:
         if case.operation not in ("value_and_grad", "sgd"):
-            assert set(case.expected) == names.get(case.operation, images), case.name
+            expected = names.get(case.operation, images) - ({"db"} - {f"d{n}" for n in case.inputs})
+            assert set(case.expected) == expected, case.name
 
 
 def test_arrays_are_read_only_float64_and_labels_integers():

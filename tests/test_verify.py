@@ -16,7 +16,8 @@ from fcnn.differences import KinkError
 
 # All but whole models and what runs them: for those, the chain and value_and_grad stand here.
 LAYERS = [
-    "conv2d", "dense", "relu", "max_pool2d", "softmax", "flatten", "chain",
+    "conv2d", "dense", "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "max_pool2d",
+    "avg_pool2d", "global_avg_pool", "softmax", "flatten", "chain", "residual", "parallel",
     "softmax_cross_entropy", "cross_entropy", "value_and_grad", "sgd",
 ]  # fmt: skip
 
@@ -33,9 +34,10 @@ def thin(monkeypatch):
     """Few cases of each kind, so that a mistake takes a second."""
     for table, name, every in (
         (cases.GRID, "conv2d", 60), (cases.GRID, "max_pool2d", 60), (cases.GRID, "dense", 6),
-        (cases.KINKS, "max_pool2d", 30),
+        (cases.GRID, "avg_pool2d", 60), (cases.KINKS, "max_pool2d", 30),
     ):  # fmt: skip
-        monkeypatch.setitem(table, name, table[name][::every])
+        unusual = [case for case in table[name] if case.settings.get("groups", 1) > 1]
+        monkeypatch.setitem(table, name, table[name][::every] + unusual)
 
 
 def test_the_library_holds_and_says_so_in_json():
@@ -45,7 +47,9 @@ def test_the_library_holds_and_says_so_in_json():
     layers = {layer for row in found["proofs"] for layer in row["layer"].split(" + ")}
     public = {name.removesuffix("_forward") for name in fcnn.__all__ if name.endswith("_forward")}
     public -= {"batch_norm", "dropout", "smoothed_cross_entropy"}  # their cases are to come
-    assert layers == public | {"chain", "value_and_grad", "predict", "fit", "sgd", *names.MODELS}
+    combinators = {"chain", "residual", "parallel"}
+    others = {"value_and_grad", "predict", "fit", "sgd", *names.MODELS}
+    assert layers == public | combinators | others
     for row in found["proofs"]:
         assert row["holds"] is True
         assert row["failures"] == []
@@ -53,7 +57,7 @@ def test_the_library_holds_and_says_so_in_json():
         assert 0 <= row["worst_relative_error"] <= 1e-6
     by_differences = {row["layer"] for row in found["proofs"] if row["against"] == "differences"}
     by_torch = {row["layer"] for row in found["proofs"] if row["against"] == "values of PyTorch"}
-    assert public | {"chain", "value_and_grad", *names.MODELS} <= by_differences
+    assert public | combinators | {"value_and_grad", *names.MODELS} <= by_differences
     assert public | {"value_and_grad", "sgd"} == by_torch
 
 
@@ -78,17 +82,21 @@ def test_the_whole_command_goes_on_after_a_failure(monkeypatch, thin):
         *change_result(
             convolution,
             "conv2d_backward_params",
-            lambda cache, dy, d: fcnn.Conv2dParams(w=d.w, b=2 * d.b),
+            lambda cache, dy, d: fcnn.Conv2dParams(w=d.w, b=fcnn.tree.map(lambda b: 2 * b, d.b)),
         )
     )
     found = json.loads(verify("--json", code=4))
     assert found["holds"] is False
     failed = [row for row in found["proofs"] if not row["holds"]]
     assert {row["layer"] for row in failed} == {
-        "conv2d", "chain", "value_and_grad", "sgd", "mnist_cnn", "lines_cnn", "lenet5",
+        "conv2d", "chain", "residual", "parallel", "value_and_grad", "sgd",
+        "mnist_cnn", "lines_cnn", "lenet5",
     }  # fmt: skip
     conv = failed[0]
-    assert len(conv["failures"]) == conv["cases"]  # each is wrong, and each was looked at
+    without_bias = [case for case in cases.GRID["conv2d"] if not case.settings.get("bias", True)]
+    # Each that has a bias is wrong, and each was looked at, by the layer and its functions.
+    assert len(conv["failures"]) == conv["cases"] - 2 * len(without_bias)
+    assert not any("bias=False" in failure["case"] for failure in conv["failures"])
     assert 0.4 < conv["worst_relative_error"] <= 1
     first = conv["failures"][0]
     assert first["case"].startswith("conv2d(features=3, kernel=1")
@@ -100,7 +108,9 @@ def test_the_whole_command_goes_on_after_a_failure(monkeypatch, thin):
 
 
 def test_a_function_replaced_under_its_public_name_alone_is_noticed(monkeypatch, thin):
-    for name in ("conv2d", "dense", "relu", "max_pool2d", "softmax", "flatten"):
+    layers = [name for name in cases.GRID if hasattr(fcnn, f"{name}_backward")]
+    assert len(layers) >= 12
+    for name in layers:
         with monkeypatch.context() as patch:
             right = getattr(fcnn, f"{name}_backward")
             patch.setattr(
@@ -170,7 +180,7 @@ def test_names_of_cases_are_unique():
 
 def test_the_points_on_kinks_are_on_kinks():
     """Without the direction from which they are approached, the checker refuses them."""
-    assert set(cases.KINKS) == {"relu", "max_pool2d", "chain"}
+    assert set(cases.KINKS) == {"relu", "leaky_relu", "max_pool2d", "chain"}
     points = [case for table in cases.KINKS.values() for case in table]
     tied = [case for case in points if on_a_kink(case)]
     assert len(tied) >= len(points) - 1 > 100  # a random one is free of ties

@@ -28,6 +28,10 @@ CONV_CACHE = fcnn.conv2d_forward(CONV, X)[1]
 DENSE_CACHE = fcnn.dense_forward(DENSE, V)[1]
 RELU_CACHE = fcnn.relu_forward(V)[1]
 POOL_CACHE = fcnn.max_pool2d_forward(X)[1]
+MEAN_CACHE = fcnn.avg_pool2d_forward(X)[1]
+WHOLE_CACHE = fcnn.global_avg_pool_forward(X)[1]
+LEAKY_CACHE = fcnn.leaky_relu_forward(V)[1]
+GELU_CACHE = fcnn.gelu_forward(V)[1]
 FLATTEN_CACHE = fcnn.flatten_forward(X)[1]
 SOFTMAX_CACHE = fcnn.softmax_forward(V)[1]
 CROSS_CACHE = fcnn.cross_entropy_forward(V, LABELS)[1]
@@ -218,14 +222,58 @@ WRONG_CALLS = [
      "conv2d: stride is None, expected an int or a pair of ints"),
     ("a negative padding", lambda: conv(padding=-1), ValueError,
      "conv2d: padding is -1, expected at least 0"),
-    ("a padding that is a text", lambda: conv(padding="same"), TypeError,
-     "conv2d: padding is 'same', expected an int or a pair of ints"),
+    ("a padding that is a text", lambda: conv(padding="1"), TypeError,
+     "conv2d: padding is '1', expected an int, a pair of ints or 'same'"),
     ("too much padding of a pool", lambda: pool(window=3, padding=2), ValueError,
      "max_pool2d: padding (2, 2) exceeds half of the window (3, 3), rounded down"),
     ("window zero", lambda: pool(window=0), ValueError,
      "max_pool2d: window is 0, expected at least 1"),
     ("a window of NaN", lambda: pool(window=float("nan")), TypeError,
      "max_pool2d: window is nan, expected an int or a pair of ints"),
+    # dilation, groups, "same", and averages
+    ("padding that is no word", lambda: conv(padding="valid"), TypeError,
+     "conv2d: padding is 'valid', expected an int, a pair of ints or 'same'"),
+    ("the same size with a stride", lambda: conv2d(2, padding="same", stride=(1, 2)), ValueError,
+     "conv2d: padding 'same' needs a stride of 1, got (1, 2)"),
+    ("the same size with a stride, of the function", lambda: conv(padding="same", stride=2),
+     ValueError, "conv2d: padding 'same' needs a stride of 1, got (2, 2)"),
+    ("a dilation of zero", lambda: conv(dilation=0), ValueError,
+     "conv2d: dilation is 0, expected at least 1"),
+    ("a dilation beyond the image", lambda: conv(dilation=(1, 3)), ValueError,
+     "conv2d: the dilated kernel 3x7 exceeds the image 5x5 with padding 0x0"),
+    ("no groups", lambda: conv2d(2, groups=0), ValueError,
+     "conv2d: groups is 0, expected at least 1"),
+    ("half a group", lambda: conv(groups=0.5), TypeError, "conv2d: groups is 0.5, expected an int"),
+    ("groups that do not divide the features", lambda: conv2d(3, groups=2), ValueError,
+     "conv2d: 2 groups do not divide 3 features"),
+    ("groups that do not divide the channels",
+     lambda: conv2d(2, groups=2).init(RNG, (3, 5, 5)), ValueError,
+     "conv2d: 2 groups do not divide C=3 channels"),
+    ("groups of other channels", lambda: conv(groups=2, x=ones(2, 3, 5, 5)), ValueError,
+     "conv2d: x has C=3 channels, but w expects C=2, 1 in each of 2 groups\n"
+     "  x: (2, 3, 5, 5) as (N, C, H, W)\n"
+     "  w: (2, 1, 3, 3) as (F, C/G, KH, KW)"),
+    ("groups that do not divide the kernel",
+     lambda: conv(w=ones(3, 1, 3, 3), b=None, groups=2, x=ones(2, 2, 5, 5)), ValueError,
+     "conv2d: 2 groups do not divide F=3 features"),
+    ("a bias that is no bool", lambda: conv2d(2, bias=0.5), TypeError,
+     "conv2d: bias is 0.5, expected True or False"),
+    ("a bias of a dense layer that is an array", lambda: dense(2, bias=np.zeros(2)), TypeError,
+     "dense: bias is array([0., 0.]), expected True or False"),
+    ("a mean with too much padding", lambda: fcnn.avg_pool2d(2, padding=2), ValueError,
+     "avg_pool2d: padding (2, 2) exceeds half of the window (2, 2), rounded down"),
+    ("a mean over more than the image", lambda: fcnn.avg_pool2d_forward(X, window=6), ValueError,
+     "avg_pool2d: the window 6x6 exceeds the image 5x5 with padding 0x0"),
+    ("a mean of vectors", lambda: fcnn.global_avg_pool.init(RNG, (5,)), ValueError,
+     "global_avg_pool: expects images (C, H, W), got (5,)"),
+    ("a slope above one", lambda: fcnn.leaky_relu(1.5), ValueError,
+     "leaky_relu: slope is 1.5, expected at least 0 and at most 1"),
+    ("a slope below zero", lambda: fcnn.leaky_relu_forward(V, slope=-0.1), ValueError,
+     "leaky_relu: slope is -0.1, expected at least 0 and at most 1"),
+    ("a slope that is no number", lambda: fcnn.leaky_relu(float("nan")), ValueError,
+     "leaky_relu: slope is nan, expected at least 0 and at most 1"),
+    ("a slope that is a string", lambda: fcnn.leaky_relu("0.1"), TypeError,
+     "leaky_relu: slope is '0.1', expected a number"),
     # layers and their shapes
     ("no features", lambda: conv2d(0), ValueError,
      "conv2d: features is 0, expected at least 1"),
@@ -459,7 +507,13 @@ OPERATIONS = [
     ("dense", "w", lambda w: product(w=w)),
     ("dense", "b", lambda b: product(b=b)),
     ("relu", "x", fcnn.relu_forward),
+    ("leaky_relu", "x", fcnn.leaky_relu_forward),
+    ("sigmoid", "x", fcnn.sigmoid_forward),
+    ("tanh", "x", fcnn.tanh_forward),
+    ("gelu", "x", fcnn.gelu_forward),
     ("max_pool2d", "x", fcnn.max_pool2d_forward),
+    ("avg_pool2d", "x", fcnn.avg_pool2d_forward),
+    ("global_avg_pool", "x", fcnn.global_avg_pool_forward),
     ("flatten", "x", fcnn.flatten_forward),
     ("softmax", "x", fcnn.softmax_forward),
     ("cross_entropy", "probabilities", lambda p: fcnn.cross_entropy_forward(p, LABELS)),
@@ -469,12 +523,26 @@ OPERATIONS = [
     ("conv2d_backward", "dy", lambda dy: fcnn.conv2d_backward(CONV_CACHE, dy)),
     ("dense_backward", "dy", lambda dy: fcnn.dense_backward(DENSE_CACHE, dy)),
     ("relu_backward", "dy", lambda dy: fcnn.relu_backward(RELU_CACHE, dy)),
+    ("leaky_relu_backward", "dy", lambda dy: fcnn.leaky_relu_backward(LEAKY_CACHE, dy)),
+    ("sigmoid_backward", "dy", lambda dy: fcnn.sigmoid_backward(V, dy)),
+    ("tanh_backward", "dy", lambda dy: fcnn.tanh_backward(V, dy)),
+    ("gelu_backward", "dy", lambda dy: fcnn.gelu_backward(GELU_CACHE, dy)),
+    ("avg_pool2d_backward", "dy", lambda dy: fcnn.avg_pool2d_backward(MEAN_CACHE, dy)),
+    ("global_avg_pool_backward", "dy", lambda dy: fcnn.global_avg_pool_backward(WHOLE_CACHE, dy)),
     ("max_pool2d_backward", "dy", lambda dy: fcnn.max_pool2d_backward(POOL_CACHE, dy)),
     ("flatten_backward", "dy", lambda dy: fcnn.flatten_backward(FLATTEN_CACHE, dy)),
     ("softmax_backward", "dy", lambda dy: fcnn.softmax_backward(SOFTMAX_CACHE, dy)),
     ("conv2d_backward", "cache", lambda cache: fcnn.conv2d_backward(cache, ones(2, 2, 3, 3))),
     ("dense_backward", "cache", lambda cache: fcnn.dense_backward(cache, ones(2, 3))),
     ("relu_backward", "cache", lambda cache: fcnn.relu_backward(cache, V)),
+    ("leaky_relu_backward", "cache", lambda cache: fcnn.leaky_relu_backward(cache, V)),
+    ("gelu_backward", "cache", lambda cache: fcnn.gelu_backward(cache, V)),
+    ("avg_pool2d_backward", "cache", lambda cache: fcnn.avg_pool2d_backward(cache, X[..., 1:, 1:])),
+    (
+        "global_avg_pool_backward",
+        "cache",
+        lambda cache: fcnn.global_avg_pool_backward(cache, ones(2, 1)),
+    ),
     ("max_pool2d_backward", "cache", lambda cache: fcnn.max_pool2d_backward(cache, X[..., 1:, 1:])),
     ("flatten_backward", "cache", lambda cache: fcnn.flatten_backward(cache, ones(2, 25))),
     ("cross_entropy_backward", "cache", fcnn.cross_entropy_backward),
@@ -495,7 +563,7 @@ RUNNERS = [
     ("name", "argument", "call"), OPERATIONS, ids=[" ".join(row[:2]) for row in OPERATIONS]
 )
 def test_whatever_is_passed_for_an_array_is_refused_by_function_and_argument(name, argument, call):
-    for value in NO_FLOATS:
+    for value in NO_FLOATS[1:] if argument == "b" else NO_FLOATS:  # a bias may be None
         with pytest.raises((TypeError, ValueError)) as caught:
             call(value)
         assert type(caught.value) in (TypeError, ValueError)

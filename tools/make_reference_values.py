@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from fcnn import torch_operations
@@ -50,6 +51,14 @@ CONVOLUTIONS: list[tuple[Sizes, Sizes, Sizes, Shape, int]] = [
     (1, 1, 0, (1, 2, 1, 1), 3),
     (4, 1, 0, (1, 2, 4, 4), 2),
     (3, 1, 1, (5, 4, 3, 3), 5),
+]
+
+UNUSUAL: list[tuple[Sizes, dict[str, Any], Shape, int, bool]] = [
+    # kernel, settings, (N, C, H, W), features, bias
+    ((2, 4), {"padding": "same"}, (1, 1, 4, 5), 2, True),
+    ((3, 2), {"stride": [2, 1], "padding": [1, 2], "dilation": [2, 3]}, (1, 1, 7, 5), 2, True),
+    (3, {"padding": "same", "groups": 3}, (1, 3, 3, 4), 3, False),
+    (2, {"stride": 2, "dilation": [1, 2], "groups": 2}, (2, 2, 4, 5), 4, True),
 ]
 
 POOLS: list[tuple[Sizes, Sizes | None, Sizes, Shape]] = [
@@ -127,7 +136,16 @@ def main() -> None:
 
 def all_cases() -> list[ReferenceCase]:
     """Every case, with what PyTorch computes for it."""
-    return [*convolutions(), *pools(), *others(), *losses(), *networks()]
+    return [
+        *convolutions(),
+        *pools(),
+        *others(),
+        *losses(),
+        *networks(),
+        *unusual_convolutions(),
+        *average_pools(),
+        *activations(),
+    ]
 
 
 class Draws:
@@ -219,6 +237,53 @@ def losses() -> list[ReferenceCase]:
     return cases
 
 
+def unusual_convolutions() -> list[ReferenceCase]:
+    """Padding "same", dilation, groups, no bias; and a dense layer without bias."""
+    draws, cases = Draws(6), []
+    for kernel, settings, (N, C, H, W), F, bias in UNUSUAL:
+        x = draws.numbers(N, C, H, W)
+        w = draws.numbers(F, C // settings.get("groups", 1), *_pair(kernel))
+        inputs = {"x": x, "w": w} | ({"b": draws.numbers(F)} if bias else {})
+        tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+        inputs["dy"] = draws.numbers(*torch_operations.conv2d(tensors, **settings).shape)
+        given = " ".join(f"{key} {value}" for key, value in settings.items())
+        name = f"conv2d kernel {kernel} {given} on {_times(N, C, H, W)}"
+        cases.append(_operation(name, "conv2d", inputs, **settings))
+    inputs = {"x": draws.numbers(4, 5), "w": draws.numbers(5, 3), "dy": draws.numbers(4, 3)}
+    return [*cases, _operation("dense 5 to 3, batch of 4, without bias", "dense", inputs)]
+
+
+def average_pools() -> list[ReferenceCase]:
+    """Some of the windows of max-pooling, and whole images."""
+    draws, cases = Draws(7), []
+    for window, stride, padding, (N, C, H, W) in POOLS[5:8:2]:
+        out = _output_size((H, W), window, stride or window, padding)
+        name = f"avg_pool2d window {window} stride {stride or window} padding {padding}"
+        inputs = {"x": draws.numbers(N, C, H, W), "dy": draws.numbers(N, C, *out)}
+        settings = {"window": window, "stride": stride, "padding": padding}
+        name += f" on {_times(N, C, H, W)}"
+        cases.append(_operation(name, "avg_pool2d", inputs, **settings))
+    for shape in FLATTEN[1:]:
+        inputs = {"x": draws.numbers(*shape), "dy": draws.numbers(*shape[:2])}
+        name = f"global_avg_pool on {_times(*shape)}"
+        cases.append(_operation(name, "global_avg_pool", inputs))
+    return cases
+
+
+def activations() -> list[ReferenceCase]:
+    """Leaky relu with zeros too, and the smooth activations, from small to large numbers."""
+    draws, cases = Draws(8), []
+    for shape, size in [((1, 1), 1.0), ((3, 5), 4.0)]:
+        for operation in ("gelu", "sigmoid", "tanh"):
+            inputs = {"x": size * draws.numbers(*shape), "dy": draws.numbers(*shape)}
+            cases.append(_operation(f"{operation} on {_times(*shape)}", operation, inputs))
+        for slope, draw in ((0.01, draws.numbers), (0.3, draws.ties)):
+            inputs = {"x": draw(*shape), "dy": draws.numbers(*shape)}
+            name = f"leaky_relu slope {slope} on {_times(*shape)}"
+            cases.append(_operation(name, "leaky_relu", inputs, slope=slope))
+    return cases
+
+
 def networks() -> list[ReferenceCase]:
     """A whole network by both losses, and three steps of SGD without and with momentum."""
     draws = Draws(5)
@@ -274,23 +339,31 @@ def _training(params: dict[str, Array], x: Array, labels: Array, momentum: float
 
 def write(target: Path, cases: list[ReferenceCase]) -> None:
     """The form that `fcnn.reference` describes, not compressed: no version of zlib matters."""
+    places: dict[bytes, int] = {}
+    values: list[Array] = []
+
+    def place(array: Array) -> list[int]:
+        """Where an array begins, and its shape; one that is there already is not kept again."""
+        numbers = array.astype(np.float64).ravel()
+        key = numbers.tobytes()
+        if key not in places:
+            places[key] = sum(map(len, values))
+            values.append(numbers)
+        return [places[key], *array.shape]
+
     texts = [
         {
             "name": case.name,
             "operation": case.operation,
             "settings": case.settings,
-            "inputs": {name: array.shape for name, array in case.inputs.items()},
-            "expected": {name: array.shape for name, array in case.expected.items()},
+            "inputs": {name: place(array) for name, array in case.inputs.items()},
+            "expected": {name: place(array) for name, array in case.expected.items()},
         }
         for case in cases
     ]
-    arrays = [
-        array for case in cases for part in (case.inputs, case.expected) for array in part.values()
-    ]
-    values = np.concatenate([array.astype(np.float64).ravel() for array in arrays])
     text = json.dumps(texts, separators=(",", ":")).encode()
     with target.open("wb") as file:
-        np.savez(file, cases=np.frombuffer(text, np.uint8), values=values)
+        np.savez(file, cases=np.frombuffer(text, np.uint8), values=np.concatenate(values))
 
 
 def _operation(
