@@ -77,7 +77,7 @@ def test_sgd_with_an_l2_penalty(momentum: float, nesterov: bool, decay: float) -
 def test_decoupled_decay_of_sgd_is_that_of_adamw_around_another_step() -> None:
     """PyTorch has no such SGD; its AdamW multiplies by 1 - lr * weight_decay, then steps."""
 
-    class Shrunk(torch.optim.SGD):
+    class Shrunk(torch.optim.SGD):  # type: ignore[misc, unused-ignore]
         def step(self, closure: Any = None) -> Any:
             with torch.no_grad():
                 for p in self.param_groups[0]["params"]:

@@ -26,7 +26,7 @@ def test_value_and_gradient_agree(dtype: type, smoothing: float, weighted: bool)
         weight=None if weights is None else torch.tensor(weights.astype(dtype)),
         label_smoothing=smoothing,
     )
-    expected.backward()  # type: ignore[no-untyped-call]
+    expected.backward()  # type: ignore[no-untyped-call, unused-ignore]
     tolerance = 1e-6 if dtype == np.float32 else 1e-14
     assert z.grad is not None
     assert abs(value - expected.item()) < tolerance
