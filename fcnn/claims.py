@@ -239,8 +239,12 @@ def _gradients_by_backward() -> Iterator[tuple[str, Run]]:
         if tied:
             x, params = np.rint(x), tree.map(lambda p: np.rint(3 * p), params)
         loss = operations.loss("softmax_cross_entropy")
-        value, grads = gradients.value_and_grad(model, loss, threads=1)(params, x, labels)
-        outputs, cache = call_forward(model, params, x, None)
+        rng = drawn = None
+        if model.needs_rng:  # in training, on one shard: its statistics are those of the batch
+            x, labels, rng = x[:32], labels[:32], np.random.default_rng(0)
+            (drawn,) = np.random.default_rng(0).spawn(1)
+        value, grads = gradients.value_and_grad(model, loss, threads=1)(params, x, labels, rng)
+        outputs, cache = call_forward(model, params, x, drawn)
         expected, loss_cache = loss.forward(outputs, labels)
         expected_grads, _ = call_backward(model, cache, loss.backward(loss_cache))
         return reference.differences_of(

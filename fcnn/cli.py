@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -21,14 +21,15 @@ import numpy as np
 import typer
 
 import fcnn
-from fcnn import claims, experiment, names, pictures, proof, reports, runs, torch_parity
+from fcnn import claims, experiment, names, pictures, proof, reports, runs, settings, torch_parity
 from fcnn.bench import rates
 from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
 from fcnn.interruption import AfterStep
 from fcnn.progress import Bar
-from fcnn.recipes import RECIPES, REFERENCE
+from fcnn.recipes import OPTIMIZERS, RECIPES, REFERENCE, SCHEDULES
 from fcnn.summary import summarize
+from fcnn.validation import unknown
 
 FAILED, WRONG_USAGE, NO_DATA, NOT_PROVED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -60,12 +61,10 @@ ModelOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="Threads; by default all cores. Same bits either way.")
 ]
+OF_RECIPE = "By default what the recipe says."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+OF_RECIPE = "By default what the recipe says."
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
-
-
-def _from_recipe(value: float, **limits: Any) -> Any:
-    return typer.Option(help=f"By default what the recipe says: {value} in reference.", **limits)
 
 
 def _version(asked: bool) -> None:
@@ -95,10 +94,28 @@ def train(
         typer.Option(help=f"One of {', '.join(RECIPES)}; the settings below override it."),
     ] = REFERENCE.name,
     model: ModelOption = None,
-    epochs: Annotated[int | None, _from_recipe(REFERENCE.epochs, min=1)] = None,
-    batch_size: Annotated[int | None, _from_recipe(REFERENCE.batch_size, min=1)] = None,
-    learning_rate: Annotated[float | None, _from_recipe(REFERENCE.learning_rate)] = None,
-    momentum: Annotated[float | None, _from_recipe(REFERENCE.momentum)] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
+    optimizer: Annotated[str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help=OF_RECIPE)] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak."),
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help=OF_RECIPE)] = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0.0, help=OF_RECIPE)] = None,
+    label_smoothing: Annotated[float | None, typer.Option(min=0.0, max=1.0, help=OF_RECIPE)] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="Such as rotation=12,scale=0.1,shear=0,shift=2.5; or none."),
+    ] = None,
+    validation_fraction: Annotated[
+        float | None,
+        typer.Option(help="Part of the training set to hold out; the best epoch on it is kept."),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything random.")] = 0,
     threads: ThreadsOption = None,
     checkpoint_every: Annotated[
@@ -142,19 +159,36 @@ def train(
                     model=model,
                     epochs=epochs,
                     batch_size=batch_size,
+                    optimizer=_one_of("optimizer", optimizer, OPTIMIZERS),
                     learning_rate=learning_rate,
+                    schedule=_one_of("schedule", schedule, SCHEDULES),
                     momentum=momentum,
+                    weight_decay=weight_decay,
+                    label_smoothing=label_smoothing,
+                    augmentation=names.settings("augment", augment),
+                    validation_fraction=validation_fraction,
+                    patience=patience,
                 )
                 folder = stack.enter_context(runs.new_folder(out, config))
         interruption = stack.enter_context(AfterStep())
+        (examples, _), _ = settings.split(config, loaded[0])
+        learning_rate_at = settings.schedule_of(config, len(examples))
+        epoch_begun = begun
+        held_out = "Validation" if config.validation_fraction else "Test"
 
         def on_batch(epoch: int, step: int, steps: int) -> None:
-            bar.update(f"Epoch {epoch}/{config.epochs}", step, steps)
+            nonlocal epoch_begun
+            if step == 1:
+                epoch_begun = time.perf_counter()
+            rate = learning_rate_at((epoch - 1) * steps + step - 1)
+            speed = (step - 1) * config.batch_size / (time.perf_counter() - epoch_begun + 1e-9)
+            note = f"learning rate {rate:.3g}, {speed:,.0f} images/s"
+            bar.update(f"Epoch {epoch}/{config.epochs}", step, steps, note)
             interruption.check()
 
         def on_epoch(record: fcnn.Epoch) -> None:
             bar.close()
-            say(reports.epoch_line(record, config.epochs))
+            say(reports.epoch_line(record, config.epochs, held_out))
             if record.epoch < config.epochs:
                 interruption.check()
 
@@ -180,6 +214,12 @@ def train(
         say(reports.results(folder, result.pictures, pictures.available()))
         if as_json:
             _print_json(result.metrics)
+
+
+def _one_of(kind: str, name: str | None, known: Sequence[str]) -> str | None:
+    if name is not None and name not in known:
+        raise ValueError(unknown(kind, name, known))
+    return name
 
 
 def _refuse_settings_beside_resume(context: typer.Context) -> None:

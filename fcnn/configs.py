@@ -11,10 +11,11 @@ import numpy as np
 
 from fcnn.arrays import Shape
 from fcnn.files import read_regular, whole_file
+from fcnn.recipes import OPTIMIZERS, SCHEDULES
 from fcnn.validation import unknown
 from fcnn.version import __version__
 
-FORMAT: Final = 2  # format 1 had no data_hash
+FORMAT: Final = 3
 NAME: Final = "config.json"
 
 
@@ -26,7 +27,7 @@ class RunError(ValueError):
 class Config:
     """All that is needed to do a run again. Data and models in files have absolute paths;
     the network is the model as it prints, and the hash that of the data: by them a file
-    that has changed is noticed. The hash is None in runs of older versions.
+    that has changed is noticed. What older formats did not have has a default.
     """
 
     data: str
@@ -40,7 +41,14 @@ class Config:
     seed: int
     in_shape: Shape = attrs.field(converter=tuple)
     classes: int
-    data_hash: str | None = None
+    data_hash: str | None = None  # from format 2 on
+    optimizer: str = "sgd"  # this and all below from format 3 on
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    label_smoothing: float = 0.0
+    augmentation: Mapping[str, float] = attrs.field(factory=dict)
+    validation_fraction: float = 0.0
+    patience: int | None = None
 
 
 def write_config(folder: Path, config: Config) -> None:
@@ -80,8 +88,9 @@ def read_config(folder: Path) -> Config:
         raise RunError(
             f"{path} has format {content['format']}; this version of fcnn reads up to {FORMAT}"
         )
-    content.setdefault("data_hash", None)
-    missing = [name for name in _KEYS if name not in content]
+    missing = [
+        name for name in _KEYS if name not in content and _SINCE.get(name, 1) <= content["format"]
+    ]
     if missing:
         raise RunError(f"{path} lacks {', '.join(missing)}")
     for name, value in content.items():
@@ -89,7 +98,7 @@ def read_config(folder: Path) -> Config:
             raise RunError(f"{path}: {unknown('key', name, _KEYS)}")
         if name in _KEYS and not _KEYS[name][0](value):
             raise RunError(f"{path}: {name} is {value!r}, expected {_KEYS[name][1]}")
-    return Config(**{name: content[name] for name in _KEYS})
+    return Config(**{name: content[name] for name in _KEYS if name in content})
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,6 +129,7 @@ def _is_number(value: Any) -> bool:
 
 
 _TEXT: Final = (_is_text, "a text")
+_AT_LEAST_0: Final = (lambda v: _is_number(v) and v >= 0, "a number of at least 0")
 _COUNT: Final = (_is_count, "an integer of at least 1")
 _KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "data": _TEXT,
@@ -128,7 +138,7 @@ _KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "recipe": _TEXT,
     "epochs": _COUNT,
     "batch_size": _COUNT,
-    "learning_rate": (lambda v: _is_number(v) and v >= 0, "a number of at least 0"),
+    "learning_rate": _AT_LEAST_0,
     "momentum": (lambda v: _is_number(v) and 0 <= v < 1, "a number of at least 0 and below 1"),
     "seed": (lambda v: _is_integer(v) and v >= 0, "an integer of at least 0"),
     "in_shape": (
@@ -137,4 +147,21 @@ _KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "classes": _COUNT,
     "data_hash": (lambda v: v is None or _is_text(v), "a text or null"),
+    "optimizer": (lambda v: v in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+    "weight_decay": _AT_LEAST_0,
+    "schedule": (lambda v: v in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+    "label_smoothing": (lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1"),
+    "augmentation": (
+        lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
+        "an object of numbers",
+    ),
+    "validation_fraction": (lambda v: _is_number(v) and 0 <= v < 1, "at least 0 and below 1"),
+    "patience": (lambda v: v is None or _is_count(v), "an integer of at least 1 or null"),
 }
+_SINCE: Final = {"data_hash": 2} | dict.fromkeys(
+    (
+        "optimizer", "weight_decay", "schedule", "label_smoothing", "augmentation",
+        "validation_fraction", "patience",
+    ),
+    3,
+)  # fmt: skip

@@ -6,17 +6,17 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 
-from fcnn import configs, names, pictures, runs, tree
+from fcnn import configs, names, pictures, runs, settings, tree
 from fcnn.activations import softmax_forward
 from fcnn.arrays import Array
-from fcnn.checkpoints import save_checkpoint
+from fcnn.checkpoints import load_checkpoint, save_checkpoint
 from fcnn.configs import Config, RunError
 from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
@@ -24,7 +24,6 @@ from fcnn.data.loading import NAMES as DATA_NAMES
 from fcnn.files import home_expanded
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.layer import call_init
-from fcnn.optimizers import sgd
 from fcnn.recipes import Recipe
 from fcnn.runs import Run
 from fcnn.summary import parameter_count
@@ -45,25 +44,18 @@ class Result:
     pictures: list[Path]
 
 
-def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settings: Any) -> Config:
+def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **overrides: Any) -> Config:
     """The config of a run: a recipe, the settings given beside it (None: not given), and
     what the data says. ValueError if they do not go together.
 
     The batch size of a recipe gives way to data with fewer examples; a given one does not.
     """
-    examples = len(data[0][0])
-    values = {
-        "model": recipe.lines_model if data_name == "synthetic" else recipe.model,
-        "epochs": recipe.epochs,
-        "batch_size": min(recipe.batch_size, examples),
-        "learning_rate": recipe.learning_rate,
-        "momentum": recipe.momentum,
-    }
-    values |= {name: value for name, value in settings.items() if value is not None}
-    if (settings.get("batch_size") or 1) > examples:
-        raise ValueError(
-            f"the batch size is {values['batch_size']}, but there are {examples} training images"
-        )
+    values = attrs.asdict(recipe, recurse=False)
+    del values["name"], values["lines_model"]
+    if data_name == "synthetic":
+        values["model"] = recipe.lines_model
+    given = {name: value for name, value in overrides.items() if value is not None}
+    values |= given
     classes = number_of_classes(data)
     in_shape = data[0][0].shape[1:]
     model_name = names.absolute(str(values.pop("model")))
@@ -75,7 +67,7 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
             f"the model {model_name} gives outputs {out_shape}, the data has {classes} classes"
         )
     config = Config(
-        **values,  # type: ignore[arg-type]
+        **values,
         data=data_name if data_name in DATA_NAMES else os.path.realpath(home_expanded(data_name)),
         model=model_name,
         network=repr(model),
@@ -85,7 +77,19 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **settin
         classes=classes,
         data_hash=data_hash(data),
     )
-    sgd(config.learning_rate, config.momentum)  # refuses settings that make no sense
+    examples = len(settings.split(config, data[0])[0][0])
+    if config.batch_size > examples:
+        if "batch_size" in given:
+            raise ValueError(
+                f"the batch size is {config.batch_size}, but there are {examples} training images"
+            )
+        config = attrs.evolve(config, batch_size=examples)
+    if config.patience is not None and not config.validation_fraction:
+        raise ValueError("patience needs a validation set: give a validation fraction")
+    # These refuse settings that make no sense.
+    settings.optimizer_of(config, examples)
+    settings.loss_of(config)
+    settings.augmentation_of(config)
     return config
 
 
@@ -127,10 +131,12 @@ def train(
         If the folder cannot be written to.
     """
     begun = time.perf_counter() if begun is None else begun
-    train_set, test_set = data
+    train_set, validation = settings.split(config, data[0])
     model = runs.model_of(folder, config)
-    optimizer = sgd(config.learning_rate, config.momentum)
+    optimizer = settings.optimizer_of(config, len(train_set[0]))
     start, history = runs.progress(folder, model, optimizer, config)
+    if start is not None and validation is not None and best_epoch(history) == start.epoch:
+        save_checkpoint(folder / runs.BEST, start)  # it may have been killed just before this
     params = runs.initial_parameters(model, config) if start is None else start.params
     _check_space(folder, parameter_count(params))
     try:
@@ -139,10 +145,12 @@ def train(
             params,
             optimizer,
             train_set,
-            epochs=config.epochs,
+            epochs=start.epoch if start and _is_enough(config, history) else config.epochs,
             batch_size=min(config.batch_size, len(train_set[0])),  # runs of older versions
             seed=config.seed,
-            test=test_set,
+            loss=settings.loss_of(config),
+            augment=settings.augmentation_of(config),
+            test=data[1] if validation is None else validation,
             threads=threads,
             start=start,
             on_batch=lambda step, steps: on_batch(len(history) + 1, step, steps),
@@ -154,11 +162,29 @@ def train(
             runs.write_history(folder, history)
             if record.epoch % checkpoint_every == 0 or record.epoch == config.epochs:
                 save_checkpoint(folder / runs.CHECKPOINT, record)
+            if validation is not None and best_epoch(history) == record.epoch:
+                save_checkpoint(folder / runs.BEST, record)
             params = record.params
             on_epoch(record)
+            if _is_enough(config, history):
+                break
     except NotFiniteError as error:
         raise TrainingError(f"{error}\ntry a smaller learning rate") from error
+    if validation is not None:
+        params = load_checkpoint(folder / runs.BEST, model, optimizer).params
     return _finish(Run(folder, config, model, params), data, history, threads, begun)
+
+
+def best_epoch(history: Sequence[Epoch]) -> int:
+    """The epoch of the greatest accuracy on what was held out; of equals, the first."""
+    return max(history, key=lambda record: (record.test_accuracy or 0.0, -record.epoch)).epoch
+
+
+def _is_enough(config: Config, history: Sequence[Epoch]) -> bool:
+    """Whether the validation set has seen nothing better for as long as patience allows."""
+    if config.patience is None:
+        return False
+    return history[-1].epoch - best_epoch(history) >= config.patience
 
 
 def _finish(
@@ -183,6 +209,7 @@ def _finish(
         **figures(run, run.config.data, result),
         "recipe": run.config.recipe,
         "epochs": len(history),
+        "best_epoch": best_epoch(history) if run.config.validation_fraction else None,
         "train_loss": history[-1].train_loss,
         "train_accuracy": history[-1].train_accuracy,
         "seconds": time.perf_counter() - begun,

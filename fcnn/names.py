@@ -14,7 +14,7 @@ from fcnn.layer import Layer
 from fcnn.recipes import RECIPES, Recipe
 from fcnn.validation import kind_of, unknown
 
-MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "linear")
+MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "deep_cnn", "deep_cnn_small", "linear")
 
 
 class ModelError(ValueError):
@@ -26,6 +26,19 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(unknown("recipe", name, RECIPES))
     return RECIPES[name]
+
+
+def settings(option: str, text: str | None) -> dict[str, float] | None:
+    """`a=1,b=2.5` as a dict of numbers, `none` as an empty one; ValueError for other texts."""
+    if text is None:
+        return None
+    if text == "none":
+        return {}
+    try:
+        pairs = (part.split("=") for part in text.split(","))
+        return {name.strip(): float(value) for name, value in pairs}
+    except ValueError:
+        raise ValueError(f"{option} is {text!r}, expected NAME=NUMBER,... or none") from None
 
 
 def model(name: str, classes: int) -> Layer:

@@ -17,14 +17,14 @@ class Bar:
         self._label = ""
         self._drawn = 0.0
 
-    def update(self, label: str, done: int, total: int | None) -> None:
+    def update(self, label: str, done: int, total: int | None, note: str = "") -> None:
         """Draw that much of what the label names; a new label begins a new bar."""
         if not self._shown:
             return
         if label != self._label:
             self.close()
             self._open(label, total)
-        self._progress.update(self._progress.task_ids[0], completed=done, total=total)
+        self._progress.update(self._progress.task_ids[0], completed=done, total=total, note=note)
         if done == total or time.monotonic() - self._drawn > _SECONDS:
             self._progress.refresh()
             self._drawn = time.monotonic()
@@ -46,13 +46,14 @@ class Bar:
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
+            "{task.fields[note]}",
             console=Console(stderr=True),
             transient=True,
             auto_refresh=False,  # by a thread, beside which no helper process may be forked
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._progress.add_task(label, total=total)
+        self._progress.add_task(label, total=total, note="")
         self._progress.start()
 
     def __enter__(self) -> "Bar":

@@ -30,12 +30,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[i
     return "\n".join("  ".join(map(cell, line, range(len(line)))).rstrip() for line in lines)
 
 
-def epoch_line(record: Epoch, epochs: int) -> str:
-    """One line per epoch: losses and accuracies in training and test."""
+def epoch_line(record: Epoch, epochs: int, held_out: str = "Test") -> str:
+    """One line per epoch: losses and accuracies in training, and in test or validation."""
     return (
         f"Epoch {record.epoch}/{epochs} - "
         f"Train Loss: {record.train_loss:.4f}, Train Acc: {record.train_accuracy:.4f}, "
-        f"Test Loss: {record.test_loss:.4f}, Test Acc: {record.test_accuracy:.4f}"
+        f"{held_out} Loss: {record.test_loss:.4f}, {held_out} Acc: {record.test_accuracy:.4f}"
     )
 
 

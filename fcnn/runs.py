@@ -2,6 +2,7 @@
 
 config.json     all that is needed to do it again; written first
 checkpoint.npz  the record of the last epoch, by `fcnn.save_checkpoint`
+best.npz        the record of the best epoch, of runs with a validation set
 history.csv     one line per epoch
 params.npz      the parameters, by `fcnn.tree.save`
 metrics.json    the figures of the last epoch, per class and confused; written last
@@ -33,6 +34,7 @@ from fcnn.tree.files import arrange, read
 from fcnn.validation import as_path
 
 CHECKPOINT: Final = "checkpoint.npz"
+BEST: Final = "best.npz"
 METRICS: Final = "metrics.json"
 HISTORY: Final = (
     "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",

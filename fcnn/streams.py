@@ -18,6 +18,7 @@ ORDER: Final = 1
 FORWARD: Final = 2
 DATA: Final = 3
 SAMPLE: Final = 4
+SPLIT: Final = 5
 
 
 def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:

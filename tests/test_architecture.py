@@ -18,6 +18,7 @@ ORDER = [
     ["claims", "torch_parity"],
     ["bench", "proof"],
     ["__init__"],
+    ["settings"],
     ["runs", "summary", "pictures"],
     ["checkpoints", "configs", "names"],
     ["check", "models", "recipes", "reference", "training"],

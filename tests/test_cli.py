@@ -48,7 +48,7 @@ def test_train_leaves_a_folder_of_results():
         "metrics.json", "mistakes.png", "params.npz", "training.png",
     ]  # fmt: skip
     config = json.loads((folder / "config.json").read_text())
-    assert config["format"] == 2
+    assert config["format"] == 3
     assert config["versions"]["numpy"] == np.__version__
     assert (config["model"], config["data"], config["seed"]) == ("lines_cnn", "synthetic", 0)
     assert (config["epochs"], config["batch_size"]) == (2, 32)
@@ -218,7 +218,7 @@ def test_damaged_runs_are_refused():
     for content, text in [
         ("{", "is not JSON"),
         ("[]", "has no format number"),
-        (config.replace('"format": 2', '"format": 3'), "has format 3; this version"),
+        (config.replace('"format": 3', '"format": 4'), "has format 4; this version"),
         (config.replace('"seed"', '"sed"'), "lacks seed"),
         (config.replace("lines_cnn", "lenet5"), "lenet5 is another network now"),
     ]:

@@ -432,9 +432,25 @@ WELL_FORMED = {
     "in_shape": lambda v: type(v) is list and v and all(type(n) is int and n >= 1 for n in v),
     "classes": lambda v: type(v) is int and v >= 1,
     "data_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
-    "format": lambda v: type(v) is int and 1 <= v <= 2,
+    "format": lambda v: type(v) is int and 1 <= v <= 3,
     "versions": lambda v: True,
+    "optimizer": lambda v: v in ("sgd", "nesterov", "adam", "adamw"),
+    "weight_decay": lambda v: type(v) in (int, float) and 0 <= v <= sys.float_info.max,
+    "schedule": lambda v: v in ("constant", "cosine", "one_cycle"),
+    "label_smoothing": lambda v: type(v) in (int, float) and 0 <= v <= 1,
+    "augmentation": lambda v: (
+        type(v) is dict
+        and all(type(n) in (int, float) and abs(n) <= sys.float_info.max for n in v.values())
+    ),
+    "validation_fraction": lambda v: type(v) in (int, float) and 0 <= v < 1,
+    "patience": lambda v: v is None or (type(v) is int and v >= 1),
 }
+# What older formats did not have, and what it is in them.
+LATER = {
+    "data_hash": (2, None), "optimizer": (3, "sgd"), "weight_decay": (3, 0.0),
+    "schedule": (3, "constant"), "label_smoothing": (3, 0.0), "augmentation": (3, {}),
+    "validation_fraction": (3, 0.0), "patience": (3, None), "versions": (4, None),
+}  # fmt: skip
 
 
 def without_repeats(pairs):
@@ -450,12 +466,15 @@ def told_by_config(content, whole):
         return None
     if not isinstance(found, dict) or not found.keys() <= whole.keys():
         return None
-    needed = whole.keys() - {"data_hash", "versions"}
-    if not needed <= found.keys() or not all(WELL_FORMED[k](v) for k, v in found.items()):
+    if "format" not in found or not all(WELL_FORMED[k](v) for k, v in found.items()):
+        return None
+    later = {key for key, (since, _) in LATER.items() if found["format"] < since}
+    if not whole.keys() - later <= found.keys():
         return None
     if any(found[key] != whole[key] for key in MISFITS):
         return None
-    return {"data_hash": None} | {k: v for k, v in found.items() if k not in ("format", "versions")}
+    told = {key: default for key, (_, default) in LATER.items()} | found
+    return {key: value for key, value in told.items() if key not in ("format", "versions")}
 
 
 def settings_of(run):

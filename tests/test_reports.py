@@ -107,6 +107,11 @@ def test_the_reference_recipe_is_five_epochs_in_batches_of_64():
         "batch_size": 64,
         "learning_rate": 0.01,
         "momentum": 0.9,
+        "optimizer": "sgd",
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+        "augmentation": {},
     }
     assert recipes.RECIPES["reference"] is recipes.REFERENCE
 
@@ -221,7 +226,9 @@ def test_the_config_of_an_older_format_is_read():
     path = run / "config.json"
     config = runs.read_config(run)
     content = json.loads(path.read_text())
-    del content["data_hash"]
+    for later in ("data_hash", "optimizer", "weight_decay", "schedule", "label_smoothing",
+                  "augmentation", "validation_fraction", "patience"):  # fmt: skip
+        del content[later]
     path.write_text(json.dumps(content | {"format": 1}))
     assert runs.read_config(run) == attrs.evolve(config, data_hash=None)
     assert tree.leaves(fcnn.load_run(run).params)

@@ -349,8 +349,8 @@ def test_data_that_has_changed_is_noticed(elsewhere, without_pictures):
         ("config.json", lambda data: data.replace(b"0.01", b"NaN"), "learning_rate is nan"),
         ("config.json", lambda data: data.replace(b'"linear"', b'"linea"'),
          "unknown model 'linea'; did you mean 'linear'?"),
-        ("config.json", lambda data: data.replace(b'"format": 2', b'"format": 9'),
-         "has format 9; this version of fcnn reads up to 2"),
+        ("config.json", lambda data: data.replace(b'"format": 3', b'"format": 9'),
+         "has format 9; this version of fcnn reads up to 3"),
     ],
 )  # fmt: skip
 def test_a_damaged_run_is_refused_by_name(elsewhere, without_pictures, name, change, text):

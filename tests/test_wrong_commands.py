@@ -160,16 +160,17 @@ WRONG_COMMANDS = [
      "fcnn: load: unknown data ''. Known: mnist5k, mnist, synthetic, a folder of IDX "
      "files, or an .npz file"),
     ("an unknown recipe", "train --recipe refrence", 2,
-     "fcnn: unknown recipe 'refrence'; did you mean 'reference'? Known: reference"),
+     "fcnn: unknown recipe 'refrence'; did you mean 'reference'? Known: reference, small, "
+     "fast, best"),
     ("an unknown model", "train --model lenet", 2,
      "fcnn: unknown model 'lenet'; did you mean 'lenet5'? Known: mnist_cnn, lines_cnn, "
-     "lenet5, linear, or FILE.py:FUNCTION"),
+     "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("an unknown model to look at", "summary --model mnist_cn", 2,
      "fcnn: unknown model 'mnist_cn'; did you mean 'mnist_cnn'? Known: mnist_cnn, "
-     "lines_cnn, lenet5, linear, or FILE.py:FUNCTION"),
+     "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("an unknown model to measure", "bench --model liner", 2,
      "fcnn: unknown model 'liner'; did you mean 'linear'? Known: mnist_cnn, lines_cnn, "
-     "lenet5, linear, or FILE.py:FUNCTION"),
+     "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("a learning rate of NaN", "train LINES --learning-rate nan", 2,
      "fcnn: sgd: learning rate is nan, expected finite and at least 0"),
     ("an infinite learning rate", "train LINES --learning-rate inf", 2,
@@ -363,19 +364,20 @@ DAMAGED_RUNS = [
      "fcnn: run/config.json is not JSON: .."),
     ("a list", "config.json", lambda old: b"[]",
      "fcnn: run/config.json is not the config of a run: it has no format number"),
-    ("a newer format", "config.json", lambda old: old.replace(b'"format": 2', b'"format": 9'),
-     "fcnn: run/config.json has format 9; this version of fcnn reads up to 2"),
+    ("a newer format", "config.json", lambda old: old.replace(b'"format": 3', b'"format": 9'),
+     "fcnn: run/config.json has format 9; this version of fcnn reads up to 3"),
     ("a misspelled key", "config.json", lambda old: old.replace(b'"seed"', b'"sede"'),
      "fcnn: run/config.json lacks seed"),
     ("an unknown key", "config.json", lambda old: old.replace(b"{", b'{"epoch": 1,', 1),
      "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: data, model, "
      "network, recipe, epochs, batch_size, learning_rate, momentum, seed, in_shape, classes, "
-     "data_hash"),
+     "data_hash, optimizer, weight_decay, schedule, label_smoothing, augmentation, "
+     "validation_fraction, patience"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.01", b"NaN"),
      "fcnn: run/config.json: learning_rate is nan, expected a number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
      "fcnn: run/config.json: unknown model 'linea'; did you mean 'linear'? Known: mnist_cnn, "
-     "lines_cnn, lenet5, linear, or FILE.py:FUNCTION"),
+     "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("images of another size", "config.json", lambda old: old.replace(b"14", b"15"),
      "fcnn: run: tree.load: run/params.npz does not fit:\n"
      "  [1].w: float32[196,3], expected float32[225,3]"),

@@ -1,0 +1,85 @@
+"""From the settings of a run, which are data, to what trains it."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+
+from fcnn import augmentation, schedules, streams
+from fcnn.adaptive_moments import adam, adamw
+from fcnn.arrays import Array
+from fcnn.configs import Config
+from fcnn.gradients import Augmentation
+from fcnn.losses import Loss, softmax_cross_entropy
+from fcnn.optimizers import Optimizer, sgd
+from fcnn.schedules import Schedule
+from fcnn.validation import unknown
+from fcnn.weighted_losses import smoothed_cross_entropy
+
+
+def split(
+    config: Config, train_set: tuple[Array, Array]
+) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
+    """What is trained on, and what is held out of the training set for validation, if any."""
+    x, labels = train_set
+    held_out = round(config.validation_fraction * len(x))
+    if config.validation_fraction and not 0 < held_out < len(x):
+        raise ValueError(
+            f"validation_fraction is {config.validation_fraction}: of {len(x)} training images "
+            f"{held_out} would be held out"
+        )
+    if not held_out:
+        return train_set, None
+    order = streams.generator(config.seed, streams.SPLIT).permutation(len(x))
+    kept, held = np.sort(order[held_out:]), np.sort(order[:held_out])
+    return (x[kept], labels[kept]), (x[held], labels[held])
+
+
+def optimizer_of(config: Config, examples: int) -> Optimizer:
+    """The optimizer of a run on that many examples, with its schedule."""
+    constant = config.schedule == "constant"
+    rate = config.learning_rate if constant else schedule_of(config, examples)
+    match config.optimizer:
+        case "adam" if config.weight_decay:
+            raise ValueError("adam has no weight decay; adamw has")
+        case "adam":
+            return adam(rate)
+        case "adamw":
+            return adamw(rate, weight_decay=config.weight_decay)
+    return sgd(
+        rate,
+        config.momentum,
+        nesterov=config.optimizer == "nesterov",
+        weight_decay=config.weight_decay,
+    )
+
+
+def schedule_of(config: Config, examples: int) -> Schedule:
+    """The learning rate of a run on that many examples, by step."""
+    steps, peak = config.epochs * -(-examples // config.batch_size), config.learning_rate
+    match config.schedule:
+        case "cosine":
+            return schedules.cosine(peak, steps)
+        case "one_cycle":
+            return schedules.one_cycle(peak, steps)
+    return schedules.constant(peak)
+
+
+def loss_of(config: Config) -> Loss:
+    """The loss of a run: plain, or with smoothed labels."""
+    if not config.label_smoothing:
+        return softmax_cross_entropy
+    return smoothed_cross_entropy(label_smoothing=config.label_smoothing)
+
+
+def augmentation_of(config: Config) -> Augmentation | None:
+    """The augmentation of a run; ValueError for settings that it does not know."""
+    if not config.augmentation:
+        return None
+    known = inspect.signature(augmentation.affine).parameters
+    for name in config.augmentation:
+        if name not in known:
+            raise ValueError(unknown("augmentation", name, known))
+    affine: Augmentation = augmentation.affine(**config.augmentation)
+    return affine

@@ -1,0 +1,126 @@
+"""Recipes are data: each one trains, its settings can be overridden, and all are written down."""
+
+import json
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import fcnn
+from fcnn import recipes, runs, settings
+from fcnn.cli import app
+
+QUICK = ["--data", "synthetic", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fcnn.pictures.available", lambda: False)
+
+
+def call(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.parametrize("recipe", recipes.RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_each_recipe_trains_and_is_written_down(recipe):
+    call("train", *QUICK, "--recipe", recipe.name, "--epochs", 1, "--out", "run")
+    config = runs.read_config(Path("run"))
+    expected = attrs.asdict(recipe) | {"model": recipe.lines_model, "epochs": 1}
+    for name in ("name", "lines_model"):
+        del expected[name]
+    assert {name: getattr(config, name) for name in expected} == expected
+    assert config.recipe == recipe.name
+    assert fcnn.load_run("run").params is not None
+
+
+def test_single_settings_override_a_recipe():
+    call(
+        "train", *QUICK, "--recipe", "small", "--epochs", 1, "--optimizer", "adamw", "--schedule",
+        "cosine", "--learning-rate", "0.002", "--weight-decay", "0.02", "--label-smoothing", "0",
+        "--augment", "rotation=5,shift=1", "--model", "linear", "--out", "run",
+    )  # fmt: skip
+    config = runs.read_config(Path("run"))
+    assert (config.optimizer, config.schedule, config.learning_rate) == ("adamw", "cosine", 0.002)
+    assert (config.weight_decay, config.label_smoothing) == (0.02, 0.0)
+    assert config.augmentation == {"rotation": 5.0, "shift": 1.0}
+    call("train", *QUICK, "--recipe", "small", "--augment", "none", "--epochs", 1, "--out", "b")
+    assert runs.read_config(Path("b")).augmentation == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--optimizer", "sdg"], "unknown optimizer 'sdg'; did you mean 'sgd'?"),
+        (["--schedule", "cosin"], "unknown schedule 'cosin'; did you mean 'cosine'?"),
+        (["--augment", "rotation"], "augment is 'rotation', expected NAME=NUMBER,... or none"),
+        (["--augment", "rotatio=3"], "unknown augmentation 'rotatio'; did you mean 'rotation'?"),
+        (["--augment", "scale=2"], "affine: scale is 2.0, expected below 1"),
+        (["--patience", "3"], "patience needs a validation set"),
+        (["--validation-fraction", "1"], "600 would be held out"),
+        (["--optimizer", "adam", "--weight-decay", "0.1"], "adam has no weight decay; adamw has"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_anything_is_written(arguments, text):
+    assert text in call("train", "--data", "synthetic", *arguments, code=2).stderr
+    assert not Path("runs").exists()
+
+
+def test_the_best_epoch_on_what_is_held_out_is_kept_and_patience_ends_the_run():
+    arguments = ["--data", "synthetic", "--validation-fraction", "0.2", "--epochs", 30,
+                 "--patience", 2, "--batch-size", 60, "--out", "run"]  # fmt: skip
+    out = call("train", *arguments).stdout
+    assert "Validation Loss: " in out
+    metrics = json.loads(Path("run/metrics.json").read_text())
+    history = runs.read_history(Path("run"))
+    best = max(history, key=lambda record: (record.test_accuracy, -record.epoch)).epoch
+    assert metrics["best_epoch"] == best
+    assert metrics["epochs"] == len(history) == best + 2 < 30
+    config = runs.read_config(Path("run"))
+    model = fcnn.models.lines_cnn()
+    kept = fcnn.load_checkpoint("run/best.npz", model, settings.optimizer_of(config, 480))
+    assert kept.epoch == best
+    assert fcnn.tree.equal(kept.params, fcnn.load_run("run").params)
+    # What is held out is never trained on, and it is the same after an interruption.
+    before = Path("run/params.npz").read_bytes()
+    for name in ("metrics.json", "params.npz", "best.npz"):
+        Path("run", name).unlink()
+    Path("run/checkpoint.npz").unlink()
+    call("train", "--resume", "run", "--quiet")
+    with np.load("run/params.npz") as again:
+        assert again.files
+    assert Path("run/params.npz").read_bytes() == before
+
+
+def test_what_is_held_out_is_not_trained_on():
+    x = np.arange(100.0).reshape(100, 1)
+    config = attrs.evolve(_config(), validation_fraction=0.3)
+    (kept, _), held = settings.split(config, (x, np.arange(100)))
+    assert (len(kept), len(held[0])) == (70, 30)
+    assert sorted([*kept[:, 0], *held[0][:, 0]]) == list(range(100))
+    assert settings.split(_config(), (x, np.arange(100)))[1] is None
+
+
+def _config():
+    call(
+        "train",
+        *QUICK,
+        "--model",
+        "linear",
+        "--epochs",
+        1,
+        "--out",
+        f"r{len(list(Path().iterdir()))}",
+    )
+    return runs.read_config(next(Path().glob("r*")))
+
+
+def test_deep_cnn_is_small_and_normalised():
+    params, out_shape = fcnn.models.deep_cnn().init(np.random.default_rng(0), (1, 28, 28))
+    assert out_shape == (10,)
+    assert fcnn.summary.parameter_count(params) == pytest.approx(69_000, rel=0.03)
