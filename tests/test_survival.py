@@ -346,7 +346,7 @@ def test_data_that_has_changed_is_noticed(elsewhere, without_pictures):
          "is not of the run in"),
         ("config.json", lambda data: data.replace(b'"epochs"', b'"epoch": 2, "epochs"'),
          "unknown key 'epoch'; did you mean 'epochs'?"),
-        ("config.json", lambda data: data.replace(b"0.01", b"NaN"), "learning_rate is nan"),
+        ("config.json", lambda data: data.replace(b"0.1,", b"NaN,"), "learning_rate is nan"),
         ("config.json", lambda data: data.replace(b'"linear"', b'"linea"'),
          "unknown model 'linea'; did you mean 'linear'?"),
         ("config.json", lambda data: data.replace(b'"format": 3', b'"format": 9'),
