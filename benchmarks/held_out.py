@@ -4,9 +4,9 @@
         [--set epochs=20 --set model=mine.py:network ...]
 
 For each seed another part of the training set is held out, and the recipe, with the settings
-that are given beside it, trains on the rest. Prints the accuracy of the last epoch on what was
-held out, in percent, and the seconds; then the mean, and how far it may be off: twice the
-standard error, as if all held out images of all seeds were different ones.
+that are given beside it, trains on the rest. Prints the accuracy and loss of the last epoch on
+what was held out, and the seconds; then their means, and how far the accuracy may be off: twice
+the standard error, as if all held out images of all seeds were different ones.
 """
 
 import argparse
@@ -35,11 +35,15 @@ def main() -> None:
     found = []
     for seed in options.seeds:
         begun = time.perf_counter()
-        found.append(accuracy(options.recipe, train_set, options.part, seed, overrides))
-        print(f"seed {seed}: {found[-1]:.2%} in {time.perf_counter() - begun:.0f} s", flush=True)
+        result = evaluation(options.recipe, train_set, options.part, seed, overrides)
+        found.append((result.accuracy, result.loss))
+        figures = f"{result.accuracy:.2%}, {result.loss:.4f}"
+        print(f"seed {seed}: {figures} in {time.perf_counter() - begun:.0f} s", flush=True)
+    accuracy, loss = map(mean, zip(*found, strict=True))
     images = options.part * len(train_set[0]) * len(found)
-    error = 2 * math.sqrt(mean(found) * (1 - mean(found)) / images)
-    print(f"{options.recipe} {' '.join(options.set)}: {mean(found):.2%} ± {error:.2%}")
+    error = 2 * math.sqrt(accuracy * (1 - accuracy) / images)
+    settings_given = " ".join([options.recipe, *options.set])
+    print(f"{settings_given}: {accuracy:.2%} ± {error:.2%}, loss {loss:.4f}")
 
 
 def setting(text: str) -> tuple[str, object]:
@@ -51,14 +55,14 @@ def setting(text: str) -> tuple[str, object]:
         return name, value
 
 
-def accuracy(
+def evaluation(
     recipe: str,
     train_set: tuple[np.ndarray, np.ndarray],
     part: float,
     seed: int,
     overrides: dict[str, object],
-) -> float:
-    """The accuracy of one run on what was held out, after the last epoch."""
+) -> fcnn.Evaluation:
+    """How good one run is on what was held out, after the last epoch."""
     unseen = (train_set, train_set)  # in place of the test set, which nothing here needs
     config = experiment.configure(
         "held out", unseen, names.recipe(recipe), seed, validation_fraction=part, **overrides
@@ -78,7 +82,7 @@ def accuracy(
         augment=settings.augmentation_of(config),
     ):
         params = record.params
-    return fcnn.evaluate(model, params, *held).accuracy
+    return fcnn.evaluate(model, params, *held)
 
 
 if __name__ == "__main__":
