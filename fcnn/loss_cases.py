@@ -51,7 +51,7 @@ class LossCase:
         if self.weighted:
             weights = rng.uniform(0.5, 2, self.K)
             if self.K > 1:
-                weights[labels[0] - 1] = 0  # not the first label: all in all, they weigh more
+                weights[labels[0] - 1] = 0  # of another class: the batch weighs something
             inputs["class_weights"] = weights
         return inputs
 
