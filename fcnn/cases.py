@@ -1,4 +1,4 @@
-"""The points at which operations are proved, as data: a new layer is a new entry here."""
+"""The points at which layers are proved, as data: a new layer is a new entry here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -29,6 +29,8 @@ class Case:
         x, for points on a kink or tie that are meant; None for random ones.
     approach
         From which side of the kink or tie the gradient is the limit; see `fcnn.check`.
+    training
+        Whether it is handed a generator, of which some layers make something.
     """
 
     operation: str
@@ -37,10 +39,12 @@ class Case:
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     point: Callable[[Shape], Array] | None = None
     approach: Callable[[Shape], Array] | None = None
+    training: bool = True
 
     def __str__(self) -> str:
         # Not the layer's own text: a layer that cannot be made has a name too.
         own = f"{_text(self.operation, self.settings)} on {times((self.batch, *self.in_shape))}"
+        own += "" if self.training else ", in inference"
         return own if self.point is None else f"{own}, {(self.point.__doc__ or '').rstrip('.')}"
 
     def layer(self) -> Layer:
@@ -50,7 +54,8 @@ class Case:
     def function_settings(self) -> dict[str, Any]:
         """Those that the plain functions take: the others show in the parameters."""
         parameters = ("features", "kernel", "bias")
-        return {name: value for name, value in self.settings.items() if name not in parameters}
+        own = {name: value for name, value in self.settings.items() if name not in parameters}
+        return own | ({"training": self.training} if self.operation == "batch_norm" else {})
 
     def x(self) -> Array | None:
         """The point, if it is not random."""
@@ -182,6 +187,17 @@ SMALL_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
 )
 
 
+# One that does something else in training than in inference.
+RANDOM_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
+    ("conv2d", {"features": 3, "kernel": 3, "padding": 1, "bias": False}),
+    ("batch_norm", {}),
+    ("tanh", {}),
+    ("flatten", {}),
+    ("dropout", {"rate": 0.3}),
+    ("dense", {"features": 4}),
+)
+
+
 def _chain(*layers: tuple[str, Any]) -> dict[str, Any]:
     return {"layers": layers}
 
@@ -200,6 +216,7 @@ _CHAINS: Final = [
         _chain(("chain", _chain(*SMALL_NETWORK)), ("chain", _chain(("dense", {"features": 2})))),
     ),
     Case("chain", (4,), 2, _chain()),
+    Case("chain", (2, 3, 4), 3, _chain(*RANDOM_NETWORK)),
 ]
 
 _RESIDUALS: Final = [
@@ -224,6 +241,37 @@ _PARALLELS: Final = [
         ((3,), (("dense", {"features": 3}), ("dense", {"features": 3}))),
     )
     for merge in ("concatenate", "add")
+]
+
+_BATCH_NORMS: Final = [
+    Case("batch_norm", in_shape, batch, settings, training=training)
+    for (batch, in_shape), settings, training in product(
+        (
+            (1, (1,)),
+            (2, (1,)),
+            (2, (3,)),
+            (7, (4,)),
+            (1, (2, 1, 1)),
+            (2, (3, 1, 1)),
+            (5, (1, 1, 1)),
+            (1, (2, 1, 2)),
+            (1, (1, 3, 5)),
+            (2, (2, 3, 2)),
+            (3, (3, 5, 7)),
+        ),
+        ({}, {"epsilon": 0.1}),
+        (True, False),
+    )
+    if not training or batch * np.prod(in_shape[1:]) > 1  # one value has no variance
+]
+
+_DROPOUTS: Final = [
+    Case("dropout", in_shape, batch, {"rate": rate}, training=training)
+    for (batch, in_shape), rate, training in product(
+        ((1, (1,)), (3, (7,)), (2, (2, 3, 4)), (1, (3, 1, 1)), (3, (2, 5, 7))),
+        (0.0, 0.3, 0.9),
+        (True, False),
+    )
 ]
 
 
@@ -254,6 +302,8 @@ GRID: Final[Mapping[str, list[Case]]] = {
         Case("flatten", s, n)
         for n, s in [(1, (1, 1, 1)), (2, (2, 3, 4)), (3, (2, 1, 3)), (1, (1, 5, 7)), (2, (5,))]
     ],
+    "batch_norm": _BATCH_NORMS,
+    "dropout": _DROPOUTS,
     "chain": _CHAINS,
     "residual": _RESIDUALS,
     "parallel": _PARALLELS,
@@ -287,22 +337,3 @@ KINKS: Final[Mapping[str, list[Case]]] = {
         )
     ],
 }
-
-# N, K and the size of logits; probabilities are mild, for their differences to be exact.
-LOSSES: Final[list[tuple[int, int, float]]] = [
-    (1, 1, 1),
-    (1, 10, 1),
-    (4, 3, 1),
-    (7, 10, 1),
-    (2, 5, 30),
-    (3, 4, 300),
-]
-
-
-def loss_inputs(name: str, N: int, K: int, size: float) -> dict[str, Array]:
-    """Random outputs and labels for a loss."""
-    rng = np.random.default_rng(0)
-    outputs, labels = size * rng.standard_normal((N, K)), rng.integers(0, K, N)
-    if name == "cross_entropy":
-        outputs = rng.uniform(0.1, 0.9, (N, K))
-    return {"outputs": outputs, "labels": labels}

@@ -4,7 +4,7 @@ All functions are looked up when a case runs, by the names that they have in the
 and in `fcnn`, and everything is computed in this process.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,8 +16,12 @@ from fcnn import (
     check,
     gradients,
     inference,
+    loss_cases,
+    loss_claims,
+    mode_claims,
     names,
     operations,
+    optimizer_claims,
     optimizers,
     reference,
     streams,
@@ -27,13 +31,8 @@ from fcnn import (
 from fcnn.arrays import Array, Shape
 from fcnn.cases import Case
 from fcnn.layer import Layer, call_backward, call_forward
-from fcnn.losses import Loss
-from fcnn.optimizers import Optimizer
-from fcnn.proof import Proof, Run
+from fcnn.proof import BY_DIFFERENCES, EXACT, Proof, Run
 from fcnn.tree import Tree
-
-BY_DIFFERENCES: Final = 1e-6  # what differences can tell; right gradients are far below
-EXACT: Final = 1e-12  # float64 to rounding: the same numbers, by another way
 
 
 def claims() -> list[Proof]:
@@ -56,14 +55,20 @@ def claims() -> list[Proof]:
         if name in cases.KINKS:
             kinks = partial(_on_grid, cases.KINKS[name])
             found.append(Proof(name, "its rule for ties", BY_DIFFERENCES, kinks))
+        if name in mode_claims.DEFINITIONS:
+            definition = mode_claims.DEFINITIONS[name]
+            found.append(Proof(name, "its definition", EXACT, definition))
         if name in shipped:
             found.append(by_reference(name))
-    for name in ("softmax_cross_entropy", "cross_entropy"):
-        found.append(Proof(name, "differences", BY_DIFFERENCES, partial(_losses, name)))
+    for name in loss_cases.LOSSES:
+        losses = partial(loss_claims.by_differences, name)
+        found.append(Proof(name, "differences", BY_DIFFERENCES, losses))
         found.append(by_reference(name))
+    fused = "softmax_cross_entropy"
     return [
         *found,
-        Proof("softmax + cross_entropy", "softmax_cross_entropy", EXACT, _compositions),
+        Proof("smoothed_cross_entropy", fused, EXACT, loss_claims.without_smoothing),
+        Proof("softmax + cross_entropy", fused, EXACT, loss_claims.compositions),
         Proof("value_and_grad", "differences", BY_DIFFERENCES, _gradients_by_differences),
         Proof("value_and_grad", "backward", EXACT, _gradients_by_backward),
         by_reference("value_and_grad"),
@@ -72,8 +77,14 @@ def claims() -> list[Proof]:
             for name in names.MODELS
         ),
         Proof("predict", "forward", EXACT, _predictions),
-        Proof("sgd", "its equations", EXACT, _sgd),
-        by_reference("sgd"),
+        *(
+            made
+            for name in operations.OPTIMIZERS
+            for made in (
+                Proof(name, "its equations", EXACT, partial(optimizer_claims.by_equations, name)),
+                by_reference(name),
+            )
+        ),
         Proof("fit", "a loop of steps", EXACT, _fits),
     ]
 
@@ -91,6 +102,8 @@ def _on_grid(grid: Iterable[Case]) -> Iterator[tuple[str, Run]]:
 
 def _check_layer(case: Case, make: Callable[[Case], Layer], jacobian: bool) -> Mapping[str, float]:
     layer = make(case)
+    if not case.training:
+        layer = mode_claims.in_inference(layer, case.in_shape)
     report = check.layer(
         layer,
         case.in_shape,
@@ -116,55 +129,13 @@ def _plain_layer(case: Case) -> Layer:
             lambda params, x, rng=None: forward(params, x, **settings),
             backward,
         )
+    drawn = case.operation in operations.DRAWN
     return Layer(
         layer.name,
         layer.init,
-        lambda params, x, rng=None: forward(x, **settings),
+        lambda params, x, rng=None: forward(x, *([rng] if drawn else []), **settings),
         lambda cache, dy: ((), backward(cache, dy)),
     )
-
-
-def _losses(name: str) -> Iterator[tuple[str, Run]]:
-    for N, K, size in cases.LOSSES:
-        inputs = cases.loss_inputs(name, N, K, size)
-        case = f"{K} classes, batch of {N}, outputs of size {size}"
-        yield case, partial(_check_loss, operations.loss, name, inputs)
-        yield f"{case}, plain functions", partial(_check_loss, _plain_loss, name, inputs)
-
-
-def _check_loss(
-    find: Callable[[str], Loss], name: str, inputs: Mapping[str, Array]
-) -> Mapping[str, float]:
-    return check.loss(
-        find(name), inputs["outputs"], inputs["labels"], tolerance=BY_DIFFERENCES
-    ).errors
-
-
-def _plain_loss(name: str) -> Loss:
-    return Loss(name, getattr(fcnn, f"{name}_forward"), getattr(fcnn, f"{name}_backward"))
-
-
-def _compositions() -> Iterator[tuple[str, Run]]:
-    """The softmax layer and the cross-entropy after it are the fused loss, and so are the
-    gradients by the logits: the derivative of the softmax is taken once.
-    """
-
-    def errors(logits: Array, labels: Array) -> Mapping[str, float]:
-        softmax, loss = operations.layer("softmax", {}), operations.loss("cross_entropy")
-        fused = operations.loss("softmax_cross_entropy")
-        probabilities, cache = call_forward(softmax, (), logits, None)
-        value, loss_cache = loss.forward(probabilities, labels)
-        _, dlogits = call_backward(softmax, cache, loss.backward(loss_cache))
-        expected, fused_cache = fused.forward(logits, labels)
-        return reference.differences_of(
-            {"loss": np.asarray(value), "dlogits": dlogits},
-            {"loss": np.asarray(expected), "dlogits": fused.backward(fused_cache)},
-        )
-
-    for N, K, size in [(1, 2, 1.0), (5, 10, 1.0), (64, 10, 3.0), (7, 4, 30.0)]:
-        rng = np.random.default_rng(1)
-        logits, labels = size * rng.standard_normal((N, K)), rng.integers(0, K, N)
-        yield f"{K} classes, batch of {N}, logits of size {size}", partial(errors, logits, labels)
 
 
 def _model(name: str) -> Iterator[tuple[str, Run]]:
@@ -194,24 +165,37 @@ def _batch(n: int, in_shape: Shape, classes: int) -> tuple[Array, Array]:
     return rng.standard_normal((n, *in_shape)), rng.integers(0, classes, n)
 
 
-# What networks end in, for the losses.
-_ENDS: Final[Mapping[str, list[tuple[str, dict[str, Any]]]]] = {
-    "softmax_cross_entropy": [],
-    "cross_entropy": [("softmax", {})],
-}
+# Networks on images (1, 6, 6) of 4 classes, each with a loss and its settings.
+_NETWORKS: Final[Sequence[tuple[str, Sequence[Any], str, Mapping[str, Any]]]] = (
+    ("small network", cases.SMALL_NETWORK, "softmax_cross_entropy", {}),
+    ("small network", (*cases.SMALL_NETWORK, ("softmax", {})), "cross_entropy", {}),
+    (
+        "small network",
+        cases.SMALL_NETWORK,
+        "smoothed_cross_entropy",
+        {"label_smoothing": 0.1, "class_weights": (0.5, 1.0, 2.0, 3.0)},
+    ),
+    (
+        "network with batch_norm and dropout",
+        cases.RANDOM_NETWORK,
+        "softmax_cross_entropy",
+        {},
+    ),
+)
 
 
 def _gradients_by_differences() -> Iterator[tuple[str, Run]]:
     in_shape = (1, 6, 6)
 
-    def errors(loss: str, n: int) -> Mapping[str, float]:
-        layers = {"layers": [*cases.SMALL_NETWORK, *_ENDS[loss]]}
-        model, params = _model_and_params(operations.layer("chain", layers), in_shape)
+    def errors(
+        layers: Sequence[Any], loss: str, settings: Mapping[str, Any], n: int
+    ) -> Mapping[str, float]:
+        model, params = _model_and_params(operations.layer("chain", {"layers": layers}), in_shape)
         x, labels = _batch(n, in_shape, 4)
-        f = gradients.value_and_grad(model, operations.loss(loss), threads=1)
+        f = gradients.value_and_grad(model, operations.loss(loss, settings), threads=1)
 
         def forward(params: Tree) -> tuple[Array, Tree]:
-            value, grads = f(params, x, labels)
+            value, grads = f(params, x, labels, np.random.default_rng(0))
             return np.asarray(value), grads
 
         def backward(grads: Tree, dy: Array) -> Tree:
@@ -221,9 +205,9 @@ def _gradients_by_differences() -> Iterator[tuple[str, Run]]:
             "value_and_grad", forward, backward, params, tolerance=BY_DIFFERENCES
         ).errors
 
-    for loss in _ENDS:
+    for name, layers, loss, settings in _NETWORKS:
         for n in (1, 33):  # one shard, and two that are not equal
-            yield f"small network, {loss}, batch of {n}", partial(errors, loss, n)
+            yield f"{name}, {loss}, batch of {n}", partial(errors, layers, loss, settings, n)
 
 
 def _gradients_by_backward() -> Iterator[tuple[str, Run]]:
@@ -232,17 +216,20 @@ def _gradients_by_backward() -> Iterator[tuple[str, Run]]:
     """
 
     def errors(
-        make: Callable[[], Layer], in_shape: Shape, n: int, tied: bool
+        make: Callable[[], Layer],
+        in_shape: Shape,
+        n: int,
+        tied: bool = False,
+        loss_and_settings: tuple[str, Mapping[str, Any]] = ("softmax_cross_entropy", {}),
     ) -> Mapping[str, float]:
         model, params = _model_and_params(make(), in_shape)
         x, labels = _batch(n, in_shape, 4)
         if tied:
             x, params = np.rint(x), tree.map(lambda p: np.rint(3 * p), params)
-        loss = operations.loss("softmax_cross_entropy")
+        loss = operations.loss(*loss_and_settings)
         rng = drawn = None
-        if model.needs_rng:  # in training, on one shard: its statistics are those of the batch
-            x, labels, rng = x[:32], labels[:32], np.random.default_rng(0)
-            (drawn,) = np.random.default_rng(0).spawn(1)
+        if model.needs_rng:
+            rng, (drawn,) = np.random.default_rng(0), np.random.default_rng(0).spawn(1)
         value, grads = gradients.value_and_grad(model, loss, threads=1)(params, x, labels, rng)
         outputs, cache = call_forward(model, params, x, drawn)
         expected, loss_cache = loss.forward(outputs, labels)
@@ -254,11 +241,18 @@ def _gradients_by_backward() -> Iterator[tuple[str, Run]]:
 
     small = partial(operations.layer, "chain", {"layers": cases.SMALL_NETWORK})
     for n in (1, 33, 70):
-        yield f"small network, batch of {n}", partial(errors, small, (1, 6, 6), n, False)
+        yield f"small network, batch of {n}", partial(errors, small, (1, 6, 6), n)
         yield f"small network on ties, batch of {n}", partial(errors, small, (1, 6, 6), n, True)
+        for name, layers, loss, settings in _NETWORKS:
+            if settings:
+                make = partial(operations.layer, "chain", {"layers": layers})
+                run = partial(errors, make, (1, 6, 6), n, False, (loss, settings))
+                yield f"{name}, {loss}, batch of {n}", run
     for name in names.MODELS:
         make = partial(names.model, name, 10)
-        yield f"{name}, batch of 33", partial(errors, make, _in_shape(name), 33, False)
+        # Statistics are those of a shard: 32 examples are one.
+        n = 32 if make().needs_rng else 33
+        yield f"{name}, batch of {n}", partial(errors, make, _in_shape(name), n)
 
 
 def _predictions() -> Iterator[tuple[str, Run]]:
@@ -277,52 +271,8 @@ def _predictions() -> Iterator[tuple[str, Run]]:
             f"{name}, batch of 70",
             partial(errors, partial(names.model, name, 10), _in_shape(name), 70),
         )
-    for case in (case for grid in cases.GRID.values() for case in grid):
+    for case in (case for grid in cases.GRID.values() for case in grid if case.training):
         yield str(case), partial(errors, case.layer, case.in_shape, case.batch)
-
-
-def _sgd() -> Iterator[tuple[str, Run]]:
-    """v <- momentum * v - rate * g and p <- p + v, written out; and steps done by hand."""
-
-    def by_equations(
-        make: Callable[..., Optimizer], rate: Callable[[int], float], momentum: float
-    ) -> Mapping[str, float]:
-        rng = np.random.default_rng(0)
-        p = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
-        optimizer = make(rate, momentum)
-        params, state = p, optimizer.init(p)
-        v = {name: np.zeros_like(array) for name, array in p.items()}
-        errors: dict[str, float] = {}
-        for step in range(5):
-            g = {name: rng.standard_normal(array.shape) for name, array in p.items()}
-            params, state = optimizer.step(params, g, state)
-            v = {name: momentum * v[name] - rate(step) * g[name] for name in p}
-            p = {name: p[name] + v[name] for name in p}
-            found = reference.differences_of(params, p)
-            errors |= {f"{name} after step {step + 1}": error for name, error in found.items()}
-        return errors
-
-    def by_hand(make: Callable[..., Optimizer]) -> Mapping[str, float]:
-        # v: -0.2, then -0.1 - 0.2, then -0.15 - 0.2
-        optimizer, errors = make(0.1, momentum=0.5), {}
-        params, state = (np.array([1.0]),), optimizer.init((np.array([1.0]),))
-        for step, p in enumerate([0.8, 0.5, 0.15]):
-            params, state = optimizer.step(params, (np.array([2.0]),), state)
-            errors[f"p after step {step + 1}"] = reference.relative_error(params[0], np.array([p]))
-        return errors
-
-    def both(run: Callable[..., Mapping[str, float]], *settings: Any) -> Mapping[str, float]:
-        """By the name in the module, and by that in the package."""
-        public = {f"fcnn.sgd: {name}": e for name, e in run(fcnn.sgd, *settings).items()}
-        return {**run(optimizers.sgd, *settings), **public}
-
-    yield "three steps by hand", partial(both, by_hand)
-    for momentum in (0.0, 0.5, 0.9):
-        for text, rate in [
-            ("rate 0.1", lambda step: 0.1),
-            ("a falling rate", lambda step: 0.1 / (1 + step)),
-        ]:
-            yield f"{text}, momentum {momentum}", partial(both, by_equations, rate, momentum)
 
 
 def _fits() -> Iterator[tuple[str, Run]]:

@@ -1,4 +1,4 @@
-"""Operations, layers and losses by their names.
+"""Operations, layers, losses and optimizers by their names.
 
 They are looked up in their modules at each call, so that what is tested is what is there
 now, whoever has replaced it.
@@ -9,25 +9,35 @@ from typing import Any, Final
 
 from fcnn import (
     activations,
+    adaptive_moments,
     average_pooling,
     branching,
     composition,
     convolution,
     fully_connected,
     losses,
+    normalization,
+    optimizers,
     pooling,
+    regularization,
     reshaping,
     smooth_activations,
+    weighted_losses,
 )
 from fcnn.layer import Layer
 from fcnn.losses import Loss
+from fcnn.optimizers import Optimizer
 
 _MODULES: Final[Mapping[str, Any]] = {
+    "adam": adaptive_moments,
+    "adamw": adaptive_moments,
     "avg_pool2d": average_pooling,
+    "batch_norm": normalization,
     "chain": composition,
     "conv2d": convolution,
     "cross_entropy": losses,
     "dense": fully_connected,
+    "dropout": regularization,
     "flatten": reshaping,
     "gelu": smooth_activations,
     "global_avg_pool": average_pooling,
@@ -36,7 +46,9 @@ _MODULES: Final[Mapping[str, Any]] = {
     "parallel": branching,
     "relu": activations,
     "residual": branching,
+    "sgd": optimizers,
     "sigmoid": smooth_activations,
+    "smoothed_cross_entropy": weighted_losses,
     "softmax": activations,
     "softmax_cross_entropy": losses,
     "tanh": smooth_activations,
@@ -47,7 +59,15 @@ COMBINATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "parallel": ("merge",),
     "residual": (),
 }
-_PARAMETERS: Final = {"conv2d": "Conv2dParams", "dense": "DenseParams"}
+# Those whose forward function draws numbers of its own, from a generator that follows x. No
+# other library draws the same ones, so there are no values to compare with.
+DRAWN: Final = ("dropout",)
+OPTIMIZERS: Final = ("sgd", "adam", "adamw")
+_PARAMETERS: Final = {
+    "batch_norm": "BatchNormParams",
+    "conv2d": "Conv2dParams",
+    "dense": "DenseParams",
+}
 
 
 def functions(operation: str) -> tuple[Any, Any]:
@@ -75,7 +95,14 @@ def layer(operation: str, settings: Mapping[str, Any]) -> Layer:
     return made
 
 
-def loss(name: str) -> Loss:
+def loss(name: str, settings: Mapping[str, Any] | None = None) -> Loss:
     """The loss of that name."""
-    found: Loss = getattr(_MODULES[name], name)
-    return found
+    found = getattr(_MODULES[name], name)
+    made: Loss = found if isinstance(found, Loss) else found(**(settings or {}))
+    return made
+
+
+def optimizer(name: str, *arguments: Any, **settings: Any) -> Optimizer:
+    """The optimizer of that name."""
+    made: Optimizer = getattr(_MODULES[name], name)(*arguments, **settings)
+    return made

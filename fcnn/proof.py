@@ -5,15 +5,19 @@ Whatever goes wrong in a case, errors of any kind too, is a failure of that case
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import numpy as np
 
+from fcnn.blas import one_blas_thread
 from fcnn.check import GradientMismatch
 from fcnn.validation import unknown
 
 Run: TypeAlias = Callable[[], Mapping[str, float]]
+
+BY_DIFFERENCES: Final = 1e-6  # what differences can tell; right gradients are far below
+EXACT: Final = 1e-12  # float64 to rounding: the same numbers, by another way
 
 
 @attrs.frozen
@@ -56,6 +60,24 @@ class Verdict:
 
 def prove(proof: Proof) -> Verdict:
     """Run every case of a proof, whatever the others say."""
+    with one_blas_thread():  # cases are small: waking another thread costs more than it saves
+        return _prove(proof)
+
+
+def choose(proofs: Iterable[Proof], layers: Iterable[str]) -> list[Proof]:
+    """The proofs of these layers; all of them if none is named.
+
+    Raises ValueError for a name that no proof has, with the nearest one.
+    """
+    proofs, layers = list(proofs), list(layers)
+    known = {layer: None for proof in proofs for layer in proof.layer.split(" + ")}
+    for layer in layers:
+        if layer not in known:
+            raise ValueError(unknown("layer", layer, known))
+    return [proof for proof in proofs if not layers or set(layers) & set(proof.layer.split(" + "))]
+
+
+def _prove(proof: Proof) -> Verdict:
     worst, count, failures = 0.0, 0, []
     for name, run in proof.cases():
         count += 1
@@ -75,19 +97,6 @@ def prove(proof: Proof) -> Verdict:
                 message = f"wrong, relatively: {figures}; allowed {proof.tolerance:.0e}"
                 failures.append(Failure(name, message))
     return Verdict(proof.layer, proof.against, count, worst, tuple(failures))
-
-
-def choose(proofs: Iterable[Proof], layers: Iterable[str]) -> list[Proof]:
-    """The proofs of these layers; all of them if none is named.
-
-    Raises ValueError for a name that no proof has, with the nearest one.
-    """
-    proofs, layers = list(proofs), list(layers)
-    known = {layer: None for proof in proofs for layer in proof.layer.split(" + ")}
-    for layer in layers:
-        if layer not in known:
-            raise ValueError(unknown("layer", layer, known))
-    return [proof for proof in proofs if not layers or set(layers) & set(proof.layer.split(" + "))]
 
 
 def _greater(worst: float, *errors: float) -> float:

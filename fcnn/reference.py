@@ -14,7 +14,7 @@ from typing import IO, Any
 import attrs
 import numpy as np
 
-from fcnn import gradients, operations, optimizers, tree
+from fcnn import gradients, operations, tree
 from fcnn.arrays import Array, freeze
 from fcnn.layer import Layer
 from fcnn.losses import Loss
@@ -33,12 +33,14 @@ class ReferenceCase:
     name
         What reports call it.
     operation
-        An operation or a loss by its name in fcnn, or `value_and_grad` or `sgd` of a chain.
+        An operation or a loss by its name in fcnn, or `value_and_grad` or an optimizer of a
+        chain.
     settings
-        Keyword arguments of the operation; for a chain its layers, loss and optimizer.
+        Keyword arguments of the operation; for a chain its layers, its loss, and what the
+        optimizer is made with.
     inputs
-        Arrays by name: x, w, b and dy, or outputs and labels; for a chain x, labels and the
-        parameters by their paths.
+        Arrays by name: x, dy and parameters such as w and b, or outputs, labels and
+        class_weights; for a chain x, labels and the parameters by their paths.
     expected
         Arrays by name: y and the gradients dx, dw, db, or loss and doutputs; for a chain
         the losses and, by path, the gradients or the parameters after training.
@@ -97,18 +99,21 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
     """What fcnn computes for a case, under the names of `case.expected`."""
     if case.operation == "value_and_grad":
         return _value_and_grad(case)
-    if case.operation == "sgd":
-        return _sgd(case)
+    if case.operation in operations.OPTIMIZERS:
+        return _training(case)
     settings, inputs = case.settings, case.inputs
     forward, backward = operations.functions(case.operation)
     if "labels" in inputs:
-        loss, cache = forward(inputs["outputs"], inputs["labels"])
+        weights = {name: inputs[name] for name in ("class_weights",) if name in inputs}
+        loss, cache = forward(inputs["outputs"], inputs["labels"], **weights, **settings)
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
-    if "w" in inputs:
-        params = operations.parameters_class(case.operation)(w=inputs["w"], b=inputs.get("b"))
+    kind = operations.parameters_class(case.operation)
+    if kind is not None:
+        fields = [field.name for field in attrs.fields(kind)]
+        params = kind(**{name: inputs.get(name) for name in fields})
         y, cache = forward(params, inputs["x"], **settings)
         dparams, dx = backward(cache, inputs["dy"])
-        found = {"y": y, "dx": dx, "dw": dparams.w, "db": dparams.b}
+        found = {"y": y, "dx": dx, **{f"d{name}": getattr(dparams, name) for name in fields}}
         return {name: array for name, array in found.items() if array is not None}
     y, cache = forward(inputs["x"], **settings)
     return {"y": y, "dx": backward(cache, inputs["dy"])}
@@ -155,11 +160,12 @@ def _value_and_grad(case: ReferenceCase) -> dict[str, Array]:
     return {"loss": np.asarray(value), **dict(tree.leaves_with_path(grads))}
 
 
-def _sgd(case: ReferenceCase) -> dict[str, Array]:
+def _training(case: ReferenceCase) -> dict[str, Array]:
     """One step for each batch of x (steps, N, ...) and labels (steps, N)."""
     x, labels = case.inputs["x"], case.inputs["labels"]
     model, params, loss = _network(case, x.shape[2:])
-    optimizer = optimizers.sgd(case.settings["learning_rate"], case.settings["momentum"])
+    own = {name: each for name, each in case.settings.items() if name not in ("layers", "loss")}
+    optimizer = operations.optimizer(case.operation, **own)
     value_and_grad = gradients.value_and_grad(model, loss)
     state, values = optimizer.init(params), []
     for batch in zip(x, labels, strict=True):

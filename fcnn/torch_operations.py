@@ -8,7 +8,7 @@ it need not have it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,9 +18,10 @@ from fcnn.arrays import Array
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
 Tensors: TypeAlias = "Mapping[str, Tensor]"
-TorchLoss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+TorchLoss: TypeAlias = "Callable[..., Tensor]"  # of outputs, labels and settings
 
 
 def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
@@ -37,8 +38,21 @@ def softmax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels)
 
 
+def smoothed_cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The cross-entropy of logits, smoothed, of classes with weights."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
+
+
 LOSSES: dict[str, TorchLoss] = {
     "cross_entropy": cross_entropy,
+    "smoothed_cross_entropy": smoothed_cross_entropy,
     "softmax_cross_entropy": softmax_cross_entropy,
 }
 
@@ -77,6 +91,16 @@ def avg_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: An
     return functional.avg_pool2d(inputs["x"], window, stride, padding)
 
 
+def batch_norm(inputs: Tensors, training: bool = False, epsilon: float = 1e-5) -> Tensor:
+    """(N, C, H, W) or (N, C); mean and var count in inference alone."""
+    from torch.nn import functional
+
+    mean, var = (None, None) if training else (inputs["mean"], inputs["var"])
+    return functional.batch_norm(
+        inputs["x"], mean, var, inputs["scale"], inputs["shift"], training, eps=epsilon
+    )
+
+
 def leaky_relu(inputs: Tensors, slope: float = 0.01) -> Tensor:
     """Of any shape."""
     from torch.nn import functional
@@ -93,6 +117,7 @@ def gelu(inputs: Tensors) -> Tensor:
 
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "avg_pool2d": avg_pool2d,
+    "batch_norm": batch_norm,
     "conv2d": conv2d,
     "dense": dense,
     "flatten": lambda inputs: inputs["x"].flatten(1),
@@ -105,6 +130,10 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "softmax": lambda inputs: inputs["x"].softmax(-1),
     "tanh": lambda inputs: inputs["x"].tanh(),
 }
+
+# No gradient changes statistics: fcnn's is 0, and for PyTorch they are buffers.
+_STATISTICS = ("mean", "var")
+_GIVEN = ("dy", "labels", "class_weights", *_STATISTICS)
 
 
 def mnist_cnn() -> nn.Module:
@@ -146,18 +175,18 @@ def compute(
 
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in inputs.items()}
     differentiable = {
-        name: tensor.requires_grad_()
-        for name, tensor in tensors.items()
-        if name not in ("dy", "labels")
+        name: tensor.requires_grad_() for name, tensor in tensors.items() if name not in _GIVEN
     }
     if operation in LOSSES:
-        y = LOSSES[operation](tensors["outputs"], tensors["labels"])
+        weights = {name: tensors[name] for name in ("class_weights",) if name in tensors}
+        y = LOSSES[operation](tensors["outputs"], tensors["labels"], **weights, **settings)
         y.backward()  # type: ignore[no-untyped-call]
     else:
         y = OPERATIONS[operation](tensors, **settings)
         y.backward(tensors["dy"])  # type: ignore[no-untyped-call]
     found = {"loss" if operation in LOSSES else "y": y.detach().numpy()}
-    return found | {f"d{name}": _gradient(tensor) for name, tensor in differentiable.items()}
+    found |= {f"d{name}": _gradient(tensor) for name, tensor in differentiable.items()}
+    return found | {f"d{n}": np.zeros_like(inputs[n]) for n in _STATISTICS if n in inputs}
 
 
 def value_and_grad(
@@ -178,11 +207,14 @@ def train(
     loss: TorchLoss,
     params: Iterable[Array],
     batches: Iterable[tuple[Array, Array]],
-    learning_rate: float,
-    momentum: float,
+    optimizer: str,
+    **settings: Any,
 ) -> tuple[list[float], list[Array]]:
-    """The losses of the steps, and the parameters after them, as fcnn lays them out."""
-    found = list(steps(network, loss, params, batches, learning_rate, momentum))
+    """The losses of the steps, and the parameters after them, as fcnn lays them out.
+
+    The optimizer by the name and with the settings that it has in fcnn.
+    """
+    found = list(steps(network, loss, params, batches, optimizer, **settings))
     return [value for value, _ in found], found[-1][1]
 
 
@@ -191,8 +223,8 @@ def steps(
     loss: TorchLoss,
     params: Iterable[Array],
     batches: Iterable[tuple[Array, Array]],
-    learning_rate: float,
-    momentum: float,
+    optimizer: str,
+    **settings: Any,
 ) -> Iterator[tuple[float, list[Array]]]:
     """Training step by step: the loss of each, and the parameters after it, which the next
     step overwrites.
@@ -200,14 +232,55 @@ def steps(
     import torch
 
     set_parameters(network, params)
-    optimizer = torch.optim.SGD(network.parameters(), learning_rate, momentum)
+    made = OPTIMIZERS[optimizer](list(network.parameters()), **settings)
     for x, labels in batches:
-        optimizer.zero_grad()
+        made.zero_grad()
         value = loss(network(torch.from_numpy(x)), torch.from_numpy(labels))
         value.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        made.step()
         parameters = [_turned(parameter.detach().numpy()) for parameter in network.parameters()]
         yield value.item(), parameters
+
+
+def sgd(parameters: Sequence[Tensor], learning_rate: float, **settings: Any) -> Optimizer:
+    """momentum, nesterov."""
+    from torch import optim
+
+    return optim.SGD(parameters, learning_rate, **settings)
+
+
+def adam(
+    parameters: Sequence[Tensor],
+    learning_rate: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> Optimizer:
+    """Without weight decay."""
+    from torch import optim
+
+    return optim.Adam(parameters, learning_rate, (beta1, beta2), epsilon)
+
+
+def adamw(
+    parameters: Sequence[Tensor],
+    learning_rate: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> Optimizer:
+    """With weight decay of what has at least two axes."""
+    from torch import optim
+
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return optim.AdamW(groups, learning_rate, (beta1, beta2), epsilon)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
 def outputs(network: nn.Module, x: Array) -> Array:

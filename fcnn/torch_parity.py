@@ -15,6 +15,7 @@ from fcnn import (
     cases,
     gradients,
     inference,
+    loss_cases,
     names,
     operations,
     optimizers,
@@ -154,8 +155,9 @@ def train(dtype: str) -> Training:
         torch_operations.LOSSES["softmax_cross_entropy"],
         tree.leaves(params),
         _batches(x, labels),
-        rate,
-        momentum,
+        "sgd",
+        learning_rate=rate,
+        momentum=momentum,
     )
     losses, torch_losses, differences, errors = [], [], [], {}
     with torch_operations.threads(1):
@@ -181,9 +183,8 @@ def train(dtype: str) -> Training:
 
 def _comparisons(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
     if name in torch_operations.LOSSES:
-        for N, K, size in cases.LOSSES:
-            text = f"{K} classes, batch of {N}, outputs of size {size}"
-            yield text, partial(_compare_loss, name, dtype, N, K, size)
+        for loss in loss_cases.LOSSES[name]:
+            yield str(loss), partial(_compare, name, loss.settings, loss.inputs(), dtype)
         return
     for case in (*cases.GRID[name], *cases.KINKS.get(name, [])):
         yield str(case), partial(_compare_operation, case, dtype)
@@ -201,11 +202,9 @@ def _compare_operation(case: Case, dtype: str) -> Mapping[str, float]:
             for path, p in tree.leaves_with_path(params)
         },
     }
+    if "var" in inputs:
+        inputs["var"] = 0.1 + np.abs(inputs["var"])
     return _compare(case.operation, case.function_settings(), inputs, dtype)
-
-
-def _compare_loss(name: str, dtype: str, N: int, K: int, size: float) -> Mapping[str, float]:
-    return _compare(name, {}, cases.loss_inputs(name, N, K, size), dtype)
 
 
 def _compare(

@@ -37,7 +37,8 @@ def smoothed_cross_entropy(
         At least 0 and at most 1: the part of the target that is spread over all classes.
     class_weights
         One number of at least 0 for each class; None: all 1. Batches and their shards are
-        averaged by what their examples weigh.
+        averaged by what their examples weigh. So what smoothing adds to a shard whose labels
+        all weigh 0 is lost, though it would count in a larger shard.
 
     Examples
     --------
@@ -78,7 +79,7 @@ def smoothed_cross_entropy_forward(
     """See `smoothed_cross_entropy`; logits (N, K), labels (N,), class_weights (K,).
 
     Raises TypeError or ValueError as `softmax_cross_entropy_forward` does, and ValueError for
-    weights of other classes. Examples that weigh nothing have the loss 0.
+    weights of other classes. Without smoothing, examples that weigh nothing have the loss 0.
     """
     function = "smoothed_cross_entropy"
     check_floats(function, logits=logits)

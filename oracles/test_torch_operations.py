@@ -59,6 +59,8 @@ class Setting:
         inputs: dict[str, Array] = {
             name: rng.standard_normal(shape) for name, shape in self.shapes.items()
         }
+        if "var" in inputs:
+            inputs["var"] = 0.1 + np.abs(inputs["var"])
         if self.ties:
             inputs["x"] = rng.integers(-1, 2, self.shapes["x"])
         return {name: array.astype(dtype) for name, array in inputs.items()}
@@ -182,7 +184,23 @@ def others() -> list[Setting]:
         Setting("global_avg_pool", {}, {"x": shape, "dy": shape[:2]})
         for shape in [(1, 1, 1, 1), (5, 3, 4, 2), (2, 1, 7, 5)]
     ]
-    return dense + same + flatten + leaky + average
+    batch_norm = [
+        Setting(
+            "batch_norm",
+            {"training": training, "epsilon": epsilon},
+            {
+                "x": shape,
+                **dict.fromkeys(("scale", "shift", "mean", "var"), shape[1:2]),
+                "dy": shape,
+            },
+        )
+        for training, epsilon, shape in product(
+            [True, False],
+            [1e-5, 0.1],
+            [(2, 1), (64, 7), (5, 3, 4, 2), (2, 1, 7, 5), (3, 4, 1, 1), (1, 2, 1, 3)],
+        )
+    ]
+    return dense + same + flatten + leaky + average + batch_norm
 
 
 GRID = convolutions() + unusual_convolutions() + poolings() + others()

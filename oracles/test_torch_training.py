@@ -39,6 +39,7 @@ def test_thirty_steps_agree_with_torch(model: Model, momentum: float) -> None:
         torch_operations.LOSSES["softmax_cross_entropy"],
         tree.leaves(initial),
         batches(model),
+        "sgd",
         learning_rate=0.01,
         momentum=momentum,
     )

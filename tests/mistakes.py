@@ -4,10 +4,15 @@ A mistake is a list of replacements, (module, name, new value), for monkeypatch.
 """
 
 import attrs
+import mistaken_losses
+import mistaken_modes
+import mistaken_optimizers
 import numpy as np
+from breaking import change_parameters, change_result
 
 from fcnn import (
     activations,
+    adaptive_moments,
     average_pooling,
     branching,
     composition,
@@ -15,11 +20,14 @@ from fcnn import (
     fully_connected,
     gradients,
     losses,
+    normalization,
     optimizers,
     pooling,
+    regularization,
     reshaping,
     smooth_activations,
     tree,
+    weighted_losses,
 )
 from fcnn.convolution import Conv2dParams
 from fcnn.fully_connected import DenseParams
@@ -28,22 +36,6 @@ from fcnn.fully_connected import DenseParams
 def _times(factor, bias):
     """Of a bias that may be None."""
     return tree.map(lambda b: factor * b, bias)
-
-
-def change_result(module, name, change):
-    """Replace a function by one whose result is changed: `change(*arguments, result)`."""
-    right = getattr(module, name)
-    return module, name, lambda *args, **settings: change(*args, right(*args, **settings))
-
-
-def change_parameters(module, name, change):
-    """Replace a backward function by one that gives other gradients of the parameters."""
-
-    def changed(cache, dy, gradients):
-        dparams, dx = gradients
-        return change(dparams), dx
-
-    return change_result(module, name, changed)
 
 
 def _pooling_to_all_ties():
@@ -92,48 +84,6 @@ def _unflipped_kernel_backward():
         return right(cache._replace(params=turned), dy)
 
     return [(convolution, "conv2d_backward", backward)]
-
-
-def _other_sgd(change):
-    """sgd whose step is v, p = change(momentum, rate, v, p, g), leaf by leaf."""
-    right = optimizers.sgd
-
-    def sgd(learning_rate, momentum=0.0):
-        rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
-
-        def step(params, grads, state):
-            eta = float(rate(int(state.steps)))
-            velocity = tree.map(
-                lambda p, g, v: change(momentum, eta, v, p, g)[0], params, grads, state.velocity
-            )
-            params = tree.map(
-                lambda p, g, v: change(momentum, eta, v, p, g)[1], params, grads, state.velocity
-            )
-            return params, optimizers.SgdState(np.asarray(state.steps + 1), velocity)
-
-        return attrs.evolve(right(learning_rate, momentum), step=step)
-
-    return [(optimizers, "sgd", sgd)]
-
-
-def _momentum_sign(momentum, eta, v, p, g):
-    new = -momentum * v - eta * g
-    return new, p + new
-
-
-def _velocity_subtracted(momentum, eta, v, p, g):
-    new = momentum * v - eta * g
-    return new, p - new
-
-
-def _nesterov(momentum, eta, v, p, g):
-    new = momentum * v - eta * g
-    return new, p + momentum * new - eta * g
-
-
-def _dampened(momentum, eta, v, p, g):
-    new = momentum * v - (1 - momentum) * eta * g
-    return new, p + new
 
 
 def _forgetful_chain():
@@ -253,7 +203,12 @@ def _dense_parameters(change):
 
 
 # What a mistake in a layer of them shows in.
-_NETWORKS = {"chain", "value_and_grad", "sgd"}
+_STEPS = {"sgd", "adam", "adamw"}
+_NETWORKS = {"chain", "value_and_grad"} | _STEPS
+# What a layer shows in that is in the network with batch_norm and dropout alone.
+_RANDOM = {"chain", "value_and_grad"}
+# Losses that are compared with the fused one.
+_FUSED = {"softmax_cross_entropy", "smoothed_cross_entropy", "softmax + cross_entropy"}
 _COMBINED = _NETWORKS | {"residual", "parallel"}
 
 
@@ -402,7 +357,7 @@ MISTAKES = {
     "the derivative of tanh by its input": Mistake(
         [(smooth_activations, "tanh_backward", lambda y, dy: dy * (1 - np.tanh(y) ** 2))],
         {"tanh"},
-        {"tanh", "residual"},
+        {"tanh", "residual"} | _RANDOM,
     ),
     "gelu by tanh": Mistake(
         [change_result(smooth_activations, "gelu_forward", _gelu_by_tanh)],
@@ -439,7 +394,7 @@ MISTAKES = {
             )
         ],
         {"softmax_cross_entropy", "value_and_grad", "sgd"},
-        {"softmax_cross_entropy", "softmax + cross_entropy", "value_and_grad", "sgd"},
+        _FUSED | {"value_and_grad"} | _STEPS,
     ),
     "the softmax derivative inside the loss as well": Mistake(
         [
@@ -474,7 +429,7 @@ MISTAKES = {
             )
         ],
         {"softmax_cross_entropy", "value_and_grad", "sgd"},
-        {"softmax_cross_entropy", "softmax + cross_entropy", "value_and_grad", "sgd"},
+        _FUSED | {"value_and_grad"} | _STEPS,
     ),
     "a loss that sums over the batch, value and gradient": Mistake(
         [
@@ -525,7 +480,7 @@ MISTAKES = {
             ),
         ],
         {"flatten", "value_and_grad"},
-        {"flatten", "value_and_grad", "sgd"},
+        {"flatten", "value_and_grad"} | _STEPS,
     ),
     "gradients that are not numbers": Mistake(
         [change_result(activations, "relu_backward", lambda cache, dy, dx: dx * np.nan)],
@@ -540,8 +495,150 @@ MISTAKES = {
     ),
     "a chain that goes past relu on the way back": Mistake(_skipping_chain(), set(), _NETWORKS),
     "shards added up": Mistake(_summed_shards(), set(), {"value_and_grad"}),
-    "the sign of the momentum": Mistake(_other_sgd(_momentum_sign), {"sgd"}, {"sgd"}),
-    "the sign of the step": Mistake(_other_sgd(_velocity_subtracted), {"sgd"}, {"sgd"}),
-    "momentum dampened": Mistake(_other_sgd(_dampened), {"sgd"}, {"sgd"}),
-    "Nesterov's momentum": Mistake(_other_sgd(_nesterov), {"sgd"}, {"sgd"}),
+    "the sign of the momentum": Mistake(
+        mistaken_optimizers.other_sgd(mistaken_optimizers.momentum_sign), {"sgd"}, {"sgd"}
+    ),
+    "the sign of the step": Mistake(
+        mistaken_optimizers.other_sgd(mistaken_optimizers.velocity_subtracted), {"sgd"}, {"sgd"}
+    ),
+    "momentum dampened": Mistake(
+        mistaken_optimizers.other_sgd(mistaken_optimizers.dampened), {"sgd"}, {"sgd"}
+    ),
+    "Nesterov's momentum": Mistake(
+        mistaken_optimizers.other_sgd(mistaken_optimizers.nesterov), {"sgd"}, {"sgd"}
+    ),
+    "steps without Nesterov": Mistake(mistaken_optimizers.forgetful_nesterov(), {"sgd"}, {"sgd"}),
+    "sgd whose weight decay goes through the momentum": Mistake(
+        mistaken_optimizers.decay_through_the_gradient(optimizers, "sgd", optimizers.sgd),
+        set(),
+        {"sgd"},
+    ),
+    "sgd that decays biases": Mistake(
+        mistaken_optimizers.decay_of_every_leaf(optimizers), set(), {"sgd"}
+    ),
+    "adam without the correction of its means": Mistake(
+        mistaken_optimizers.adam_with(mistaken_optimizers.uncorrected),
+        {"adam", "adamw"},
+        {"adam", "adamw"},
+    ),
+    "adam that corrects its means a step late": Mistake(
+        mistaken_optimizers.adam_with(mistaken_optimizers.corrected_a_step_late),
+        {"adam", "adamw"},
+        {"adam", "adamw"},
+    ),
+    "adam with epsilon under the root": Mistake(
+        mistaken_optimizers.adam_with(mistaken_optimizers.epsilon_under_the_root),
+        {"adam", "adamw"},
+        {"adam", "adamw"},
+    ),
+    "adamw whose weight decay goes through the means": Mistake(
+        mistaken_optimizers.decay_through_the_gradient(
+            adaptive_moments, "adamw", adaptive_moments.adam
+        ),
+        {"adamw"},
+        {"adamw"},
+    ),
+    "adamw that decays biases": Mistake(
+        mistaken_optimizers.decay_of_every_leaf(adaptive_moments), {"adamw"}, {"adamw"}
+    ),
+    "a mean of the batch that does not depend on x": Mistake(
+        mistaken_modes.batch_norm_gradient(mistaken_modes.through_the_mean),
+        {"batch_norm"},
+        {"batch_norm"} | _RANDOM,
+    ),
+    "a variance of the batch that does not depend on x": Mistake(
+        mistaken_modes.batch_norm_gradient(mistaken_modes.through_the_variance),
+        {"batch_norm"},
+        {"batch_norm"} | _RANDOM,
+    ),
+    "neither mean nor variance depend on x": Mistake(
+        mistaken_modes.batch_norm_gradient(
+            lambda cache, dy, dparams, dx: (
+                dy * mistaken_modes.per_channel(cache.params.scale * cache.inverse, dy)
+            )
+        ),
+        {"batch_norm"},
+        {"batch_norm"} | _RANDOM,
+    ),
+    "a variance divided by one less": Mistake(
+        mistaken_modes.variance_of_a_sample(), {"batch_norm"}, {"batch_norm"} | _RANDOM
+    ),
+    "a variance divided by one less, value and gradient": Mistake(
+        mistaken_modes.variance_of_a_sample_throughout(), {"batch_norm"}, {"batch_norm"}
+    ),
+    "batch_norm that forgets its scale on the way back": Mistake(
+        mistaken_modes.batch_norm_gradient(mistaken_modes.without_scale),
+        {"batch_norm"},
+        {"batch_norm"} | _RANDOM,
+    ),
+    "statistics of the batch in inference": Mistake(
+        mistaken_modes.statistics_of_the_batch_in_inference(), {"batch_norm"}, {"batch_norm"}
+    ),
+    "a gradient of the running mean": Mistake(
+        [
+            change_result(
+                normalization,
+                "batch_norm_backward_params",
+                lambda cache, dy, dparams: mistaken_modes.gradient_of_the_running_mean(dparams),
+            )
+        ],
+        {"batch_norm"},
+        {"batch_norm"} | _RANDOM,
+    ),
+    "dropout that passes every gradient": Mistake(
+        [(regularization, "dropout_backward", lambda cache, dy: dy)],
+        set(),
+        {"dropout"} | _RANDOM,
+    ),
+    "dropout that does not scale the gradient": Mistake(
+        [
+            change_result(
+                regularization,
+                "dropout_backward",
+                lambda cache, dy, dx: dx if cache[0] is None else dy * (cache[0] != 0),
+            )
+        ],
+        set(),
+        {"dropout"} | _RANDOM,
+    ),
+    "dropout that does not scale, value and gradient": Mistake(
+        [change_result(regularization, "dropout_forward", mistaken_modes.not_scaled)],
+        set(),
+        {"dropout"},
+    ),
+    "dropout that scales in inference": Mistake(
+        mistaken_modes.dropout_in_inference(), set(), {"dropout"}
+    ),
+    "a rate that is what dropout keeps": Mistake(
+        mistaken_modes.rate_that_is_kept(), set(), {"dropout"}
+    ),
+    "smoothing spread over the other classes": Mistake(
+        mistaken_losses.smoothed(mistaken_losses.spread_over_the_others),
+        {"smoothed_cross_entropy"},
+        {"smoothed_cross_entropy"},
+    ),
+    "smoothing without the weights of the classes": Mistake(
+        mistaken_losses.smoothed(mistaken_losses.smoothing_not_weighted),
+        {"smoothed_cross_entropy"},
+        {"smoothed_cross_entropy"},
+    ),
+    "a weighted loss divided by the number of examples": Mistake(
+        mistaken_losses.smoothed(mistaken_losses.mean_over_examples),
+        {"smoothed_cross_entropy"},
+        {"smoothed_cross_entropy", "value_and_grad"},
+    ),
+    "a smoothed gradient of targets that do not add up to 1": Mistake(
+        [
+            (
+                weighted_losses,
+                "smoothed_cross_entropy_backward",
+                lambda cache: (cache.probabilities - cache.targets) / cache.total,
+            )
+        ],
+        {"smoothed_cross_entropy"},
+        {"smoothed_cross_entropy", "value_and_grad"},
+    ),
+    "shards weighed by their size": Mistake(
+        mistaken_losses.shards_weighed_by_their_size(), set(), {"value_and_grad"}
+    ),
 }

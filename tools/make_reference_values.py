@@ -81,6 +81,33 @@ SOFTMAX: list[Shape] = [(1, 1), (4, 6), (2, 3, 4)]
 FLATTEN: list[Shape] = [(1, 1, 1, 1), (3, 2, 3, 4)]
 DENSE: list[tuple[int, int, int]] = [(1, 1, 1), (1, 5, 3), (4, 6, 3), (7, 1, 2)]  # N, D, K
 
+BATCH_NORMS: list[tuple[Shape, bool, float]] = [
+    # shape of x, training, epsilon
+    ((2, 2, 3, 2), True, 1e-5),
+    ((3, 1, 1, 1), True, 1e-5),
+    ((1, 2, 1, 3), True, 0.1),
+    ((4, 3), True, 1e-5),
+    ((2, 1), True, 0.1),
+    ((2, 2, 3, 2), False, 1e-5),
+    ((1, 3), False, 0.1),
+]
+
+SMOOTHED: list[tuple[int, int, float, float, bool]] = [
+    # N, K, size, label smoothing, weighted
+    (5, 4, 1, 0.1, False),
+    (1, 3, 1, 0.3, False),
+    (7, 3, 1, 0.0, True),
+    (5, 4, 1, 0.1, True),
+    (4, 5, 20, 0.2, True),
+    (3, 4, 1, 1.0, True),
+]
+
+OPTIMIZERS: list[tuple[str, str, dict[str, Any]]] = [
+    ("sgd with Nesterov's momentum 0.9", "sgd", {"momentum": 0.9, "nesterov": True}),
+    ("adam", "adam", {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3}),
+    ("adamw", "adamw", {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3, "weight_decay": 0.3}),
+]
+
 LABELLED: list[tuple[int, int, float]] = [(1, 2, 1), (5, 4, 1), (3, 10, 20)]  # N, K, size
 
 CONVOLUTIONAL: list[tuple[str, dict[str, Any]]] = [
@@ -145,6 +172,9 @@ def all_cases() -> list[ReferenceCase]:
         *unusual_convolutions(),
         *average_pools(),
         *activations(),
+        *batch_norms(),
+        *smoothed_losses(),
+        *optimizers(),
     ]
 
 
@@ -284,17 +314,61 @@ def activations() -> list[ReferenceCase]:
     return cases
 
 
+def batch_norms() -> list[ReferenceCase]:
+    """Of images and vectors, in training and in inference; one pixel, and two values."""
+    draws, cases = Draws(9), []
+    for shape, training, epsilon in BATCH_NORMS:
+        C = shape[1]
+        inputs = {
+            "x": draws.numbers(*shape),
+            "scale": draws.numbers(C),
+            "shift": draws.numbers(C),
+            "mean": draws.numbers(C),
+            "var": draws.numbers(C) ** 2 + 0.1,
+            "dy": draws.numbers(*shape),
+        }
+        name = f"batch_norm in {'training' if training else 'inference'} epsilon {epsilon}"
+        name += f" on {_times(*shape)}"
+        settings = {"training": training, "epsilon": epsilon}
+        cases.append(_operation(name, "batch_norm", inputs, **settings))
+    return cases
+
+
+def smoothed_losses() -> list[ReferenceCase]:
+    """Smoothing, weights of classes, and both; one class weighs nothing."""
+    draws, cases = Draws(10), []
+    for N, K, size, smoothing, weighted in SMOOTHED:
+        inputs = {"outputs": size * draws.numbers(N, K), "labels": draws.labels(K, N)}
+        name = f"smoothed_cross_entropy of {K} classes, batch of {N}, smoothing {smoothing}"
+        if weighted:
+            weights = draws.numbers(K) ** 2 + 0.1
+            weights[inputs["labels"][0] - 1] = 0
+            inputs["class_weights"], name = weights, f"{name}, weighted"
+        cases.append(_operation(name, "smoothed_cross_entropy", inputs, label_smoothing=smoothing))
+    return cases
+
+
 def networks() -> list[ReferenceCase]:
     """A whole network by both losses, and three steps of SGD without and with momentum."""
-    draws = Draws(5)
-    params = {path: 0.4 * draws.numbers(*shape) for path, shape in PARAMETERS.items()}
-    x, labels = draws.numbers(3, 3, 2, 7, 6), draws.labels(3, 3, 3)  # three batches of three
+    params, x, labels = _network_inputs()
     return [
         _gradients(params, x[0], labels[0], "softmax_cross_entropy"),
         _gradients(params, x[0], labels[0], "cross_entropy"),
-        _training(params, x, labels, 0.0),
-        _training(params, x, labels, 0.9),
+        _training("sgd with momentum 0.0", "sgd", momentum=0.0),
+        _training("sgd with momentum 0.9", "sgd", momentum=0.9),
     ]
+
+
+def optimizers() -> list[ReferenceCase]:
+    """Three steps of the other optimizers."""
+    return [_training(text, name, **settings) for text, name, settings in OPTIMIZERS]
+
+
+def _network_inputs() -> tuple[dict[str, Array], Array, Array]:
+    """Parameters, and three batches of three images with their labels."""
+    draws = Draws(5)
+    params = {path: 0.4 * draws.numbers(*shape) for path, shape in PARAMETERS.items()}
+    return params, draws.numbers(3, 3, 2, 7, 6), draws.labels(3, 3, 3)
 
 
 def _gradients(params: dict[str, Array], x: Array, labels: Array, loss: str) -> ReferenceCase:
@@ -313,24 +387,26 @@ def _gradients(params: dict[str, Array], x: Array, labels: Array, loss: str) -> 
     )
 
 
-def _training(params: dict[str, Array], x: Array, labels: Array, momentum: float) -> ReferenceCase:
+def _training(text: str, optimizer: str, **settings: Any) -> ReferenceCase:
     loss, learning_rate = "softmax_cross_entropy", 0.1
+    params, x, labels = _network_inputs()
     values, trained = torch_operations.train(
         convolutional(),
         torch_operations.LOSSES[loss],
         params.values(),
         zip(x, labels, strict=True),
-        learning_rate,
-        momentum,
+        optimizer,
+        learning_rate=learning_rate,
+        **settings,
     )
     return ReferenceCase(
-        f"{len(x)} steps of sgd with momentum {momentum}",
-        "sgd",
+        f"{len(x)} steps of {text}",
+        optimizer,
         settings={
             "layers": CONVOLUTIONAL,
             "loss": loss,
             "learning_rate": learning_rate,
-            "momentum": momentum,
+            **settings,
         },
         inputs={"x": x, "labels": labels, **params},
         expected={"losses": np.asarray(values), **dict(zip(params, trained, strict=True))},
