@@ -146,7 +146,7 @@ def train(
                     _print_json(runs.read_metrics(folder))
                 return
             loaded = _load(config.data, config.seed, bar)
-            experiment.check_data(config, loaded)
+            experiment.check_data(config, loaded, folder)
             say(f"Going on with the run in {folder}")
         else:
             loaded = _load(data, seed, bar)

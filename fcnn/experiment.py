@@ -77,19 +77,15 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **overri
         classes=classes,
         data_hash=data_hash(data),
     )
-    examples = len(settings.split(config, data[0])[0][0])
+    examples = len(data[0][0])
+    examples -= settings.held_out_examples(config, examples)
     if config.batch_size > examples:
         if "batch_size" in given:
             raise ValueError(
                 f"the batch size is {config.batch_size}, but there are {examples} training images"
             )
         config = attrs.evolve(config, batch_size=examples)
-    if config.patience is not None and not config.validation_fraction:
-        raise ValueError("patience needs a validation set: give a validation fraction")
-    # These refuse settings that make no sense.
-    settings.optimizer_of(config, examples)
-    settings.loss_of(config)
-    settings.augmentation_of(config)
+    settings.check(config, len(data[0][0]))
     return config
 
 
@@ -222,10 +218,14 @@ def _finish(
     return Result(metrics, result, drawn)
 
 
-def check_data(config: Config, data: Dataset) -> None:
-    """RunError if the data is no longer what a run began with."""
+def check_data(config: Config, data: Dataset, folder: Path) -> None:
+    """RunError if the data is no longer what a run began with, or not fit for its settings."""
     if config.data_hash not in (None, data_hash(data)):
         raise RunError(f"the data in {config.data} has changed since the run began")
+    try:
+        settings.check(config, len(data[0][0]))
+    except ValueError as error:
+        raise RunError(f"{folder / configs.NAME}: {error}") from error
 
 
 def data_hash(data: Dataset) -> str:

@@ -62,7 +62,11 @@ def test_single_settings_override_a_recipe():
         (["--augment", "rotatio=3"], "unknown augmentation 'rotatio'; did you mean 'rotation'?"),
         (["--augment", "scale=2"], "affine: scale is 2.0, expected below 1"),
         (["--patience", "3"], "patience needs a validation set"),
-        (["--validation-fraction", "1"], "600 would be held out"),
+        (["--validation-fraction", "1"], "is 1.0, expected at least 0 and below 1"),
+        (["--validation-fraction", "inf"], "is inf, expected at least 0 and below 1"),
+        (["--validation-fraction", "nan"], "is nan, expected at least 0 and below 1"),
+        (["--validation-fraction", "0.9999"], "of 600 training images 600 would be held out"),
+        (["--validation-fraction", "1e-9"], "of 600 training images 0 would be held out"),
         (["--optimizer", "adam", "--weight-decay", "0.1"], "adam has no weight decay; adamw has"),
     ],
 )
