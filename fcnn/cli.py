@@ -210,6 +210,8 @@ def train(
             bar.close()
             typer.echo(f"\nInterrupted; to go on: fcnn train --resume {folder}", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        if config.validation_fraction:
+            say("\n" + reports.kept_epoch(config, result.metrics))
         say("\n" + reports.evaluation(result.evaluation) + "\n")
         say(reports.results(folder, result.pictures, pictures.available()))
         if as_json:

@@ -81,11 +81,11 @@ def test_the_best_epoch_on_what_is_held_out_is_kept_and_patience_ends_the_run():
     out = call("train", *arguments).stdout
     assert "Validation Loss: " in out
     metrics = json.loads(Path("run/metrics.json").read_text())
-    history = runs.read_history(Path("run"))
+    config = runs.read_config(Path("run"))
+    history = runs.read_history(Path("run"), config)
     best = max(history, key=lambda record: (record.test_accuracy, -record.epoch)).epoch
     assert metrics["best_epoch"] == best
     assert metrics["epochs"] == len(history) == best + 2 < 30
-    config = runs.read_config(Path("run"))
     model = fcnn.models.lines_cnn()
     kept = fcnn.load_checkpoint("run/best.npz", model, settings.optimizer_of(config, 480))
     assert kept.epoch == best
