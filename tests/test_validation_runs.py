@@ -4,6 +4,7 @@ not, and what they leave says validation where it is one.
 
 import csv
 import json
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import fcnn
 from fcnn import configs, experiment, recipes, reports, runs, settings, training, tree
 from fcnn.cli import app
+from fcnn.progress import Bar
 
 QUICK = ["--data", "synthetic", "--model", "linear", "--validation-fraction", "0.2"]
 DATA = fcnn.data.synthetic_lines(seed=0)
@@ -281,3 +283,34 @@ def test_the_space_that_is_asked_for_is_that_of_all_files_at_once(
 
 class FullDisk:
     free = 100_000
+
+
+class SpiedBar(Bar):
+    def __init__(self, shown):
+        super().__init__(False)
+        self.updates.clear()
+
+    updates = []  # noqa: RUF012
+
+    def update(self, label, done, total, note=""):
+        self.updates.append((label, done, total, note))
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_bar_is_that_of_the_whole_run(monkeypatch, resumed):
+    monkeypatch.setattr("fcnn.cli.Bar", SpiedBar)
+    arguments = [*QUICK, "--batch-size", 160, "--epochs", 4, "--out", "run"]
+    if resumed:
+        folder = unfinished(monkeypatch, config_of(batch_size=160, epochs=4), 2)
+        arguments = ["--resume", folder]
+    call("train", *arguments)
+    updates = [update for update in SpiedBar.updates if update[0].startswith("Epoch")]
+    assert [done for _, done, _, _ in updates] == list(range(7 if resumed else 1, 13))
+    assert {total for _, _, total, _ in updates} == {12}
+    assert [label for label, *_ in updates][-3:] == ["Epoch 4/4"] * 3
+    assert updates[0][3] == "learning rate 0.01"
+    for (_, _, _, note), _ in pairwise(updates[1:]):
+        left, rate, learning_rate = note.split(", ", 2)
+        assert left.endswith(" left")
+        assert rate.endswith(" images/s")
+        assert learning_rate == "learning rate 0.01"
