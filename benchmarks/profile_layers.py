@@ -2,7 +2,7 @@
 
     python benchmarks/profile_layers.py [NETWORK] [SHARD]
 
-NETWORK is mnist_cnn, lenet5 or wide; SHARD how many images at a time (32). Prints medians
+NETWORK is one of `tasks.NETWORKS`; SHARD how many images at a time (32). Prints medians
 in microseconds, the share of the whole, and for products the GFLOP/s, beside those of one
 large matrix product on this machine. What is left to the whole are checks, the chain and
 the interpreter.
@@ -44,7 +44,7 @@ def profile(network: str, shard: int) -> None:
     labels = rng.integers(0, 10, shard)
     ys, caches = [x], []
     for layer, own in zip(model.children, params, strict=True):
-        y, cache = layer.forward(own, ys[-1])
+        y, cache = layer.forward(own, ys[-1], rng)
         ys.append(y)
         caches.append(cache)
     _, loss_cache = fcnn.softmax_cross_entropy.forward(ys[-1], labels)
@@ -52,7 +52,7 @@ def profile(network: str, shard: int) -> None:
     for layer, cache in zip(reversed(model.children), reversed(caches), strict=True):
         dys.insert(0, layer.backward(cache, dys[0])[1])
     gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=1, shard=shard)
-    whole = microseconds(lambda: gradient(params, x, labels))
+    whole = microseconds(lambda: gradient(params, x, labels, rng))
     left = whole
     print(f"{network}, {shard} images at a time, one thread; matrix product {peak():.0f} GFLOP/s")
     print(f"{'layer':28}{'forward':>9}{'GFLOP/s':>9}{'backward':>10}{'GFLOP/s':>9}{'share':>8}")
@@ -60,7 +60,7 @@ def profile(network: str, shard: int) -> None:
         lowest = i == 0 and layer.backward_params is not None
         back = layer.backward_params if lowest else layer.backward
         assert back is not None
-        forward = microseconds(lambda i=i, layer=layer: layer.forward(params[i], ys[i]))
+        forward = microseconds(lambda i=i, layer=layer: layer.forward(params[i], ys[i], rng))
         backward = microseconds(lambda i=i, back=back: back(caches[i], dys[i + 1]))
         left -= forward + backward
         work = 2 * multiply_adds[i] * shard / 1000  # GFLOP/s times microseconds

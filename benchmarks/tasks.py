@@ -2,8 +2,20 @@
 
 from typing import Final, NamedTuple
 
-# ("conv", features, kernel, padding), ("pool", window), ("dense", features), "relu", "flatten"
-NETWORKS: Final = {
+
+def _deep(width: int) -> list[str | tuple[object, ...]]:
+    """`fcnn.models.deep_cnn`."""
+    layers: list[str | tuple[object, ...]] = []
+    for index, factor in enumerate((1, 2, 2, 4, 4)):
+        layers += [("conv", factor * width, 3, 1, "no bias"), "batch norm", "relu"]
+        if index in (0, 2):
+            layers.append(("pool", 2))
+    return [*layers, "global mean", ("dense", 10)]
+
+
+# ("conv", features, kernel, padding), also with "no bias"; ("pool", window), ("dense", features),
+# "relu", "flatten", "batch norm", "global mean"
+NETWORKS: Final[dict[str, list[str | tuple[object, ...]]]] = {
     "mnist_cnn": [
         ("conv", 8, 3, 1), "relu", ("pool", 2), ("conv", 16, 3, 1), "relu", ("pool", 2),
         "flatten", ("dense", 128), "relu", ("dense", 10),
@@ -17,6 +29,8 @@ NETWORKS: Final = {
         ("conv", 64, 3, 1), "relu", ("conv", 64, 3, 1), "relu", ("pool", 2),
         "flatten", ("dense", 128), "relu", ("dense", 10),
     ],
+    "deep_cnn": _deep(16),
+    "deep_cnn_small": _deep(8),
 }  # fmt: skip
 
 
@@ -48,7 +62,10 @@ TASKS: Final = [
     Task("train", "lenet5", 64, MNIST, (1.5, 1.2), (2.0, 1.5)),
     Task("train", "wide", 64, MNIST, (0.9, 0.8), (1.3, 1.1)),
     Task("train", "mnist_cnn", 128, (3, 32, 32), (1.3, 1.1), (1.8, 1.4)),
+    Task("train", "deep_cnn", 100, MNIST, (0.8, 0.8), (1.2, 1.2)),
+    Task("train", "deep_cnn_small", 100, MNIST, (0.8, 0.8), (1.2, 1.2)),
     Task("predict", "mnist_cnn", 1, MNIST, (1.0, 1.0), (1.5, 1.5)),
     Task("predict", "mnist_cnn", 1000, MNIST, (2.5, 1.5), (3.5, 2.0)),
     Task("predict", "wide", 256, MNIST, (0.8, 0.7), (1.0, 0.9)),
+    Task("predict", "deep_cnn", 1000, MNIST, (0.8, 0.8), (1.2, 1.2)),
 ]

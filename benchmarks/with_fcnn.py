@@ -28,7 +28,7 @@ def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
     def train(count: int) -> None:
         nonlocal params, state
         for i in range(count):
-            _, grads = gradient(params, x[batches[i % 8]], labels[batches[i % 8]])
+            _, grads = gradient(params, x[batches[i % 8]], labels[batches[i % 8]], rng)
             params, state = optimizer.step(params, grads, state)
 
     def predict(count: int) -> None:
@@ -66,8 +66,14 @@ def _layer(text: str | tuple[object, ...]) -> fcnn.Layer:
             return fcnn.relu
         case "flatten":
             return fcnn.flatten
+        case "batch norm":
+            return fcnn.batch_norm()
+        case "global mean":
+            return fcnn.global_avg_pool
         case ("conv", int(features), int(kernel), int(padding)):
             return fcnn.conv2d(features, kernel, padding=padding)
+        case ("conv", int(features), int(kernel), int(padding), "no bias"):
+            return fcnn.conv2d(features, kernel, padding=padding, bias=False)
         case ("pool", int(window)):
             return fcnn.max_pool2d(window)
         case ("dense", int(features)):

@@ -16,7 +16,7 @@ def prepare(task: Task, best: bool = False, threads: int | None = None) -> Calla
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = _network(task)
+    model = network(task.network, task.shape).train(task.kind == "train")
     x = torch.rand(8 * task.batch, *task.shape)
     labels = torch.randint(0, 10, (len(x),))
     if best:
@@ -41,18 +41,26 @@ def prepare(task: Task, best: bool = False, threads: int | None = None) -> Calla
     return train if task.kind == "train" else predict
 
 
-def _network(task: Task) -> nn.Module:
+def network(name: str, shape: tuple[int, ...]) -> nn.Module:
+    """One of `tasks.NETWORKS` for images of that shape."""
     layers: list[nn.Module] = []
-    (channels, height, width), values = task.shape, 0
-    for text in NETWORKS[task.network]:
+    (channels, height, width), values = shape, 0
+    for text in NETWORKS[name]:
         match text:
             case "relu":
                 layers.append(nn.ReLU())
             case "flatten":
                 layers.append(nn.Flatten())
                 values = channels * height * width
-            case ("conv", int(features), int(kernel), int(padding)):
-                layers.append(nn.Conv2d(channels, features, kernel, padding=padding))
+            case "batch norm":
+                layers.append(nn.BatchNorm2d(channels))
+            case "global mean":
+                layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+                values = channels
+            case ("conv", int(features), int(kernel), int(padding), *no_bias):
+                layers.append(
+                    nn.Conv2d(channels, features, kernel, padding=padding, bias=not no_bias)
+                )
                 channels = features
                 height, width = (n + 2 * padding - kernel + 1 for n in (height, width))
             case ("pool", int(window)):

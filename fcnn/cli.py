@@ -27,7 +27,7 @@ from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
 from fcnn.interruption import AfterStep
 from fcnn.progress import Bar, Pace
-from fcnn.recipes import OPTIMIZERS, RECIPES, REFERENCE, SCHEDULES
+from fcnn.recipes import DEFAULT, OPTIMIZERS, RECIPES, SCHEDULES
 from fcnn.summary import summarize
 from fcnn.validation import unknown
 
@@ -63,7 +63,6 @@ ThreadsOption = Annotated[
 ]
 OF_RECIPE = "By default what the recipe says."
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-OF_RECIPE = "By default what the recipe says."
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
 
@@ -92,7 +91,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(help=f"One of {', '.join(RECIPES)}; the settings below override it."),
-    ] = REFERENCE.name,
+    ] = DEFAULT.name,
     model: ModelOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
@@ -390,7 +389,7 @@ def _configured(data: str, model: str | None, bar: Bar) -> tuple[Config, fcnn.La
     """A model on data, as `train` would have it."""
     loaded = _load(data, 0, bar)
     with _wrong_usage():
-        config = experiment.configure(data, loaded, REFERENCE, 0, model=model)
+        config = experiment.configure(data, loaded, DEFAULT, 0, model=model)
         return config, names.model(config.model, config.classes)
 
 

@@ -58,7 +58,7 @@ REFERENCE: Final = Recipe(
 SMALL: Final = Recipe(
     name="small",
     model="deep_cnn_small",
-    lines_model="deep_cnn_small",
+    lines_model="lines_cnn",
     epochs=15,
     batch_size=50,
     learning_rate=0.1,
@@ -70,7 +70,14 @@ SMALL: Final = Recipe(
     augmentation={"rotation": 12.0, "scale": 0.1, "shift": 2.5},
 )
 
-FAST: Final = attrs.evolve(SMALL, name="fast", epochs=3, batch_size=100, learning_rate=0.2)
+FAST: Final = attrs.evolve(
+    SMALL,
+    name="fast",
+    lines_model="deep_cnn_small",
+    epochs=3,
+    batch_size=100,
+    learning_rate=0.2,
+)
 
 BEST: Final = attrs.evolve(
     SMALL,
@@ -82,4 +89,5 @@ BEST: Final = attrs.evolve(
     learning_rate=0.2,
 )
 
-RECIPES: Final = {recipe.name: recipe for recipe in (REFERENCE, SMALL, FAST, BEST)}
+DEFAULT: Final = SMALL
+RECIPES: Final = {recipe.name: recipe for recipe in (SMALL, FAST, BEST, REFERENCE)}

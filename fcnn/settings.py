@@ -14,7 +14,7 @@ from fcnn.gradients import Augmentation
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer, sgd
 from fcnn.schedules import Schedule
-from fcnn.validation import unknown
+from fcnn.validation import not_negative, unknown
 from fcnn.weighted_losses import smoothed_cross_entropy
 
 
@@ -57,8 +57,7 @@ def held_out_examples(config: Config, examples: int) -> int:
 
 def optimizer_of(config: Config, examples: int) -> Optimizer:
     """The optimizer of a run on that many examples, with its schedule."""
-    constant = config.schedule == "constant"
-    rate = config.learning_rate if constant else schedule_of(config, examples)
+    rate = schedule_of(config, examples)
     match config.optimizer:
         case "adam" if config.weight_decay:
             raise ValueError("adam has no weight decay; adamw has")
@@ -76,7 +75,8 @@ def optimizer_of(config: Config, examples: int) -> Optimizer:
 
 def schedule_of(config: Config, examples: int) -> Schedule:
     """The learning rate of a run on that many examples, by step."""
-    steps, peak = config.epochs * -(-examples // config.batch_size), config.learning_rate
+    peak = not_negative("train", "learning rate", config.learning_rate)
+    steps = config.epochs * -(-examples // config.batch_size)
     match config.schedule:
         case "cosine":
             return schedules.cosine(peak, steps)

@@ -52,7 +52,7 @@ def test_train_leaves_a_folder_of_results():
     assert config["versions"]["numpy"] == np.__version__
     assert (config["model"], config["data"], config["seed"]) == ("lines_cnn", "synthetic", 0)
     assert (config["epochs"], config["batch_size"]) == (2, 32)
-    assert (config["learning_rate"], config["momentum"]) == (0.01, 0.9)
+    assert (config["learning_rate"], config["momentum"]) == (0.1, 0.9)
     with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["epoch", *NAMES]
@@ -154,7 +154,7 @@ def test_data_of_ones_own():
     x, labels = rng.integers(0, 256, (60, 9, 8), np.uint8), np.arange(60) % 4
     np.savez("mine.npz", x_train=x, y_train=labels, x_test=x[:20], y_test=labels[:20])
     metrics = json.loads(call("train", "--data", "mine.npz", "--epochs", 1, "--json").stdout)
-    assert Path(metrics["run"]).name == "mine-mnist_cnn-1"
+    assert Path(metrics["run"]).name == "mine-deep_cnn_small-1"
     run = fcnn.load_run(metrics["run"])
     assert (run.config.in_shape, run.config.classes) == ((1, 9, 8), 4)
     call("evaluate", metrics["run"])
@@ -197,7 +197,7 @@ def test_a_model_that_does_not_fit_the_data_is_refused_before_anything_is_writte
     np.savez("tiny.npz", x_train=x, y_train=labels, x_test=x, y_test=labels)
     stderr = call("train", "--data", "tiny.npz", code=2).stderr
     assert "max_pool2d: the window 2x2 exceeds the image 1x1" in stderr
-    assert "in chain layer 5 (max_pool2d)" in stderr
+    assert "in chain layer 10 (max_pool2d)" in stderr
     assert not Path("runs").exists()
 
 

@@ -222,7 +222,8 @@ def test_a_run_keeps_the_figures_of_its_epochs_but_not_their_trees(monkeypatch):
 
 
 def test_the_config_of_an_older_format_is_read():
-    run = Path(json.loads(call(*QUICK, "--json").stdout)["run"])
+    reference = ["--recipe", "reference", "--json"]  # all that those formats knew
+    run = Path(json.loads(call(*QUICK, *reference).stdout)["run"])
     path = run / "config.json"
     config = runs.read_config(run)
     content = json.loads(path.read_text())

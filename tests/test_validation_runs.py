@@ -17,7 +17,8 @@ from fcnn import configs, experiment, recipes, reports, runs, settings, training
 from fcnn.cli import app
 from fcnn.progress import Bar
 
-QUICK = ["--data", "synthetic", "--model", "linear", "--validation-fraction", "0.2"]
+LINEAR = ["--data", "synthetic", "--recipe", "reference", "--model", "linear"]
+QUICK = [*LINEAR, "--validation-fraction", "0.2"]
 DATA = fcnn.data.synthetic_lines(seed=0)
 
 
@@ -210,7 +211,7 @@ def test_what_a_run_leaves_says_validation_where_it_is_one(up_and_down):
 
 
 def test_a_run_without_a_validation_set_says_test():
-    lines = call("train", *QUICK[:4], "--epochs", 2, "--out", "run").stdout
+    lines = call("train", *LINEAR, "--epochs", 2, "--out", "run").stdout
     assert "Validation" not in lines
     assert "Kept" not in lines
     metrics = json.loads(Path("run/metrics.json").read_text())

@@ -160,8 +160,8 @@ WRONG_COMMANDS = [
      "fcnn: load: unknown data ''. Known: mnist5k, mnist, synthetic, a folder of IDX "
      "files, or an .npz file"),
     ("an unknown recipe", "train --recipe refrence", 2,
-     "fcnn: unknown recipe 'refrence'; did you mean 'reference'? Known: reference, small, "
-     "fast, best"),
+     "fcnn: unknown recipe 'refrence'; did you mean 'reference'? Known: small, fast, best, "
+     "reference"),
     ("an unknown model", "train --model lenet", 2,
      "fcnn: unknown model 'lenet'; did you mean 'lenet5'? Known: mnist_cnn, lines_cnn, "
      "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
@@ -172,11 +172,11 @@ WRONG_COMMANDS = [
      "fcnn: unknown model 'liner'; did you mean 'linear'? Known: mnist_cnn, lines_cnn, "
      "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("a learning rate of NaN", "train LINES --learning-rate nan", 2,
-     "fcnn: sgd: learning rate is nan, expected finite and at least 0"),
+     "fcnn: train: learning rate is nan, expected finite and at least 0"),
     ("an infinite learning rate", "train LINES --learning-rate inf", 2,
-     "fcnn: sgd: learning rate is inf, expected finite and at least 0"),
+     "fcnn: train: learning rate is inf, expected finite and at least 0"),
     ("a negative learning rate", "train LINES --learning-rate=-1", 2,
-     "fcnn: sgd: learning rate is -1.0, expected finite and at least 0"),
+     "fcnn: train: learning rate is -1.0, expected finite and at least 0"),
     ("a learning rate in words", "train LINES --learning-rate fast", 2,
      "Invalid value for '--learning-rate': .."),
     ("momentum one", "train LINES --momentum 1", 2,
@@ -273,13 +273,13 @@ WRONG_COMMANDS = [
      "fcnn: npz_file: few_labels.npz: train: 8 images, but 3 labels"),
     ("a model too deep for the data", "train --data tiny.npz", 2,
      "fcnn: max_pool2d: the window 2x2 exceeds the image 1x1 with padding 0x0\n"
-     "in chain layer 5 (max_pool2d)"),
+     "in chain layer 10 (max_pool2d)"),
     ("a model too deep to look at", "summary --data tiny.npz", 2,
      "fcnn: max_pool2d: the window 2x2 exceeds the image 1x1 with padding 0x0\n"
-     "in chain layer 5 (max_pool2d)"),
+     "in chain layer 10 (max_pool2d)"),
     ("a model too deep to measure", "bench --data tiny.npz", 2,
      "fcnn: max_pool2d: the window 2x2 exceeds the image 1x1 with padding 0x0\n"
-     "in chain layer 5 (max_pool2d)"),
+     "in chain layer 10 (max_pool2d)"),
     ("a file that is no model", "train SYN --model nowhere.py:model", 2,
      "fcnn: model: there is no file HERE/nowhere.py"),
     ("an unknown function", "train SYN --model mine.py:narow", 2,
@@ -373,7 +373,7 @@ DAMAGED_RUNS = [
      "network, recipe, epochs, batch_size, learning_rate, momentum, seed, in_shape, classes, "
      "data_hash, optimizer, weight_decay, schedule, label_smoothing, augmentation, "
      "validation_fraction, patience"),
-    ("a rate of NaN", "config.json", lambda old: old.replace(b"0.01", b"NaN"),
+    ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
      "fcnn: run/config.json: learning_rate is nan, expected a number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
      "fcnn: run/config.json: unknown model 'linea'; did you mean 'linear'? Known: mnist_cnn, "

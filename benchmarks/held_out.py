@@ -1,0 +1,89 @@
+"""What a recipe reaches on images held out of the training set; the test set is not looked at.
+
+    python benchmarks/held_out.py RECIPE [--data mnist5k] [--part 0.2] [--seeds 0 1 2]
+        [--set epochs=20 --set model=mine.py:network ...]
+
+For each seed another part of the training set is held out, and the recipe, with the settings
+that are given beside it, trains on the rest. Prints the accuracy and loss of the last epoch on
+what was held out, and the seconds; then their means, and how far the accuracy may be off: twice
+the standard error, as if all held out images of all seeds were different ones.
+"""
+
+import argparse
+import json
+import math
+import time
+from statistics import mean
+
+import numpy as np
+
+import fcnn
+from fcnn import experiment, names, runs, settings
+
+
+def main() -> None:
+    """Print one line per seed, and their mean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe")
+    parser.add_argument("--data", default="mnist5k")
+    parser.add_argument("--part", type=float, default=0.2, help="that is held out")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    overrides = dict(map(setting, options.set))
+    train_set, _ = fcnn.data.load(options.data)
+    found = []
+    for seed in options.seeds:
+        begun = time.perf_counter()
+        result = evaluation(options.recipe, train_set, options.part, seed, overrides)
+        found.append((result.accuracy, result.loss))
+        figures = f"{result.accuracy:.2%}, {result.loss:.4f}"
+        print(f"seed {seed}: {figures} in {time.perf_counter() - begun:.0f} s", flush=True)
+    accuracy, loss = map(mean, zip(*found, strict=True))
+    images = options.part * len(train_set[0]) * len(found)
+    error = 2 * math.sqrt(accuracy * (1 - accuracy) / images)
+    settings_given = " ".join([options.recipe, *options.set])
+    print(f"{settings_given}: {accuracy:.2%} ± {error:.2%}, loss {loss:.4f}")
+
+
+def setting(text: str) -> tuple[str, object]:
+    """NAME=VALUE; a value is JSON, or else a text."""
+    name, value = text.split("=", 1)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def evaluation(
+    recipe: str,
+    train_set: tuple[np.ndarray, np.ndarray],
+    part: float,
+    seed: int,
+    overrides: dict[str, object],
+) -> fcnn.Evaluation:
+    """How good one run is on what was held out, after the last epoch."""
+    unseen = (train_set, train_set)  # in place of the test set, which nothing here needs
+    config = experiment.configure(
+        "held out", unseen, names.recipe(recipe), seed, validation_fraction=part, **overrides
+    )
+    kept, held = settings.split(config, train_set)
+    model = names.model(config.model, config.classes)
+    params = runs.initial_parameters(model, config)
+    for record in fcnn.fit(
+        model,
+        params,
+        settings.optimizer_of(config, len(kept[0])),
+        kept,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=seed,
+        loss=settings.loss_of(config),
+        augment=settings.augmentation_of(config),
+    ):
+        params = record.params
+    return fcnn.evaluate(model, params, *held)
+
+
+if __name__ == "__main__":
+    main()
