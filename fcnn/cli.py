@@ -26,7 +26,7 @@ from fcnn.bench import rates
 from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
 from fcnn.interruption import AfterStep
-from fcnn.progress import Bar
+from fcnn.progress import Bar, Pace
 from fcnn.recipes import DEFAULT, OPTIMIZERS, RECIPES, SCHEDULES
 from fcnn.summary import summarize
 from fcnn.validation import unknown
@@ -145,7 +145,7 @@ def train(
                     _print_json(runs.read_metrics(folder))
                 return
             loaded = _load(config.data, config.seed, bar)
-            experiment.check_data(config, loaded)
+            experiment.check_data(config, loaded, folder)
             say(f"Going on with the run in {folder}")
         else:
             loaded = _load(data, seed, bar)
@@ -170,24 +170,21 @@ def train(
                 )
                 folder = stack.enter_context(runs.new_folder(out, config))
         interruption = stack.enter_context(AfterStep())
-        (examples, _), _ = settings.split(config, loaded[0])
-        learning_rate_at = settings.schedule_of(config, len(examples))
-        epoch_begun = begun
-        held_out = "Validation" if config.validation_fraction else "Test"
+        (examples, _), (tested, _) = loaded
+        held_out = settings.held_out_examples(config, len(examples))
+        learning_rate_at = settings.schedule_of(config, len(examples) - held_out)
+        pace = Pace(config.epochs, config.batch_size, held_out or len(tested))
 
         def on_batch(epoch: int, step: int, steps: int) -> None:
-            nonlocal epoch_begun
-            if step == 1:
-                epoch_begun = time.perf_counter()
-            rate = learning_rate_at((epoch - 1) * steps + step - 1)
-            speed = (step - 1) * config.batch_size / (time.perf_counter() - epoch_begun + 1e-9)
-            note = f"learning rate {rate:.3g}, {speed:,.0f} images/s"
-            bar.update(f"Epoch {epoch}/{config.epochs}", step, steps, note)
+            taken, all_steps = (epoch - 1) * steps + step, config.epochs * steps
+            rate = f"learning rate {learning_rate_at(taken - 1):.3g}"
+            note = ", ".join([*pace.step(epoch, step, steps), rate])
+            bar.update(f"Epoch {epoch}/{config.epochs}", taken, all_steps, note)
             interruption.check()
 
         def on_epoch(record: fcnn.Epoch) -> None:
             bar.close()
-            say(reports.epoch_line(record, config.epochs, held_out))
+            say(reports.epoch_line(record, config.epochs, config.held_out))
             if record.epoch < config.epochs:
                 interruption.check()
 
@@ -209,6 +206,8 @@ def train(
             bar.close()
             typer.echo(f"\nInterrupted; to go on: fcnn train --resume {folder}", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        if config.validation_fraction:
+            say("\n" + reports.kept_epoch(config, result.metrics))
         say("\n" + reports.evaluation(result.evaluation) + "\n")
         say(reports.results(folder, result.pictures, pictures.available()))
         if as_json:

@@ -50,6 +50,11 @@ class Config:
     validation_fraction: float = 0.0
     patience: int | None = None
 
+    @property
+    def held_out(self) -> str:
+        """What every epoch is measured on, by the name it has in what a run leaves."""
+        return "validation" if self.validation_fraction else "test"
+
 
 def write_config(folder: Path, config: Config) -> None:
     """Write config.json, with the format's number and the versions that made the run."""

@@ -16,7 +16,7 @@ import numpy as np
 from fcnn import configs, names, pictures, runs, settings, tree
 from fcnn.activations import softmax_forward
 from fcnn.arrays import Array
-from fcnn.checkpoints import load_checkpoint, save_checkpoint
+from fcnn.checkpoints import save_checkpoint
 from fcnn.configs import Config, RunError
 from fcnn.convolution import Conv2dParams
 from fcnn.data import Dataset, number_of_classes
@@ -77,19 +77,15 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **overri
         classes=classes,
         data_hash=data_hash(data),
     )
-    examples = len(settings.split(config, data[0])[0][0])
+    examples = len(data[0][0])
+    examples -= settings.held_out_examples(config, examples)
     if config.batch_size > examples:
         if "batch_size" in given:
             raise ValueError(
                 f"the batch size is {config.batch_size}, but there are {examples} training images"
             )
         config = attrs.evolve(config, batch_size=examples)
-    if config.patience is not None and not config.validation_fraction:
-        raise ValueError("patience needs a validation set: give a validation fraction")
-    # These refuse settings that make no sense.
-    settings.optimizer_of(config, examples)
-    settings.loss_of(config)
-    settings.augmentation_of(config)
+    settings.check(config, len(data[0][0]))
     return config
 
 
@@ -114,7 +110,8 @@ def train(
     threads
         Threads per step; None: as many as the process has cores.
     checkpoint_every
-        After how many epochs a checkpoint is written; one is written after the last too.
+        After how many epochs a checkpoint is written; one is written after the last too, and
+        after every epoch that is the best on the validation set so far.
     begun
         When the command began, by `time.perf_counter`, for the seconds in the metrics.
     on_epoch, on_batch
@@ -135,10 +132,15 @@ def train(
     model = runs.model_of(folder, config)
     optimizer = settings.optimizer_of(config, len(train_set[0]))
     start, history = runs.progress(folder, model, optimizer, config)
-    if start is not None and validation is not None and best_epoch(history) == start.epoch:
-        save_checkpoint(folder / runs.BEST, start)  # it may have been killed just before this
     params = runs.initial_parameters(model, config) if start is None else start.params
-    _check_space(folder, parameter_count(params))
+    _check_space(folder, params, optimizer.init(params), bests=validation is not None)
+    best = None
+    if start is not None and validation is not None:
+        if best_epoch(history) == start.epoch:
+            best = start
+            save_checkpoint(folder / runs.BEST, best)  # it may have been killed just before this
+        else:
+            best = runs.best_record(folder, model, optimizer, best_epoch(history))
     try:
         for record in fit(
             model,
@@ -156,22 +158,29 @@ def train(
             on_batch=lambda step, steps: on_batch(len(history) + 1, step, steps),
         ):
             if not math.isfinite(record.test_loss or 0.0):
-                raise NotFiniteError(f"the test loss of epoch {record.epoch} is {record.test_loss}")
+                raise NotFiniteError(
+                    f"the {config.held_out} loss of epoch {record.epoch} is {record.test_loss}"
+                )
             # The figures are kept, the trees are not: a long run must not grow.
             history.append(attrs.evolve(record, params=(), state=()))
-            runs.write_history(folder, history)
-            if record.epoch % checkpoint_every == 0 or record.epoch == config.epochs:
+            runs.write_history(folder, history, config)
+            is_best = validation is not None and best_epoch(history) == record.epoch
+            is_last = record.epoch == config.epochs or _is_enough(config, history)
+            # The best epoch is never one that a resumed run, which starts from the checkpoint,
+            # has yet to come to.
+            if record.epoch % checkpoint_every == 0 or is_best or is_last:
                 save_checkpoint(folder / runs.CHECKPOINT, record)
-            if validation is not None and best_epoch(history) == record.epoch:
-                save_checkpoint(folder / runs.BEST, record)
+            if is_best:
+                best = record
+                save_checkpoint(folder / runs.BEST, best)
             params = record.params
             on_epoch(record)
-            if _is_enough(config, history):
+            if is_last:
                 break
     except NotFiniteError as error:
         raise TrainingError(f"{error}\ntry a smaller learning rate") from error
-    if validation is not None:
-        params = load_checkpoint(folder / runs.BEST, model, optimizer).params
+    if best is not None:
+        params = best.params
     return _finish(Run(folder, config, model, params), data, history, threads, begun)
 
 
@@ -194,11 +203,15 @@ def _finish(
     test_set = data[1]
     tree.save(run.folder / "params.npz", run.params)
     result, probabilities = assess(run, test_set, threads=threads)
+    best = best_epoch(history) if run.config.validation_fraction else None
+    kept = history[-1] if best is None else history[best - 1]
     drawn: list[Path] = []
     if pictures.available():
         drawn = pictures.save_pictures(
             run.folder,
             history=history,
+            held_out=run.config.held_out,
+            best=best,
             confusion=result.confusion,
             images=test_set[0],
             labels=test_set[1],
@@ -209,9 +222,11 @@ def _finish(
         **figures(run, run.config.data, result),
         "recipe": run.config.recipe,
         "epochs": len(history),
-        "best_epoch": best_epoch(history) if run.config.validation_fraction else None,
-        "train_loss": history[-1].train_loss,
-        "train_accuracy": history[-1].train_accuracy,
+        "best_epoch": best,
+        "train_loss": kept.train_loss,
+        "train_accuracy": kept.train_accuracy,
+        "validation_loss": None if best is None else kept.test_loss,
+        "validation_accuracy": None if best is None else kept.test_accuracy,
         "seconds": time.perf_counter() - begun,
     }
     per_class = {
@@ -222,10 +237,14 @@ def _finish(
     return Result(metrics, result, drawn)
 
 
-def check_data(config: Config, data: Dataset) -> None:
-    """RunError if the data is no longer what a run began with."""
+def check_data(config: Config, data: Dataset, folder: Path) -> None:
+    """RunError if the data is no longer what a run began with, or not fit for its settings."""
     if config.data_hash not in (None, data_hash(data)):
         raise RunError(f"the data in {config.data} has changed since the run began")
+    try:
+        settings.check(config, len(data[0][0]))
+    except ValueError as error:
+        raise RunError(f"{folder / configs.NAME}: {error}") from error
 
 
 def data_hash(data: Dataset) -> str:
@@ -237,10 +256,11 @@ def data_hash(data: Dataset) -> str:
     return digest.hexdigest()[:32]
 
 
-def _check_space(folder: Path, parameters: int) -> None:
+def _check_space(folder: Path, params: Tree, state: Tree, *, bests: bool) -> None:
     """OSError before any work if the folder's disk is too full for the results."""
-    # Two checkpoints at a time, of parameters and velocities, then parameters and pictures.
-    needed = 5 * 4 * parameters + 2_000_000
+    kept, carried = (sum(leaf.nbytes for leaf in tree.leaves(t)) for t in (params, state))
+    # Two checkpoints at a time, and the best one; then parameters and pictures.
+    needed = (3 if bests else 2) * (kept + carried) + kept + 2_000_000
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(

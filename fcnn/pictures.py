@@ -67,6 +67,8 @@ def save_pictures(
     labels: Array,
     probabilities: Array,
     kernels: Array | None,
+    held_out: str = "test",
+    best: int | None = None,
 ) -> list[Path]:
     """Draw a run as PNG files in `folder`, which is created if need be.
 
@@ -89,6 +91,10 @@ def save_pictures(
     kernels
         First-layer kernels (F, C, KH, KW), or None for a network that has none: then there
         is no ``filters.png``.
+    held_out
+        What the history calls test, test or validation.
+    best
+        The epoch whose parameters were kept, if not the last one because it is the last.
 
     Returns
     -------
@@ -106,7 +112,7 @@ def save_pictures(
     paths = []
     with style.context(STYLE, after_reset=True):
         figures = {
-            "training.png": _training(history) if len(history) else None,
+            "training.png": _training(history, held_out, best) if len(history) else None,
             "confusion.png": _confusion(confusion),
             "mistakes.png": _mistakes(images, labels, probabilities) if len(labels) else None,
             "filters.png": None if kernels is None else _filters(kernels),
@@ -118,23 +124,26 @@ def save_pictures(
     return paths
 
 
-def _training(history: Sequence[Epoch]) -> Figure:
+def _training(history: Sequence[Epoch], held_out: str, best: int | None) -> Figure:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    last = history[-1]
-    if last.test_accuracy is None:
-        title = f"Training accuracy {last.train_accuracy:.2%} in epoch {last.epoch}"
-    else:
-        title = f"Test accuracy {last.test_accuracy:.2%} after epoch {last.epoch}"
     epochs = [record.epoch for record in history]
+    shown = history[-1] if best is None else history[epochs.index(best)]
+    if shown.test_accuracy is None:
+        title = f"Training accuracy {shown.train_accuracy:.2%} in epoch {shown.epoch}"
+    else:
+        name = held_out.capitalize()
+        title = f"{name} accuracy {shown.test_accuracy:.2%} after epoch {shown.epoch}"
+        title += ", which was kept" if best is not None else ""
 
-    figure, whole = framed_figure(8.3, 3.3, title, left=0.6, bottom=0.6)
+    figure, whole = framed_figure(8.3, 3.4, title, left=0.6, bottom=0.6)
     whole.set_axis_off()
-    loss, accuracy = whole.inset_axes((0, 0, 0.44, 1)), whole.inset_axes((0.56, 0, 0.44, 1))
+    # What is left free above them is for their titles, below the legend.
+    loss, accuracy = (whole.inset_axes((x, 0, 0.44, 0.97)) for x in (0, 0.56))
     for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
-        for part, colour, marker, when in (
-            ("train", TRAIN, "o", "mean over the epoch"),
-            ("test", TEST, "s", "after the epoch"),
+        for part, colour, marker, label in (
+            ("train", TRAIN, "o", "train (mean over the epoch)"),
+            ("test", TEST, "s", f"{held_out} (after the epoch)"),
         ):
             values = [getattr(record, f"{part}_{quantity}") for record in history]
             if any(value is not None for value in values):
@@ -142,7 +151,7 @@ def _training(history: Sequence[Epoch]) -> Figure:
                     epochs,
                     np.array(values, dtype=np.float64),  # None becomes NaN: a gap
                     color=colour,
-                    label=f"{part} ({when})",
+                    label=label,
                     marker=marker if len(epochs) <= 20 else "",
                     markersize=5,
                     clip_on=False,  # a marker on the edge stays whole
@@ -152,8 +161,13 @@ def _training(history: Sequence[Epoch]) -> Figure:
         axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(color="0.9")
-    lines = loss.get_lines()
-    figure.legend(handles=lines, loc="upper right", ncols=2, frameon=False, borderaxespad=0.9)
+        if best is not None:
+            axes.axvline(best, color="0.4", linewidth=1, linestyle="--", label="kept", zorder=1)
+    below_title = (0.15 / figure.get_figwidth(), 1 - 0.42 / figure.get_figheight())
+    figure.legend(
+        handles=loss.get_lines(), loc="upper left", bbox_to_anchor=below_title,
+        ncols=3, frameon=False, borderpad=0, borderaxespad=0,
+    )  # fmt: skip
     loss.set_ylim(bottom=0)
     low, high = accuracy.get_ylim()
     high = min(high, 1 + 0.05 * (1 - low))  # no ticks beyond 100 %

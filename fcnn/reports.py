@@ -1,7 +1,7 @@
 """What the command line prints: plain text, the same on a terminal and in a file."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from fcnn.arrays import Array
 from fcnn.bench import Rate
+from fcnn.configs import Config
 from fcnn.data import DataStatus
 from fcnn.geometry import times
 from fcnn.inference import Evaluation
@@ -30,13 +31,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[i
     return "\n".join("  ".join(map(cell, line, range(len(line)))).rstrip() for line in lines)
 
 
-def epoch_line(record: Epoch, epochs: int, held_out: str = "Test") -> str:
+def epoch_line(record: Epoch, epochs: int, held_out: str = "test") -> str:
     """One line per epoch: losses and accuracies in training, and in test or validation."""
+    held_out = held_out.capitalize()
     return (
         f"Epoch {record.epoch}/{epochs} - "
         f"Train Loss: {record.train_loss:.4f}, Train Acc: {record.train_accuracy:.4f}, "
         f"{held_out} Loss: {record.test_loss:.4f}, {held_out} Acc: {record.test_accuracy:.4f}"
     )
+
+
+def kept_epoch(config: Config, metrics: Mapping[str, Any]) -> str:
+    """Which epoch of a run with a validation set was kept, and whether it ended early."""
+    lines = [
+        f"Kept Epoch {metrics['best_epoch']}, the best in validation - "
+        f"Validation Loss: {metrics['validation_loss']:.4f}, "
+        f"Validation Acc: {metrics['validation_accuracy']:.4f}"
+    ]
+    if metrics["epochs"] < config.epochs:
+        epochs = "epoch" if config.patience == 1 else "epochs"
+        lines.insert(0, f"Stopped early: no better validation in {config.patience} {epochs}")
+    return "\n".join(lines)
 
 
 def evaluation(result: Evaluation) -> str:

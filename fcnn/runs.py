@@ -4,8 +4,8 @@ config.json     all that is needed to do it again; written first
 checkpoint.npz  the record of the last epoch, by `fcnn.save_checkpoint`
 best.npz        the record of the best epoch, of runs with a validation set
 history.csv     one line per epoch
-params.npz      the parameters, by `fcnn.tree.save`
-metrics.json    the figures of the last epoch, per class and confused; written last
+params.npz      the parameters that are kept, by `fcnn.tree.save`
+metrics.json    their figures, per class and confused; written last
 """
 
 import csv
@@ -36,6 +36,7 @@ from fcnn.validation import as_path
 CHECKPOINT: Final = "checkpoint.npz"
 BEST: Final = "best.npz"
 METRICS: Final = "metrics.json"
+# The fields of a record in history.csv, where validation is called by its name.
 HISTORY: Final = (
     "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
 )  # fmt: skip
@@ -134,33 +135,55 @@ def progress(
     if record.epoch > config.epochs or record.in_shape != config.in_shape:
         raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / configs.NAME}")
     # What is behind the checkpoint comes again.
-    history = read_history(folder)[: record.epoch]
-    expected = [*range(1, record.epoch)]
-    if [past.epoch for past in history[:-1]] != expected or len(history) != record.epoch:
+    history = read_history(folder, config)[: record.epoch]
+    if [past.epoch for past in history] != [*range(1, record.epoch + 1)]:
         raise RunError(f"{folder / 'history.csv'} lacks epochs before {record.epoch}")
     return record, history
 
 
-def write_history(folder: Path, history: Sequence[Epoch]) -> None:
+def best_record(folder: Path, model: Layer, optimizer: Optimizer, epoch: int) -> Epoch:
+    """The record of the best epoch, which is the given one; RunError if it is not there."""
+    path = folder / BEST
+    try:
+        record = load_checkpoint(path, model, optimizer)
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; epoch {epoch}, the best one, was in it") from None
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    if record.epoch != epoch:
+        raise RunError(f"{path} is of epoch {record.epoch}, but the best one is epoch {epoch}")
+    return record
+
+
+def write_history(folder: Path, history: Sequence[Epoch], config: Config) -> None:
     """Write history.csv: one line per epoch."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(HISTORY)
+    writer.writerow(_columns(config))
     writer.writerows([getattr(record, column) for column in HISTORY] for record in history)
     with whole_file(folder / "history.csv") as file:
         file.write(text.getvalue().encode())
 
 
-def read_history(folder: Path) -> list[Epoch]:
-    """The lines of history.csv as records without trees; RunError if they are none."""
+def read_history(folder: Path, config: Config) -> list[Epoch]:
+    """The lines of history.csv as records without trees; RunError if they are none, or those
+    of another kind of run.
+    """
     path = folder / "history.csv"
     try:
         header, *rows = csv.reader(io.StringIO(read_regular(path).decode(), newline=""))
-        if tuple(header) != HISTORY:
-            raise ValueError(f"its columns are {', '.join(header)}")
+        # Runs of earlier versions call it test where it is validation.
+        if tuple(header) not in (_columns(config), HISTORY):
+            raise ValueError(
+                f"its columns are {', '.join(header)}; expected {', '.join(_columns(config))}"
+            )
         return [_record(row) for row in rows]
     except (OSError, ValueError, csv.Error) as error:
         raise RunError(f"{path} is not readable: {error}") from error
+
+
+def _columns(config: Config) -> tuple[str, ...]:
+    return tuple(name.replace("test", config.held_out) for name in HISTORY)
 
 
 def _record(row: Sequence[str]) -> Epoch:

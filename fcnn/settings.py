@@ -18,22 +18,41 @@ from fcnn.validation import not_negative, unknown
 from fcnn.weighted_losses import smoothed_cross_entropy
 
 
+def check(config: Config, examples: int) -> None:
+    """ValueError for settings that make no sense, with so many training images."""
+    examples -= held_out_examples(config, examples)
+    if config.patience is not None and not config.validation_fraction:
+        raise ValueError("patience needs a validation set: give a validation fraction")
+    optimizer_of(config, examples)
+    loss_of(config)
+    augmentation_of(config)
+
+
 def split(
     config: Config, train_set: tuple[Array, Array]
 ) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
     """What is trained on, and what is held out of the training set for validation, if any."""
     x, labels = train_set
-    held_out = round(config.validation_fraction * len(x))
-    if config.validation_fraction and not 0 < held_out < len(x):
-        raise ValueError(
-            f"validation_fraction is {config.validation_fraction}: of {len(x)} training images "
-            f"{held_out} would be held out"
-        )
+    held_out = held_out_examples(config, len(x))
     if not held_out:
         return train_set, None
     order = streams.generator(config.seed, streams.SPLIT).permutation(len(x))
     kept, held = np.sort(order[held_out:]), np.sort(order[:held_out])
     return (x[kept], labels[kept]), (x[held], labels[held])
+
+
+def held_out_examples(config: Config, examples: int) -> int:
+    """How many of so many training images are held out for validation."""
+    fraction = config.validation_fraction
+    if not 0 <= fraction < 1:
+        raise ValueError(f"validation_fraction is {fraction}, expected at least 0 and below 1")
+    held_out = round(fraction * examples)
+    if fraction and not 0 < held_out < examples:
+        raise ValueError(
+            f"validation_fraction is {fraction}: of {examples} training images {held_out} would "
+            "be held out"
+        )
+    return held_out
 
 
 def optimizer_of(config: Config, examples: int) -> Optimizer:

@@ -655,10 +655,11 @@ def test_what_is_no_file_is_refused_by_every_reader(tmp_path, run, monkeypatch, 
         data.load(archive)
     with pytest.raises(data.DataError, match="cannot be read"):
         data.npz_file(archive)
+    config = runs.read_config(run)
     for name, read in {
         "params.npz": lambda: fcnn.load_run(run),
         "metrics.json": lambda: runs.read_metrics(run),
-        "history.csv": lambda: runs.read_history(run),
+        "history.csv": lambda: runs.read_history(run, config),
         "config.json": lambda: fcnn.load_run(run),
     }.items():
         not_a_file(kind, run / name)

@@ -109,6 +109,43 @@ def test_same_run_same_bytes(tmp_path):
     assert b"matplotlib" not in first[0].read_bytes().lower()
 
 
+def legend(figure):
+    (legend,) = figure.legends
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_the_curves_of_a_run_end_with_its_test():
+    figure = pictures._training(run(epochs=3)["history"], "test", None)
+    assert texts(figure) == ["Test accuracy 80.00% after epoch 3"]
+    assert legend(figure) == ["train (mean over the epoch)", "test (after the epoch)"]
+
+
+def test_the_curves_of_a_run_with_a_validation_set_say_so_and_which_epoch_was_kept():
+    figure = pictures._training(run(epochs=3)["history"], "validation", 2)
+    assert texts(figure) == ["Validation accuracy 70.00% after epoch 2, which was kept"]
+    assert legend(figure) == [
+        "train (mean over the epoch)", "validation (after the epoch)", "kept",
+    ]  # fmt: skip
+    for axes in figure.axes[0].child_axes:
+        assert axes.get_lines()[-1].get_xdata() == [2, 2]
+
+
+@pytest.mark.parametrize("epochs", [1, 20, 400])
+@pytest.mark.parametrize("best", [None, 1])
+def test_nothing_overlaps_above_the_curves(epochs, best):
+    figure = pictures._training(run(epochs=epochs)["history"], "validation", best)
+    figure.draw_without_rendering()
+    loss, accuracy = figure.axes[0].child_axes
+    boxes = [
+        part.get_window_extent()
+        for part in (figure.texts[0], figure.legends[0], loss._left_title, accuracy._left_title)
+    ]
+    for i, box in enumerate(boxes):
+        assert figure.bbox.fully_containsx(box.x0)
+        assert figure.bbox.fully_containsx(box.x1)
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
 def test_mistakes_come_most_confident_first():
     images, labels = np.zeros((4, 1, 2, 2)), np.array([0, 1, 0, 1])
     probabilities = np.array([[0.4, 0.6], [0.8, 0.2], [0.9, 0.1], [0.1, 0.9]])

@@ -62,7 +62,11 @@ def test_single_settings_override_a_recipe():
         (["--augment", "rotatio=3"], "unknown augmentation 'rotatio'; did you mean 'rotation'?"),
         (["--augment", "scale=2"], "affine: scale is 2.0, expected below 1"),
         (["--patience", "3"], "patience needs a validation set"),
-        (["--validation-fraction", "1"], "600 would be held out"),
+        (["--validation-fraction", "1"], "is 1.0, expected at least 0 and below 1"),
+        (["--validation-fraction", "inf"], "is inf, expected at least 0 and below 1"),
+        (["--validation-fraction", "nan"], "is nan, expected at least 0 and below 1"),
+        (["--validation-fraction", "0.9999"], "of 600 training images 600 would be held out"),
+        (["--validation-fraction", "1e-9"], "of 600 training images 0 would be held out"),
         (["--optimizer", "adam", "--weight-decay", "0.1"], "adam has no weight decay; adamw has"),
     ],
 )
@@ -77,11 +81,11 @@ def test_the_best_epoch_on_what_is_held_out_is_kept_and_patience_ends_the_run():
     out = call("train", *arguments).stdout
     assert "Validation Loss: " in out
     metrics = json.loads(Path("run/metrics.json").read_text())
-    history = runs.read_history(Path("run"))
+    config = runs.read_config(Path("run"))
+    history = runs.read_history(Path("run"), config)
     best = max(history, key=lambda record: (record.test_accuracy, -record.epoch)).epoch
     assert metrics["best_epoch"] == best
     assert metrics["epochs"] == len(history) == best + 2 < 30
-    config = runs.read_config(Path("run"))
     model = fcnn.models.lines_cnn()
     kept = fcnn.load_checkpoint("run/best.npz", model, settings.optimizer_of(config, 480))
     assert kept.epoch == best

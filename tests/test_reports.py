@@ -206,7 +206,7 @@ def test_another_seed_draws_other_noise_into_synthetic_data(monkeypatch):
 def test_a_run_keeps_the_figures_of_its_epochs_but_not_their_trees(monkeypatch):
     kept, shown = [], []
 
-    def spy(folder, history):
+    def spy(folder, history, config):
         kept.append(list(history))
 
     monkeypatch.setattr(runs, "write_history", spy)
