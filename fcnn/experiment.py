@@ -279,7 +279,8 @@ def assess(
             f"the data has a label {labels.max()}, the model tells {run.config.classes} "
             "classes apart, from 0 on"
         )
-    result = evaluate(run.model, run.params, x, labels, threads=threads)
+    loss = settings.loss_of(run.config)
+    result = evaluate(run.model, run.params, x, labels, loss=loss, threads=threads)
     return result, softmax_forward(predict(run.model, run.params, x, threads=threads))[0]
 
 

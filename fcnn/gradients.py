@@ -124,7 +124,9 @@ def batch_gradients(
             raise ValueError(
                 f"value_and_grad: the examples weigh {total} in all, expected more than 0"
             )
-        fractions = [weight / total for weight in weights]
+        # What a shard's loss was divided by: of one that weighs nothing, it is the sum.
+        divisors = [weight or 1.0 for weight in weights]
+        fractions = [divisor / total for divisor in divisors]
         leaves, structure = tree.flatten(params)
         for index, leaf in enumerate(leaves):
             if type(leaf) is not np.ndarray:
@@ -133,7 +135,7 @@ def batch_gradients(
 
         def combine(results: list[list[Array]]) -> BatchGradient:
             values, outputs, *columns = zip(*results, strict=True)
-            value = sum(w * float(v) for w, v in zip(weights, values, strict=True)) / total
+            value = sum(d * float(v) for d, v in zip(divisors, values, strict=True)) / total
             grads = tree.unflatten(structure, map(_sum_in_order, columns))
             return BatchGradient(value, [y.copy() for y in outputs], grads)
 

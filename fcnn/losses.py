@@ -34,7 +34,8 @@ class Loss:
         `backward(cache) -> doutputs`.
     weight
         `weight(labels)`: what these examples weigh when the losses of the shards of a
-        batch are averaged. For a mean over examples, their number.
+        batch are averaged. For a mean over examples, their number. Of examples that weigh 0,
+        forward gives the sum of what they add all the same, since it cannot divide.
     """
 
     name: str

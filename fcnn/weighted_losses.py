@@ -37,8 +37,7 @@ def smoothed_cross_entropy(
         At least 0 and at most 1: the part of the target that is spread over all classes.
     class_weights
         One number of at least 0 for each class; None: all 1. Batches and their shards are
-        averaged by what their examples weigh. So what smoothing adds to a shard whose labels
-        all weigh 0 is lost, though it would count in a larger shard.
+        averaged by what their examples weigh.
 
     Examples
     --------
@@ -74,7 +73,7 @@ def smoothed_cross_entropy_forward(
     labels: Array,
     *,
     label_smoothing: float = 0.0,
-    class_weights: Array | None = None,
+    class_weights: Sequence[float] | Array | None = None,
 ) -> tuple[float, SmoothedCache]:
     """See `smoothed_cross_entropy`; logits (N, K), labels (N,), class_weights (K,).
 
@@ -86,10 +85,10 @@ def smoothed_cross_entropy_forward(
     check_axes(function, "logits", logits, "N, K")
     N, K = logits.shape
     check_labels(function, labels, N, K)
-    weights = np.ones(K) if class_weights is None else class_weights
+    weights = np.ones(K) if class_weights is None else _checked(class_weights)
     if weights.shape != (K,):
         raise ValueError(f"{function}: {len(weights)} class weights, but {K} classes")
-    total = float(weights[labels].sum()) or 1.0  # a shard may weigh nothing, and then adds 0
+    total = float(weights[labels].sum()) or 1.0  # a shard may weigh nothing, and is not divided
     targets = np.tile(label_smoothing / K * weights, (N, 1))
     targets[np.arange(N), labels] += (1 - label_smoothing) * weights[labels]
     targets = targets.astype(logits.dtype)

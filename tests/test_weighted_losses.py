@@ -67,6 +67,27 @@ def test_shards_are_averaged_by_what_they_weigh(threads):
     assert tree.allclose(whole, cut, rtol=1e-12, atol=1e-14)
 
 
+def test_smoothing_counts_in_a_shard_that_weighs_nothing():
+    model = fcnn.chain(fcnn.dense(4))
+    params, _ = model.init(np.random.default_rng(0), (5,))
+    params = tree.map(lambda a: a.astype(np.float64), params)
+    x, labels = (
+        np.random.default_rng(1).standard_normal((64, 5)),
+        np.repeat([0, 1, 2], [32, 12, 20]),
+    )
+    loss = fcnn.smoothed_cross_entropy(label_smoothing=0.1, class_weights=[0, 1, 1, 2])
+    whole = fcnn.value_and_grad(model, loss, shard=64)(params, x, labels)
+    parts = fcnn.value_and_grad(model, loss, shard=32)(params, x, labels)
+    assert parts[0] == pytest.approx(whole[0], rel=1e-12)
+    assert tree.allclose(parts[1], whole[1], rtol=1e-10, atol=1e-12)
+
+
+def test_class_weights_may_be_a_list():
+    listed = fcnn.smoothed_cross_entropy_forward(LOGITS, LABELS, class_weights=[3, 1, 1, 0.5])[0]
+    array = np.array([3, 1, 1, 0.5])
+    assert listed == fcnn.smoothed_cross_entropy_forward(LOGITS, LABELS, class_weights=array)[0]
+
+
 def test_examples_that_weigh_nothing_train_nothing():
     loss = fcnn.smoothed_cross_entropy(class_weights=[1, 1, 0, 0])
     _, cache = loss.forward(LOGITS[:3], np.array([0, 2, 3]))
