@@ -76,6 +76,8 @@ def _layer(text: str | tuple[object, ...]) -> fcnn.Layer:
             return fcnn.conv2d(features, kernel, padding=padding, bias=False)
         case ("pool", int(window)):
             return fcnn.max_pool2d(window)
+        case ("dropout", float(rate)):
+            return fcnn.dropout(rate)
         case ("dense", int(features)):
             return fcnn.dense(features)
     raise ValueError(f"unknown layer {text}")

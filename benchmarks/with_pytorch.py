@@ -66,6 +66,8 @@ def network(name: str, shape: tuple[int, ...]) -> nn.Module:
             case ("pool", int(window)):
                 layers.append(nn.MaxPool2d(window))
                 height, width = height // window, width // window
+            case ("dropout", float(rate)):
+                layers.append(nn.Dropout(rate))
             case ("dense", int(features)):
                 layers.append(nn.Linear(values, features))
                 values = features

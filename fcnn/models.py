@@ -8,6 +8,7 @@ from fcnn.fully_connected import dense
 from fcnn.layer import Layer
 from fcnn.normalization import batch_norm
 from fcnn.pooling import max_pool2d
+from fcnn.regularization import dropout
 from fcnn.reshaping import flatten
 
 
@@ -21,9 +22,10 @@ def lines_cnn(classes: int = 3) -> Layer:
     return _two_convolutions(32, classes)
 
 
-def deep_cnn(classes: int = 10, width: int = 16) -> Layer:
-    """Five batch-normalised convolutions, of 1, 2, 2, 4 and 4 times the width features, and
-    the mean of what the last one sees; 69,000 parameters on any (1, H, W) at least 4x4.
+def deep_cnn(classes: int = 10, width: int = 24, rate: float = 0.2) -> Layer:
+    """Five batch-normalised convolutions, of 1, 2, 2, 4 and 4 times the width features, and the
+    mean of what the last one sees, with dropout; 157,954 parameters on any (1, H, W) of at least
+    4x4 pixels.
     """
     layers: list[Layer] = []
     for index, factor in enumerate((1, 2, 2, 4, 4)):
@@ -31,12 +33,12 @@ def deep_cnn(classes: int = 10, width: int = 16) -> Layer:
         layers += [conv2d(factor * width, 3, padding=1, bias=False), batch_norm(), relu]
         if index in (0, 2):
             layers.append(max_pool2d(2))
-    return chain(*layers, global_avg_pool, dense(classes))
+    return chain(*layers, global_avg_pool, *([dropout(rate)] if rate else []), dense(classes))
 
 
 def deep_cnn_small(classes: int = 10) -> Layer:
-    """`deep_cnn` of half the width, for quick runs."""
-    return deep_cnn(classes, width=8)
+    """`deep_cnn` of half the width, without dropout, for quick runs; 40,102 parameters."""
+    return deep_cnn(classes, width=12, rate=0)
 
 
 def lenet5(classes: int = 10) -> Layer:

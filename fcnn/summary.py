@@ -11,6 +11,7 @@ from fcnn.arrays import Shape
 from fcnn.convolution import Conv2dParams
 from fcnn.fully_connected import DenseParams
 from fcnn.layer import Layer, call_init
+from fcnn.normalization import BatchNormParams
 from fcnn.tree import Tree
 
 
@@ -76,4 +77,6 @@ def _multiply_adds(params: Tree, out_shape: Shape) -> int | None:
         return int(params.w.size) * math.prod(out_shape[1:])  # the kernel, at every pixel
     if isinstance(params, DenseParams):
         return int(params.w.size)
+    if isinstance(params, BatchNormParams):
+        return math.prod(out_shape)  # one scale and shift for each value
     return None if tree.leaves(params) else 0

@@ -246,6 +246,8 @@ def test_summary():
     assert lines[3][:5] == ["[0]", "conv2d(8,", "3,", "padding=1)", "8x28x28"]
     assert max(map(len, text.splitlines())) <= 80
     assert "5,987" in call("summary", "--data", "synthetic").stdout
+    deep = call("summary", "--model", "deep_cnn").stdout.splitlines()[-1]
+    assert deep.split()[:3] == ["Total", "157,954", "12,410,112"]
 
 
 def test_summary_of_chains_in_chains_and_of_layers_of_ones_own():

@@ -111,6 +111,8 @@ def test_a_chain_prints_as_it_was_written():
         (fcnn.models.lines_cnn(), (1, 14, 14), 5_987),
         (fcnn.models.lenet5(), (1, 28, 28), 61_706),
         (fcnn.models.linear(), (1, 28, 28), 7_850),
+        (fcnn.models.deep_cnn(), (1, 28, 28), 157_954),
+        (fcnn.models.deep_cnn_small(), (1, 28, 28), 40_102),
     ],
 )
 def test_models_have_the_parameters_they_say(model, in_shape, parameters):
@@ -119,7 +121,7 @@ def test_models_have_the_parameters_they_say(model, in_shape, parameters):
     assert len(out_shape) == 1
 
 
-@pytest.mark.parametrize("name", ["mnist_cnn", "lines_cnn", "lenet5", "linear"])
+@pytest.mark.parametrize("name", ["mnist_cnn", "lines_cnn", "lenet5", "linear", "deep_cnn_small"])
 def test_models_take_classes_and_have_exact_gradients(name):
     model = getattr(fcnn.models, name)(classes=4)
     assert model.init(np.random.default_rng(0), (1, 14, 14))[1] == (4,)

@@ -122,9 +122,3 @@ def _config():
         f"r{len(list(Path().iterdir()))}",
     )
     return runs.read_config(next(Path().glob("r*")))
-
-
-def test_deep_cnn_is_small_and_normalised():
-    params, out_shape = fcnn.models.deep_cnn().init(np.random.default_rng(0), (1, 28, 28))
-    assert out_shape == (10,)
-    assert fcnn.summary.parameter_count(params) == pytest.approx(69_000, rel=0.03)

@@ -28,6 +28,8 @@ def test_structure_of_every_layer(file_regression):
         ("lines_cnn", (1, 14, 14)),
         ("lenet5", (1, 28, 28)),
         ("linear", (1, 28, 28)),
+        ("deep_cnn", (1, 28, 28)),
+        ("deep_cnn_small", (1, 28, 28)),
     ],
 )
 def test_structure_of_every_model(name, in_shape, file_regression):
