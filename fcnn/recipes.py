@@ -59,8 +59,8 @@ SMALL: Final = Recipe(
     name="small",
     model="deep_cnn_small",
     lines_model="lines_cnn",
-    epochs=15,
-    batch_size=50,
+    epochs=16,
+    batch_size=64,
     learning_rate=0.1,
     momentum=0.9,
     optimizer="nesterov",
@@ -75,7 +75,7 @@ FAST: Final = attrs.evolve(
     name="fast",
     lines_model="deep_cnn_small",
     epochs=3,
-    batch_size=100,
+    batch_size=128,
     learning_rate=0.2,
 )
 
@@ -84,8 +84,8 @@ BEST: Final = attrs.evolve(
     name="best",
     model="deep_cnn",
     lines_model="deep_cnn",
-    epochs=15,
-    batch_size=100,
+    epochs=20,
+    batch_size=128,
     learning_rate=0.2,
 )
 
