@@ -31,6 +31,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     overrides = dict(map(setting, options.set))
+    if "patience" in overrides:
+        parser.error("every epoch is trained here: patience means nothing")
+    if options.data == "synthetic":
+        overrides.setdefault("model", names.recipe(options.recipe).lines_model)
     train_set, _ = fcnn.data.load(options.data)
     found = []
     for seed in options.seeds:

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -29,7 +29,6 @@ from fcnn.interruption import AfterStep
 from fcnn.progress import Bar, Pace
 from fcnn.recipes import DEFAULT, OPTIMIZERS, RECIPES, SCHEDULES
 from fcnn.summary import summarize
-from fcnn.validation import unknown
 
 FAILED, WRONG_USAGE, NO_DATA, NOT_PROVED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -95,25 +94,39 @@ def train(
     model: ModelOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
-    optimizer: Annotated[str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help=OF_RECIPE)] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}. {OF_RECIPE}")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help=f"{OF_RECIPE} Beside --optimizer adam or adamw, 0.001.")
+    ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak."),
+        typer.Option(
+            help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak. {OF_RECIPE}"
+        ),
     ] = None,
     momentum: Annotated[float | None, typer.Option(help=OF_RECIPE)] = None,
     weight_decay: Annotated[float | None, typer.Option(min=0.0, help=OF_RECIPE)] = None,
     label_smoothing: Annotated[float | None, typer.Option(min=0.0, max=1.0, help=OF_RECIPE)] = None,
     augment: Annotated[
         str | None,
-        typer.Option(help="Such as rotation=12,scale=0.1,shear=0,shift=2.5; or none."),
+        typer.Option(
+            help="Such as rotation=12,scale=0.1,shear=0,shift=2.5, in place of all that the "
+            "recipe has; or none."
+        ),
     ] = None,
     validation_fraction: Annotated[
         float | None,
-        typer.Option(help="Part of the training set to hold out; the best epoch on it is kept."),
+        typer.Option(
+            help="Part of the training set to hold out, below 1; the best epoch on it is kept."
+        ),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one.")
+        int | None,
+        typer.Option(
+            min=1, help="Stop after so many epochs without a better one on what is held out."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides everything random.")] = 0,
     threads: ThreadsOption = None,
@@ -158,9 +171,9 @@ def train(
                     model=model,
                     epochs=epochs,
                     batch_size=batch_size,
-                    optimizer=_one_of("optimizer", optimizer, OPTIMIZERS),
+                    optimizer=optimizer,
                     learning_rate=learning_rate,
-                    schedule=_one_of("schedule", schedule, SCHEDULES),
+                    schedule=schedule,
                     momentum=momentum,
                     weight_decay=weight_decay,
                     label_smoothing=label_smoothing,
@@ -212,12 +225,6 @@ def train(
         say(reports.results(folder, result.pictures, pictures.available()))
         if as_json:
             _print_json(result.metrics)
-
-
-def _one_of(kind: str, name: str | None, known: Sequence[str]) -> str | None:
-    if name is not None and name not in known:
-        raise ValueError(unknown(kind, name, known))
-    return name
 
 
 def _refuse_settings_beside_resume(context: typer.Context) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fcnn.arrays import Shape
 from fcnn.files import read_regular, whole_file
-from fcnn.recipes import OPTIMIZERS, SCHEDULES
+from fcnn.recipes import OPTIMIZERS, SCHEDULES, frozen_mapping
 from fcnn.validation import unknown
 from fcnn.version import __version__
 
@@ -46,7 +46,7 @@ class Config:
     weight_decay: float = 0.0
     schedule: str = "constant"
     label_smoothing: float = 0.0
-    augmentation: Mapping[str, float] = attrs.field(factory=dict)
+    augmentation: Mapping[str, float] = attrs.field(factory=dict, converter=frozen_mapping)
     validation_fraction: float = 0.0
     patience: int | None = None
 
@@ -67,7 +67,12 @@ def write_config(folder: Path, config: Config) -> None:
     }
     write_json(
         folder / NAME,
-        {"format": FORMAT, **attrs.asdict(config, recurse=False), "versions": versions},
+        {
+            "format": FORMAT,
+            **attrs.asdict(config, recurse=False),
+            "augmentation": dict(config.augmentation),
+            "versions": versions,
+        },
     )
 
 
@@ -98,12 +103,21 @@ def read_config(folder: Path) -> Config:
     ]
     if missing:
         raise RunError(f"{path} lacks {', '.join(missing)}")
-    for name, value in content.items():
+    for name in content:
         if name not in ("format", "versions", *_KEYS):
             raise RunError(f"{path}: {unknown('key', name, _KEYS)}")
-        if name in _KEYS and not _KEYS[name][0](value):
-            raise RunError(f"{path}: {name} is {value!r}, expected {_KEYS[name][1]}")
+    wrong = wrong_value(content)
+    if wrong:
+        raise RunError(f"{path}: {wrong}")
     return Config(**{name: content[name] for name in _KEYS if name in content})
+
+
+def wrong_value(content: Mapping[str, Any]) -> str | None:
+    """What is wrong with the first value that is not what its key should have, if any."""
+    for name, value in content.items():
+        if name in _KEYS and not _KEYS[name][0](value):
+            return f"{name} is {value!r}, expected {_KEYS[name][1]}"
+    return None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,7 +171,7 @@ _KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "schedule": (lambda v: v in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
     "label_smoothing": (lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1"),
     "augmentation": (
-        lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
+        lambda v: isinstance(v, Mapping) and all(map(_is_number, v.values())),
         "an object of numbers",
     ),
     "validation_fraction": (lambda v: _is_number(v) and 0 <= v < 1, "at least 0 and below 1"),

@@ -24,7 +24,7 @@ from fcnn.data.loading import NAMES as DATA_NAMES
 from fcnn.files import home_expanded
 from fcnn.inference import Evaluation, evaluate, predict
 from fcnn.layer import call_init
-from fcnn.recipes import Recipe
+from fcnn.recipes import ADAPTIVE, Recipe
 from fcnn.runs import Run
 from fcnn.summary import parameter_count
 from fcnn.training import Epoch, NotFiniteError, fit
@@ -48,13 +48,18 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, seed: int, **overri
     """The config of a run: a recipe, the settings given beside it (None: not given), and
     what the data says. ValueError if they do not go together.
 
-    The batch size of a recipe gives way to data with fewer examples; a given one does not.
+    What a recipe says gives way to what is given beside it: its batch size to data with fewer
+    examples, its settings of sgd to another optimizer.
     """
     values = attrs.asdict(recipe, recurse=False)
     del values["name"], values["lines_model"]
     if data_name == "synthetic":
         values["model"] = recipe.lines_model
     given = {name: value for name, value in overrides.items() if value is not None}
+    if given.get("optimizer") in ADAPTIVE:
+        values |= ADAPTIVE[given["optimizer"]]
+        if "momentum" in given:
+            raise ValueError(f"{given['optimizer']} has no momentum to set: leave it out")
     values |= given
     classes = number_of_classes(data)
     in_shape = data[0][0].shape[1:]
@@ -185,8 +190,14 @@ def train(
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
-    """The epoch of the greatest accuracy on what was held out; of equals, the first."""
-    return max(history, key=lambda record: (record.test_accuracy or 0.0, -record.epoch)).epoch
+    """The epoch of the greatest accuracy on what was held out; of equals, that of the smallest
+    loss, and of those the first.
+    """
+
+    def quality(record: Epoch) -> tuple[float, float, int]:
+        return record.test_accuracy or 0.0, -(record.test_loss or 0.0), -record.epoch
+
+    return max(history, key=quality).epoch
 
 
 def _is_enough(config: Config, history: Sequence[Epoch]) -> bool:

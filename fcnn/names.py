@@ -35,10 +35,13 @@ def settings(option: str, text: str | None) -> dict[str, float] | None:
     if text == "none":
         return {}
     try:
-        pairs = (part.split("=") for part in text.split(","))
-        return {name.strip(): float(value) for name, value in pairs}
+        parts = [part.split("=") for part in text.split(",")]
+        pairs = {name.strip(): float(value) for name, value in parts}
     except ValueError:
         raise ValueError(f"{option} is {text!r}, expected NAME=NUMBER,... or none") from None
+    if len(pairs) < len(parts):
+        raise ValueError(f"{option} is {text!r}: a name comes twice")
+    return pairs
 
 
 def model(name: str, classes: int) -> Layer:

@@ -1,12 +1,25 @@
 """Recipes: training settings as data."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import attrs
 
 OPTIMIZERS: Final = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES: Final = ("constant", "cosine", "one_cycle")
+
+
+# What the recipes' settings of sgd become for an optimizer that is given in its place.
+ADAPTIVE: Final[Mapping[str, Mapping[str, float]]] = {
+    "adam": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0},
+    "adamw": {"learning_rate": 0.001, "momentum": 0.0},
+}
+
+
+def frozen_mapping(mapping: Mapping[str, float]) -> Mapping[str, float]:
+    """A copy that nobody can write to: recipes share theirs."""
+    return MappingProxyType(dict(mapping))
 
 
 @attrs.frozen
@@ -42,7 +55,7 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: str = "constant"
     label_smoothing: float = 0.0
-    augmentation: Mapping[str, float] = attrs.field(factory=dict)
+    augmentation: Mapping[str, float] = attrs.field(factory=dict, converter=frozen_mapping)
 
 
 REFERENCE: Final = Recipe(

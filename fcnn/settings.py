@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 
+import attrs
 import numpy as np
 
 from fcnn import augmentation, schedules, streams
 from fcnn.adaptive_moments import adam, adamw
 from fcnn.arrays import Array
-from fcnn.configs import Config
+from fcnn.configs import Config, wrong_value
 from fcnn.gradients import Augmentation
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer, sgd
+from fcnn.recipes import OPTIMIZERS, SCHEDULES
 from fcnn.schedules import Schedule
 from fcnn.validation import not_negative, unknown
 from fcnn.weighted_losses import smoothed_cross_entropy
@@ -26,6 +28,9 @@ def check(config: Config, examples: int) -> None:
     optimizer_of(config, examples)
     loss_of(config)
     augmentation_of(config)
+    wrong = wrong_value(attrs.asdict(config, recurse=False) | {"in_shape": list(config.in_shape)})
+    if wrong:  # nothing is written that could not be read again
+        raise ValueError(wrong)
 
 
 def split(
@@ -65,12 +70,11 @@ def optimizer_of(config: Config, examples: int) -> Optimizer:
             return adam(rate)
         case "adamw":
             return adamw(rate, weight_decay=config.weight_decay)
-    return sgd(
-        rate,
-        config.momentum,
-        nesterov=config.optimizer == "nesterov",
-        weight_decay=config.weight_decay,
-    )
+        case "sgd" | "nesterov":
+            nesterov = config.optimizer == "nesterov"
+            decay = config.weight_decay
+            return sgd(rate, config.momentum, nesterov=nesterov, weight_decay=decay)
+    raise ValueError(unknown("optimizer", config.optimizer, OPTIMIZERS))
 
 
 def schedule_of(config: Config, examples: int) -> Schedule:
@@ -82,7 +86,9 @@ def schedule_of(config: Config, examples: int) -> Schedule:
             return schedules.cosine(peak, steps)
         case "one_cycle":
             return schedules.one_cycle(peak, steps)
-    return schedules.constant(peak)
+        case "constant":
+            return schedules.constant(peak)
+    raise ValueError(unknown("schedule", config.schedule, SCHEDULES))
 
 
 def loss_of(config: Config) -> Loss:

@@ -478,7 +478,9 @@ def told_by_config(content, whole):
 
 
 def settings_of(run):
-    return attrs.asdict(run.config) | {"in_shape": list(run.config.in_shape)}
+    config = run.config
+    plain = {"in_shape": list(config.in_shape), "augmentation": dict(config.augmentation)}
+    return attrs.asdict(config) | plain
 
 
 @limited

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import fcnn
-from fcnn import recipes, runs, settings
+from fcnn import experiment, recipes, runs, settings
 from fcnn.cli import app
 
 QUICK = ["--data", "synthetic", "--quiet"]
@@ -68,11 +68,38 @@ def test_single_settings_override_a_recipe():
         (["--validation-fraction", "0.9999"], "of 600 training images 600 would be held out"),
         (["--validation-fraction", "1e-9"], "of 600 training images 0 would be held out"),
         (["--optimizer", "adam", "--weight-decay", "0.1"], "adam has no weight decay; adamw has"),
+        (["--optimizer", "adamw", "--momentum", "0.5"], "adamw has no momentum to set"),
+        (["--optimizer", "nesterv"], "unknown optimizer 'nesterv'; did you mean 'nesterov'?"),
+        (["--augment", "shift=1,shift=2"], "a name comes twice"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_anything_is_written(arguments, text):
     assert text in call("train", "--data", "synthetic", *arguments, code=2).stderr
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.0), ("adamw", 5e-3)])
+def test_settings_of_sgd_give_way_to_another_optimizer(optimizer, decay):
+    call("train", *QUICK, "--optimizer", optimizer, "--epochs", 1, "--out", "run")
+    config = runs.read_config(Path("run"))
+    found = (config.optimizer, config.learning_rate, config.momentum, config.weight_decay)
+    assert found == (optimizer, 0.001, 0.0, decay)
+    call("train", *QUICK, "--optimizer", optimizer, "--learning-rate", 0.01, "--out", "given")
+    assert runs.read_config(Path("given")).learning_rate == 0.01
+
+
+def test_recipes_cannot_be_written_to():
+    with pytest.raises(TypeError):
+        recipes.SMALL.augmentation["rotation"] = 0.0
+    assert recipes.BEST.augmentation == {"rotation": 12.0, "scale": 0.1, "shift": 2.5}
+
+
+def test_of_equally_accurate_epochs_the_one_of_the_smallest_loss_is_kept():
+    def epoch(number, loss, accuracy):
+        return fcnn.Epoch(number, (), (), 0.0, 0.0, loss, accuracy, 0.0)
+
+    history = [epoch(1, 0.5, 0.9), epoch(2, 0.3, 0.9), epoch(3, 0.3, 0.9), epoch(4, 0.1, 0.8)]
+    assert experiment.best_epoch(history) == 2
 
 
 def test_the_best_epoch_on_what_is_held_out_is_kept_and_patience_ends_the_run():
@@ -83,7 +110,8 @@ def test_the_best_epoch_on_what_is_held_out_is_kept_and_patience_ends_the_run():
     metrics = json.loads(Path("run/metrics.json").read_text())
     config = runs.read_config(Path("run"))
     history = runs.read_history(Path("run"), config)
-    best = max(history, key=lambda record: (record.test_accuracy, -record.epoch)).epoch
+    best = experiment.best_epoch(history)
+    assert history[best - 1].test_accuracy == max(record.test_accuracy for record in history)
     assert metrics["best_epoch"] == best
     assert metrics["epochs"] == len(history) == best + 2 < 30
     model = fcnn.models.lines_cnn()

@@ -188,7 +188,10 @@ def test_what_a_run_leaves_says_validation_where_it_is_one(up_and_down):
         "seconds",
     ]  # fmt: skip
     accuracies = [float(row["validation_accuracy"]) for row in rows]
-    assert best == accuracies.index(max(accuracies)) + 1
+    assert accuracies[best - 1] == max(accuracies)
+    equals = [row for row in rows if float(row["validation_accuracy"]) == max(accuracies)]
+    least = min(equals, key=lambda row: float(row["validation_loss"]))  # the first of equals
+    assert best == int(least["epoch"])
     for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
         assert metrics[name] == float(rows[best - 1][name])
     told = lines.split("\n\n")
