@@ -18,17 +18,21 @@ import numpy as np
 
 from fcnn.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.layer import Layer
+from fcnn.untrained import UNTRAINED
 from fcnn.validation import check_floats, check_gradient, shape_error
 
 
 @attrs.frozen(eq=False)
 class BatchNormParams:
-    """scale and shift, which are trained; mean and var, which `calibrate` sets: each (C,)."""
+    """scale and shift, which are trained; mean and var, which `calibrate` sets: each (C,).
+
+    No optimizer decays mean and var, whatever its rule.
+    """
 
     scale: Array
     shift: Array
-    mean: Array
-    var: Array
+    mean: Array = attrs.field(metadata=UNTRAINED)
+    var: Array = attrs.field(metadata=UNTRAINED)
 
 
 class BatchNormCache(NamedTuple):

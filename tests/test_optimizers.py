@@ -2,11 +2,13 @@
 
 import math
 
+import attrs
 import numpy as np
 import pytest
 
 import fcnn
 from fcnn import tree
+from fcnn.untrained import UNTRAINED
 
 # As users nest them; what holds for all optimizers is tested on each.
 OPTIMIZERS = {
@@ -150,6 +152,41 @@ def test_a_rule_says_which_leaves_decay(make):
     assert touched(decays=lambda path, leaf: True) == every
     assert touched(decays=lambda path, leaf: path == "[3].b") == {"[3].b"}
     assert touched(decays=lambda path, leaf: leaf.size > 100) < kernels
+
+
+@attrs.frozen(eq=False)
+class Own:
+    """Parameters with a statistic, deeper down, and a field without a say in it."""
+
+    w: np.ndarray = attrs.field(metadata={"unit": "metres"})
+    seen: tuple = attrs.field(metadata=UNTRAINED)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rule: fcnn.sgd(0.1, weight_decay=0.5, decays=rule),
+        lambda rule: fcnn.sgd(0.1, 0.9, nesterov=True, weight_decay=0.5, decays=rule),
+        lambda rule: fcnn.adamw(0.1, weight_decay=0.5, decays=rule),
+        lambda rule: fcnn.l2_penalty(fcnn.sgd(0.1), 0.5, rule),
+    ],
+)
+def test_no_rule_makes_statistics_decay(make):
+    asked = []
+
+    def everything(path, leaf):
+        asked.append(path)
+        return True
+
+    one = np.ones(2, np.float32)
+    params = (fcnn.BatchNormParams(one, one, one, one), {"own": [Own(one, (one, {"mean": one}))]})
+    optimizer = make(everything)
+    nothing = tree.map(np.zeros_like, params)
+    new, _ = optimizer.step(params, nothing, optimizer.init(params))
+    kept = [path for path, leaf in tree.leaves_with_path(new) if np.array_equal(leaf, one)]
+    own = "[1]['own'][0]"
+    assert kept == ["[0].mean", "[0].var", f"{own}.seen[0]", f"{own}.seen[1]['mean']"]
+    assert asked == ["[0].scale", "[0].shift", f"{own}.w"]
 
 
 def test_the_usual_rule_leaves_vectors_and_numbers_alone():
@@ -422,7 +459,7 @@ def test_only_optimizers_can_be_wrapped(wrap):
         wrap(lambda: None)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "penalised"])
+@every_optimizer
 def test_running_statistics_stay_as_they_are(name):
     model = fcnn.chain(fcnn.conv2d(3), fcnn.batch_norm(), fcnn.relu, fcnn.flatten, fcnn.dense(2))
     params, _ = model.init(np.random.default_rng(0), (1, 6, 6))
