@@ -247,6 +247,20 @@ def test_average_is_a_mean_of_two_trees():
     assert tree.equal(fcnn.average(a, a, 0.999), a)  # a mean that stands still does not drift
 
 
+@pytest.mark.parametrize("large", [1e8, -1e30])
+def test_an_average_holds_nothing_of_what_it_left(large):
+    def leaf(value):
+        return (np.array([value], np.float32),)
+
+    assert fcnn.average(leaf(large), leaf(3), 0.0)[0][0] == 3
+    assert fcnn.average(leaf(3), leaf(large), 1.0)[0][0] == 3
+    optimizer = fcnn.with_average(fcnn.Optimizer(lambda p: (), lambda p, g, s: (g, s)), 0.9)
+    params, state = leaf(large), optimizer.init(leaf(large))
+    for value in (3, 4):  # steps that go to what they are given
+        params, state = optimizer.step(params, leaf(value), state)
+    assert fcnn.averaged(state)[0][0] == pytest.approx((0.9 * 3 + 4) / 1.9, rel=1e-6)
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.99, 0.9999])
 def test_the_average_is_of_the_steps_taken_and_holds_nothing_of_the_initial_parameters(decay):
     params = parameters(np.float64)
