@@ -105,7 +105,8 @@ def batch_norm_forward(
     TypeError
         If the dtypes differ or are not floats.
     ValueError
-        If the shapes do not fit, or in training, if there is one value per channel.
+        If the shapes do not fit, or in training, if there is one value per channel: of
+        vectors, a shard of one example.
 
     Examples
     --------
@@ -176,7 +177,10 @@ def _statistics(rows: Array) -> tuple[Array, Array, Array]:
     """Mean and variance of each channel, (C,), and the rows less their mean."""
     values = rows.shape[0] * rows.shape[2]
     if values == 1:
-        raise ValueError("batch_norm: one value per channel has no variance to normalise by")
+        raise ValueError(
+            "batch_norm: one value per channel has no variance to normalise by; choose a batch "
+            "size that leaves no shard of one example"
+        )
     mean = _sum(rows) / values
     centred = rows - mean[:, None]
     return mean, np.vecdot(centred, centred).sum(0) / values, centred
