@@ -160,7 +160,7 @@ def _gradient_of_shard(
     part, rng, fraction = shard
     inputs = x[part]
     if augment is not None and rng is not None:
-        inputs = augment(rng, inputs)
+        inputs = augmented(augment, rng, inputs)
     outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
     value, loss_cache = call_loss(loss, outputs, labels[part])
     doutputs = call_loss_backward(loss, loss_cache, outputs)
@@ -174,6 +174,22 @@ def _gradient_of_shard(
         )
     check_alike("value_and_grad", "gradient", structure, leaves, grads)
     return [np.asarray(value), outputs, *grads]
+
+
+def augmented(augment: Augmentation, rng: np.random.Generator, x: Array) -> Array:
+    """`augment(rng, x)`; TypeError or ValueError unless it is like x."""
+    found = augment(rng, x)
+    check_array("fit", "what augment returns", found)
+    if found.shape != x.shape:
+        raise ValueError(
+            f"fit: augment makes shape {found.shape} of inputs of shape {x.shape}, expected the "
+            "same shape"
+        )
+    if found.dtype != x.dtype:
+        raise TypeError(
+            f"fit: augment makes {found.dtype} of {x.dtype} inputs, expected the same dtype"
+        )
+    return found
 
 
 def shards(n: int, size: int = SHARD) -> list[slice]:

@@ -14,7 +14,7 @@ from fcnn.arrays import Array, Shape
 from fcnn.batches import check_data, two_arrays
 from fcnn.calibration import calibrate
 from fcnn.diagnosis import are_finite, first_not_finite
-from fcnn.gradients import Augmentation, batch_gradients, shards
+from fcnn.gradients import Augmentation, augmented, batch_gradients, shards
 from fcnn.inference import evaluate
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
@@ -95,7 +95,7 @@ def fit(
         Called after each step with the number of steps taken in this epoch and their total.
     augment
         `augment(rng, x) -> x`, as those of `fcnn.augmentation` are: what is trained on instead
-        of the inputs themselves, shard by shard.
+        of the inputs themselves, shard by shard, and like them in shape and dtype.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def fit(
     TypeError, ValueError
         At once, if something is not of its kind, inputs and labels do not fit each other,
         inputs are not finite, or the batch size is greater than the number of examples. From
-        the iterator, if the model does not fit them.
+        the iterator, if the model does not fit them, or what augment returns.
     NotFiniteError
         From the iterator, if the loss or a gradient of a step is not finite. The message has
         the epoch, the step and the first layer that went wrong.
@@ -138,6 +138,8 @@ def fit(
         check_kind("fit", "start", start, Epoch)
     if on_batch is not None:
         check_function("fit", "on_batch", on_batch)
+    if augment is not None:
+        check_function("fit", "augment", augment)
 
     # A layer with statistics gets them from the same examples after each epoch.
     sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
@@ -190,7 +192,7 @@ def fit(
         for part, stream in drawn:
             inputs = x[batch[part]]
             if augment is not None:
-                inputs = augment(stream, inputs)
+                inputs = augmented(augment, stream, inputs)
             again.append((inputs, labels[batch[part]], stream))
         return (
             f"epoch {epoch}, step {step + 1}: the loss is {value:.4g}; first not finite: "
