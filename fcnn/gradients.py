@@ -93,9 +93,11 @@ def batch_gradients(
     threads: int | None = None,
     shard: int = SHARD,
     augment: Augmentation | None = None,
+    weightless: bool = False,
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
     """What `value_and_grad` gives, with the outputs of the model besides. Each shard of the
-    inputs is augmented first, if rng is given.
+    inputs is augmented first, if rng is given. A batch whose examples weigh nothing is refused,
+    unless `weightless` says that its outputs are wanted, whatever its value and gradients.
     """
     model = faster(model)
 
@@ -121,9 +123,11 @@ def batch_gradients(
         ]
         total = sum(weights)
         if not total > 0:
-            raise ValueError(
-                f"value_and_grad: the examples weigh {total} in all, expected more than 0"
-            )
+            if not weightless:
+                raise ValueError(
+                    f"value_and_grad: the examples weigh {total} in all, expected more than 0"
+                )
+            total = 1.0
         # What a shard's loss was divided by: of one that weighs nothing, it is the sum.
         divisors = [weight or 1.0 for weight in weights]
         fractions = [divisor / total for divisor in divisors]
