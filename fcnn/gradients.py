@@ -169,8 +169,10 @@ def _gradient_of_shard(
     value, loss_cache = call_loss(loss, outputs, labels[part])
     doutputs = call_loss_backward(loss, loss_cache, outputs)
     if fraction != 1:
-        # Weighting the few numbers at the top weights every gradient below.
-        doutputs = doutputs * fraction
+        # Weighting the few numbers at the top weights every gradient below. The fraction of a
+        # shard that weighs nothing is 1 / total, which may exceed float32.
+        wide = doutputs.dtype if fraction < 1 else np.float64
+        doutputs = np.multiply(doutputs, fraction, dtype=wide).astype(doutputs.dtype, copy=False)
     grads, found = tree.flatten(parameter_gradients(model, cache, doutputs))
     if found != structure:
         raise ValueError(
