@@ -77,7 +77,7 @@ class Layer:
         check_kind("Layer", "name", self.name, str)
         for name in ("init", "forward", "backward"):
             check_function("Layer", name, getattr(self, name))
-        for name in ("backward_params", "apply", "combinator"):
+        for name in ("backward_params", "apply", "calibrate", "combinator"):
             if getattr(self, name) is not None:
                 check_function("Layer", name, getattr(self, name))
 
@@ -125,6 +125,7 @@ def call_calibrate(layer: Layer, params: Tree, x: Array) -> tuple[Tree, Array]:
     if layer.calibrate is None:
         return params, call_apply(layer, params, x)
     params, y = _pair_of(layer, "calibrate", "(params, output)", layer.calibrate(params, x))
+    check_array(layer.name, "the output", y)
     return params, y
 
 

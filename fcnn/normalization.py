@@ -19,7 +19,15 @@ import numpy as np
 from fcnn.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.layer import Layer
 from fcnn.untrained import UNTRAINED
-from fcnn.validation import check_floats, check_gradient, shape_error
+from fcnn.validation import (
+    above_zero,
+    check_cache,
+    check_floats,
+    check_gradient,
+    check_shape,
+    shape_error,
+    true_or_false,
+)
 
 
 @attrs.frozen(eq=False)
@@ -51,18 +59,18 @@ def batch_norm(*, epsilon: float = 1e-5) -> Layer:
     Parameters
     ----------
     epsilon
-        Added to the variance, above 0.
+        Added to the variance, above 0, in the dtype of x too.
     """
-    if not epsilon > 0:
-        raise ValueError(f"batch_norm: epsilon is {epsilon!r}, expected more than 0")
+    epsilon = above_zero("batch_norm", "epsilon", epsilon)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[BatchNormParams, Shape]:
+        in_shape = check_shape("batch_norm", in_shape)
         if len(in_shape) not in (1, 3) or min(in_shape) < 1:
             raise ValueError(
-                f"batch_norm: expects images (C, H, W) or vectors (D,), got {tuple(in_shape)}"
+                f"batch_norm: expects images (C, H, W) or vectors (D,), got {in_shape}"
             )
         ones, zeros = (freeze(np.full(in_shape[0], v, np.float32)) for v in (1, 0))
-        return BatchNormParams(scale=ones, shift=zeros, mean=zeros, var=ones), tuple(in_shape)
+        return BatchNormParams(scale=ones, shift=zeros, mean=zeros, var=ones), in_shape
 
     return Layer(
         "batch_norm",
@@ -93,7 +101,7 @@ def batch_norm_forward(
     training
         Whether mean and variance are those of x. The variance is the mean of the squares.
     epsilon
-        Added to the variance.
+        Added to the variance, above 0, in the dtype of x too.
 
     Returns
     -------
@@ -118,12 +126,13 @@ def batch_norm_forward(
            [ 1.]])
     """
     rows = _rows(params, x)
+    small = _in_dtype(epsilon, rows)
     mean, var = params.mean, params.var
-    if training:
+    if true_or_false("batch_norm", "training", training):
         mean, var, centred = _statistics(rows)
     else:
         centred = rows - mean[:, None]
-    inverse = 1 / np.sqrt(var + rows.dtype.type(epsilon))
+    inverse = 1 / np.sqrt(var + small)
     y = centred * (params.scale * inverse)[:, None]
     y += params.shift[:, None]
     return _like(y, x.shape), BatchNormCache(params, centred, inverse, training, x.shape)
@@ -152,6 +161,7 @@ def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormPara
 
 def batch_norm_backward_params(cache: BatchNormCache, dy: Array) -> BatchNormParams:
     """Gradients of the parameters alone."""
+    check_cache("batch_norm", cache, BatchNormCache)
     check_gradient("batch_norm_backward", dy, cache.shape, cache.centred.dtype)
     rows, zero = _to_rows(dy), np.zeros_like(cache.inverse)
     dscale = cache.inverse * np.vecdot(rows, cache.centred).sum(0)
@@ -162,7 +172,7 @@ def _apply(params: BatchNormParams, x: Array, epsilon: float) -> Array:
     """The output alone, for inference."""
     rows = _rows(params, x)
     y = rows - params.mean[:, None]
-    y *= (params.scale * (1 / np.sqrt(params.var + rows.dtype.type(epsilon))))[:, None]
+    y *= (params.scale * (1 / np.sqrt(params.var + _in_dtype(epsilon, rows))))[:, None]
     y += params.shift[:, None]
     return _like(y, x.shape)
 
@@ -171,6 +181,16 @@ def _calibrate(params: BatchNormParams, x: Array, epsilon: float) -> tuple[Batch
     mean, var, _ = _statistics(_rows(params, x))
     params = attrs.evolve(params, mean=freeze(mean), var=freeze(var))
     return params, _apply(params, x, epsilon)
+
+
+def _in_dtype(epsilon: float, rows: Array) -> np.floating:
+    """epsilon in the dtype of rows; ValueError if it is 0 or infinite there."""
+    epsilon = above_zero("batch_norm", "epsilon", epsilon)
+    with np.errstate(over="ignore", under="ignore"):
+        own: np.floating = rows.dtype.type(epsilon)
+    if not 0 < own < np.inf:
+        raise ValueError(f"batch_norm: epsilon is {epsilon}, which is {own} in {rows.dtype}")
+    return own
 
 
 def _statistics(rows: Array) -> tuple[Array, Array, Array]:

@@ -22,7 +22,14 @@ from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
 from fcnn.untrained import trained
-from fcnn.validation import below_one, check_floats, check_function, check_kind, not_negative
+from fcnn.validation import (
+    below_one,
+    check_floats,
+    check_function,
+    check_kind,
+    not_negative,
+    true_or_false,
+)
 
 Rule: TypeAlias = Callable[[str, Array], bool]
 
@@ -123,6 +130,7 @@ def sgd(
     # Python floats: a NumPy float64 scalar would promote float32 arrays.
     momentum = below_one("sgd", "momentum", momentum)
     rate = rate_of("sgd", learning_rate)
+    nesterov = true_or_false("sgd", "nesterov", nesterov)
     weight_decay = not_negative("sgd", "weight_decay", weight_decay)
     check_function("sgd", "decays", decays)
 
