@@ -7,7 +7,8 @@ of the parameters, with clipped gradients, with an L2 penalty.
 Weight decay is decoupled from the gradient: a step also takes learning_rate * weight_decay of
 a weight away from it, whatever the momentum or the scaling of gradients. It touches the leaves
 for which a rule of path and leaf, `decays`, holds. No rule is asked about statistics, such as
-the mean and var of `BatchNormParams`: they are not trained, and never decay.
+the mean and var of `BatchNormParams`: they are not trained, and never decay. (A class of one's
+own marks its statistics as `fcnn.untrained` says.)
 """
 
 from collections.abc import Callable
