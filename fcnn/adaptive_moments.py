@@ -96,6 +96,7 @@ def adamw(
         At least 0.
     decays
         `decays(path, leaf) -> bool`: which leaves of the parameters weight decay touches.
+        Statistics, those of `batch_norm`, are left alone in any case.
 
     Examples
     --------

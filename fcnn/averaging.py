@@ -36,15 +36,18 @@ def average(averaged: Tree, params: Tree, decay: float) -> Tree:
     >>> average((np.array([1.0]),), (np.array([3.0]),), 0.75)
     (array([1.5]),)
     """
-    weight = 1 - number("average", "decay", decay)
-    if not 0 <= weight <= 1:
+    decay = number("average", "decay", decay)
+    if not 0 <= decay <= 1:
         raise ValueError(f"average: decay is {decay}, expected 0 to 1")
     structure, rows = aligned_leaves("average", params, average=averaged)
     new = []
     for p, a in rows:
-        moved = p - a
-        moved *= weight
-        moved += a
+        # From the nearer of both towards the other, less than half of the way: what is far
+        # leaves no trace in its place, and a mean that stands still stays where it is.
+        near, far, part = (p, a, decay) if decay < 0.5 else (a, p, 1 - decay)
+        moved = np.asarray(far - near)
+        moved *= part
+        moved += near
         new.append(freeze(moved))
     return tree.unflatten(structure, new)
 

@@ -118,6 +118,7 @@ def residual(layer: Layer) -> Layer:
         needs_rng=layer.needs_rng,
         calibrate=calibrate if layer.calibrate else None,
         children=(layer,),
+        combinator=residual,
     )
 
 
@@ -275,6 +276,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         calibrate=calibrate if any(layer.calibrate for layer in layers) else None,
         children=layers,
         settings={"merge": merge} if adds else {},
+        combinator=parallel,
     )
 
 

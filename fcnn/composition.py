@@ -132,6 +132,7 @@ def chain(*layers: Layer) -> Layer:
         needs_rng=any(layer.needs_rng for layer in layers),
         calibrate=calibrate if any(layer.calibrate for layer in layers) else None,
         children=layers,
+        combinator=chain,
     )
 
 

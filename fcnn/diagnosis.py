@@ -10,6 +10,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Array
+from fcnn.composition import chain
 from fcnn.layer import Layer, call_backward, call_forward
 from fcnn.losses import Loss
 from fcnn.tree import Tree
@@ -80,7 +81,7 @@ def _in_shard(
 
 
 def _stages(layer: Layer, params: Tree, place: str) -> Iterator[_Stage]:
-    if layer.name != "chain":
+    if layer.combinator is not chain:
         yield _Stage(f"layer {place or 0}, {layer!r}", layer, params)
         return
     for i, child in enumerate(layer.children):

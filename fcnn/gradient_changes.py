@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fcnn import tree
-from fcnn.optimizers import Optimizer, Rule, aligned_leaves, decays_kernels
+from fcnn.optimizers import Optimizer, Rule, aligned_leaves, decaying, decays_kernels
 from fcnn.tree import Tree
 from fcnn.validation import above_zero, check_function, check_kind, not_negative
 
@@ -88,7 +88,8 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
     strength
         At least 0.
     decays
-        `decays(path, leaf) -> bool`: which leaves of the parameters it touches.
+        `decays(path, leaf) -> bool`: which leaves of the parameters it touches. Statistics,
+        those of `batch_norm`, are left alone in any case.
 
     Examples
     --------
@@ -106,9 +107,10 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
 
     def step(params: Tree, grads: Tree, state: Any) -> tuple[Tree, Any]:
         structure, rows = aligned_leaves("l2_penalty", params, gradient=grads)
+        touched = decaying(structure, [p for p, _ in rows], decays)
         penalised = [
-            np.asarray(g + strength * p) if decays(path, p) else g
-            for path, (p, g) in zip(structure.paths(), rows, strict=True)
+            np.asarray(g + strength * p) if own else g
+            for own, (p, g) in zip(touched, rows, strict=True)
         ]
         return optimizer.step(params, tree.unflatten(structure, penalised), state)
 

@@ -93,9 +93,11 @@ def batch_gradients(
     threads: int | None = None,
     shard: int = SHARD,
     augment: Augmentation | None = None,
+    weightless: bool = False,
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
     """What `value_and_grad` gives, with the outputs of the model besides. Each shard of the
-    inputs is augmented first, if rng is given.
+    inputs is augmented first, if rng is given. A batch whose examples weigh nothing is refused,
+    unless `weightless` says that its outputs are wanted, whatever its value and gradients.
     """
     model = faster(model)
 
@@ -121,9 +123,11 @@ def batch_gradients(
         ]
         total = sum(weights)
         if not total > 0:
-            raise ValueError(
-                f"value_and_grad: the examples weigh {total} in all, expected more than 0"
-            )
+            if not weightless:
+                raise ValueError(
+                    f"value_and_grad: the examples weigh {total} in all, expected more than 0"
+                )
+            total = 1.0
         # What a shard's loss was divided by: of one that weighs nothing, it is the sum.
         divisors = [weight or 1.0 for weight in weights]
         fractions = [divisor / total for divisor in divisors]
@@ -160,13 +164,15 @@ def _gradient_of_shard(
     part, rng, fraction = shard
     inputs = x[part]
     if augment is not None and rng is not None:
-        inputs = augment(rng, inputs)
+        inputs = augmented(augment, rng, inputs)
     outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
     value, loss_cache = call_loss(loss, outputs, labels[part])
     doutputs = call_loss_backward(loss, loss_cache, outputs)
     if fraction != 1:
-        # Weighting the few numbers at the top weights every gradient below.
-        doutputs = doutputs * fraction
+        # Weighting the few numbers at the top weights every gradient below. The fraction of a
+        # shard that weighs nothing is 1 / total, which may exceed float32.
+        wide = doutputs.dtype if fraction < 1 else np.float64
+        doutputs = np.multiply(doutputs, fraction, dtype=wide).astype(doutputs.dtype, copy=False)
     grads, found = tree.flatten(parameter_gradients(model, cache, doutputs))
     if found != structure:
         raise ValueError(
@@ -174,6 +180,22 @@ def _gradient_of_shard(
         )
     check_alike("value_and_grad", "gradient", structure, leaves, grads)
     return [np.asarray(value), outputs, *grads]
+
+
+def augmented(augment: Augmentation, rng: np.random.Generator, x: Array) -> Array:
+    """`augment(rng, x)`; TypeError or ValueError unless it is like x."""
+    found = augment(rng, x)
+    check_array("fit", "what augment returns", found)
+    if found.shape != x.shape:
+        raise ValueError(
+            f"fit: augment makes shape {found.shape} of inputs of shape {x.shape}, expected the "
+            "same shape"
+        )
+    if found.dtype != x.dtype:
+        raise TypeError(
+            f"fit: augment makes {found.dtype} of {x.dtype} inputs, expected the same dtype"
+        )
+    return found
 
 
 def shards(n: int, size: int = SHARD) -> list[slice]:

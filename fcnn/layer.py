@@ -47,9 +47,17 @@ class Layer:
         `calibrate(params, x) -> (params, y)`, for a layer with statistics: parameters with
         those of x, and the output for x in inference. Optional.
     children
-        The layers of a chain.
+        The layers that it is made of, such as those of a chain.
     settings
         What the layer was made with, for tables and printing.
+    combinator
+        `combinator(*children, **settings) -> Layer`, what made this layer of its children, such
+        as `fcnn.chain`: a rewrite for speed makes it again of others. A name alone says nothing
+        of what a layer computes. Optional; who replaces functions of such a layer, with
+        `attrs.evolve` say, sets it to None.
+    commutes_with_relu
+        Whether relu before it and relu after it give the same bits and the same gradients, as
+        with max-pooling, so that a chain may take the order that costs less.
     """
 
     name: str
@@ -62,12 +70,14 @@ class Layer:
     calibrate: Callable[[Tree, Array], tuple[Tree, Array]] | None = None
     children: tuple[Layer, ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
+    combinator: Callable[..., Layer] | None = None
+    commutes_with_relu: bool = False
 
     def __attrs_post_init__(self) -> None:
         check_kind("Layer", "name", self.name, str)
         for name in ("init", "forward", "backward"):
             check_function("Layer", name, getattr(self, name))
-        for name in ("backward_params", "apply"):
+        for name in ("backward_params", "apply", "calibrate", "combinator"):
             if getattr(self, name) is not None:
                 check_function("Layer", name, getattr(self, name))
 
@@ -115,6 +125,7 @@ def call_calibrate(layer: Layer, params: Tree, x: Array) -> tuple[Tree, Array]:
     if layer.calibrate is None:
         return params, call_apply(layer, params, x)
     params, y = _pair_of(layer, "calibrate", "(params, output)", layer.calibrate(params, x))
+    check_array(layer.name, "the output", y)
     return params, y
 
 
@@ -148,6 +159,7 @@ def layer_without_parameters(
     backward: Callable[[Cache, Array], Array],
     apply: Callable[[Array], Array] | None = None,
     settings: Mapping[str, Any] | None = None,
+    commutes_with_relu: bool = False,
 ) -> Layer:
     """The layer of a plain function of x: its parameters are the empty tuple."""
     return Layer(
@@ -158,4 +170,5 @@ def layer_without_parameters(
         backward_params=lambda cache, dy: (),
         apply=None if apply is None else lambda params, x: apply(x),
         settings=settings or {},
+        commutes_with_relu=commutes_with_relu,
     )

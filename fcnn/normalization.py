@@ -18,17 +18,29 @@ import numpy as np
 
 from fcnn.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.layer import Layer
-from fcnn.validation import check_floats, check_gradient, shape_error
+from fcnn.untrained import UNTRAINED
+from fcnn.validation import (
+    above_zero,
+    check_cache,
+    check_floats,
+    check_gradient,
+    check_shape,
+    shape_error,
+    true_or_false,
+)
 
 
 @attrs.frozen(eq=False)
 class BatchNormParams:
-    """scale and shift, which are trained; mean and var, which `calibrate` sets: each (C,)."""
+    """scale and shift, which are trained; mean and var, which `calibrate` sets: each (C,).
+
+    No optimizer decays mean and var, whatever its rule.
+    """
 
     scale: Array
     shift: Array
-    mean: Array
-    var: Array
+    mean: Array = attrs.field(metadata=UNTRAINED)
+    var: Array = attrs.field(metadata=UNTRAINED)
 
 
 class BatchNormCache(NamedTuple):
@@ -47,18 +59,18 @@ def batch_norm(*, epsilon: float = 1e-5) -> Layer:
     Parameters
     ----------
     epsilon
-        Added to the variance, above 0.
+        Added to the variance, above 0, in the dtype of x too.
     """
-    if not epsilon > 0:
-        raise ValueError(f"batch_norm: epsilon is {epsilon!r}, expected more than 0")
+    epsilon = above_zero("batch_norm", "epsilon", epsilon)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[BatchNormParams, Shape]:
+        in_shape = check_shape("batch_norm", in_shape)
         if len(in_shape) not in (1, 3) or min(in_shape) < 1:
             raise ValueError(
-                f"batch_norm: expects images (C, H, W) or vectors (D,), got {tuple(in_shape)}"
+                f"batch_norm: expects images (C, H, W) or vectors (D,), got {in_shape}"
             )
         ones, zeros = (freeze(np.full(in_shape[0], v, np.float32)) for v in (1, 0))
-        return BatchNormParams(scale=ones, shift=zeros, mean=zeros, var=ones), tuple(in_shape)
+        return BatchNormParams(scale=ones, shift=zeros, mean=zeros, var=ones), in_shape
 
     return Layer(
         "batch_norm",
@@ -89,7 +101,7 @@ def batch_norm_forward(
     training
         Whether mean and variance are those of x. The variance is the mean of the squares.
     epsilon
-        Added to the variance.
+        Added to the variance, above 0, in the dtype of x too.
 
     Returns
     -------
@@ -101,7 +113,8 @@ def batch_norm_forward(
     TypeError
         If the dtypes differ or are not floats.
     ValueError
-        If the shapes do not fit, or in training, if there is one value per channel.
+        If the shapes do not fit, or in training, if there is one value per channel: of
+        vectors, a shard of one example.
 
     Examples
     --------
@@ -113,12 +126,13 @@ def batch_norm_forward(
            [ 1.]])
     """
     rows = _rows(params, x)
+    small = _in_dtype(epsilon, rows)
     mean, var = params.mean, params.var
-    if training:
+    if true_or_false("batch_norm", "training", training):
         mean, var, centred = _statistics(rows)
     else:
         centred = rows - mean[:, None]
-    inverse = 1 / np.sqrt(var + rows.dtype.type(epsilon))
+    inverse = 1 / np.sqrt(var + small)
     y = centred * (params.scale * inverse)[:, None]
     y += params.shift[:, None]
     return _like(y, x.shape), BatchNormCache(params, centred, inverse, training, x.shape)
@@ -147,6 +161,7 @@ def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormPara
 
 def batch_norm_backward_params(cache: BatchNormCache, dy: Array) -> BatchNormParams:
     """Gradients of the parameters alone."""
+    check_cache("batch_norm", cache, BatchNormCache)
     check_gradient("batch_norm_backward", dy, cache.shape, cache.centred.dtype)
     rows, zero = _to_rows(dy), np.zeros_like(cache.inverse)
     dscale = cache.inverse * np.vecdot(rows, cache.centred).sum(0)
@@ -157,7 +172,7 @@ def _apply(params: BatchNormParams, x: Array, epsilon: float) -> Array:
     """The output alone, for inference."""
     rows = _rows(params, x)
     y = rows - params.mean[:, None]
-    y *= (params.scale * (1 / np.sqrt(params.var + rows.dtype.type(epsilon))))[:, None]
+    y *= (params.scale * (1 / np.sqrt(params.var + _in_dtype(epsilon, rows))))[:, None]
     y += params.shift[:, None]
     return _like(y, x.shape)
 
@@ -168,11 +183,24 @@ def _calibrate(params: BatchNormParams, x: Array, epsilon: float) -> tuple[Batch
     return params, _apply(params, x, epsilon)
 
 
+def _in_dtype(epsilon: float, rows: Array) -> np.floating:
+    """epsilon in the dtype of rows; ValueError if it is 0 or infinite there."""
+    epsilon = above_zero("batch_norm", "epsilon", epsilon)
+    with np.errstate(over="ignore", under="ignore"):
+        own: np.floating = rows.dtype.type(epsilon)
+    if not 0 < own < np.inf:
+        raise ValueError(f"batch_norm: epsilon is {epsilon}, which is {own} in {rows.dtype}")
+    return own
+
+
 def _statistics(rows: Array) -> tuple[Array, Array, Array]:
     """Mean and variance of each channel, (C,), and the rows less their mean."""
     values = rows.shape[0] * rows.shape[2]
     if values == 1:
-        raise ValueError("batch_norm: one value per channel has no variance to normalise by")
+        raise ValueError(
+            "batch_norm: one value per channel has no variance to normalise by; choose a batch "
+            "size that leaves no shard of one example"
+        )
     mean = _sum(rows) / values
     centred = rows - mean[:, None]
     return mean, np.vecdot(centred, centred).sum(0) / values, centred

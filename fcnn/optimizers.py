@@ -6,7 +6,9 @@ of the parameters, with clipped gradients, with an L2 penalty.
 
 Weight decay is decoupled from the gradient: a step also takes learning_rate * weight_decay of
 a weight away from it, whatever the momentum or the scaling of gradients. It touches the leaves
-for which a rule of path and leaf, `decays`, holds.
+for which a rule of path and leaf, `decays`, holds. No rule is asked about statistics, such as
+the mean and var of `BatchNormParams`: they are not trained, and never decay. (A class of one's
+own marks its statistics as `fcnn.untrained` says.)
 """
 
 from collections.abc import Callable
@@ -20,7 +22,15 @@ from fcnn.arrays import Array, freeze
 from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
-from fcnn.validation import below_one, check_floats, check_function, check_kind, not_negative
+from fcnn.untrained import trained
+from fcnn.validation import (
+    below_one,
+    check_floats,
+    check_function,
+    check_kind,
+    not_negative,
+    true_or_false,
+)
 
 Rule: TypeAlias = Callable[[str, Array], bool]
 
@@ -105,6 +115,7 @@ def sgd(
         At least 0.
     decays
         `decays(path, leaf) -> bool`: which leaves of the parameters weight decay touches.
+        Statistics, those of `batch_norm`, are left alone in any case.
 
     Examples
     --------
@@ -120,6 +131,7 @@ def sgd(
     # Python floats: a NumPy float64 scalar would promote float32 arrays.
     momentum = below_one("sgd", "momentum", momentum)
     rate = rate_of("sgd", learning_rate)
+    nesterov = true_or_false("sgd", "nesterov", nesterov)
     weight_decay = not_negative("sgd", "weight_decay", weight_decay)
     check_function("sgd", "decays", decays)
 
@@ -179,10 +191,14 @@ def kept_fractions(
     """
     if not decay:
         return [1.0] * len(rows)
-    return [
-        1.0 - decay if decays(path, p) else 1.0
-        for path, (p, *_) in zip(structure.paths(), rows, strict=True)
-    ]
+    touched = decaying(structure, [p for p, *_ in rows], decays)
+    return [1.0 - decay if own else 1.0 for own in touched]
+
+
+def decaying(structure: Structure, leaves: list[Array], decays: Rule) -> list[bool]:
+    """For each leaf, whether it is one that is trained and for which the rule holds."""
+    places = zip(trained(structure), structure.paths(), leaves, strict=True)
+    return [own and bool(decays(path, leaf)) for own, path, leaf in places]
 
 
 def aligned_leaves(

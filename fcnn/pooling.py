@@ -64,6 +64,7 @@ def max_pool2d(
         backward=lambda cache, dy: max_pool2d_backward(cache, dy),
         apply=lambda x: _maxima(x, *sizes),
         settings=dict(zip(("window", "stride", "padding"), sizes, strict=True)),
+        commutes_with_relu=True,
     )
 
 

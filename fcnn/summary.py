@@ -8,6 +8,8 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arrays import Shape
+from fcnn.branching import parallel, residual
+from fcnn.composition import chain
 from fcnn.convolution import Conv2dParams
 from fcnn.fully_connected import DenseParams
 from fcnn.layer import Layer, call_init
@@ -34,7 +36,8 @@ class Row:
 def summarize(model: Layer, in_shape: Shape) -> list[Row]:
     """One row for each layer of a network, those of nested chains and branches too.
 
-    Where branches meet again there is a row for the sum or the concatenation.
+    Where branches meet again there is a row for the sum or the concatenation. A combinator of
+    one's own has one row, whatever it is made of.
     """
     return list(_rows(model, tuple(in_shape), ""))
 
@@ -45,31 +48,24 @@ def parameter_count(params: Tree) -> int:
 
 
 def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
-    if layer.children:
-        yield from _rows_of_children(layer, in_shape, path)
+    if layer.children and layer.combinator is chain:
+        for index, child in enumerate(layer.children):
+            yield from _rows(child, in_shape, f"{path}[{index}]")
+            _, in_shape = call_init(child, np.random.default_rng(0), in_shape)
         return
     params, out_shape = call_init(layer, np.random.default_rng(0), in_shape)
-    yield Row(
-        path=path,
-        layer=repr(layer),
-        out_shape=out_shape,
-        parameters=parameter_count(params),
-        multiply_adds=_multiply_adds(params, out_shape),
-        activation_bytes=4 * math.prod(out_shape),
-    )
-
-
-def _rows_of_children(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
-    merge = layer.settings.get("merge", "concatenate")
-    shape, meets = in_shape, {"residual": "add", "parallel": merge}
-    for index, child in enumerate(layer.children):
+    size = 4 * math.prod(out_shape)
+    if layer.combinator is residual:
         # The parameters of a residual are those of its layer, and so have its path.
-        yield from _rows(child, shape, path if layer.name == "residual" else f"{path}[{index}]")
-        if layer.name not in meets:
-            _, shape = call_init(child, np.random.default_rng(0), shape)
-    if layer.name in meets:
-        _, shape = call_init(layer, np.random.default_rng(0), in_shape)
-        yield Row(path, meets[layer.name], shape, 0, 0, 4 * math.prod(shape))
+        yield from _rows(layer.children[0], in_shape, path)
+        yield Row(path, "add", out_shape, 0, 0, size)
+    elif layer.combinator is parallel:
+        for index, child in enumerate(layer.children):
+            yield from _rows(child, in_shape, f"{path}[{index}]")
+        yield Row(path, layer.settings.get("merge", "concatenate"), out_shape, 0, 0, size)
+    else:  # what others do with their children, nobody knows: they are one layer
+        products = _multiply_adds(params, out_shape)
+        yield Row(path, repr(layer), out_shape, parameter_count(params), products, size)
 
 
 def _multiply_adds(params: Tree, out_shape: Shape) -> int | None:

@@ -14,13 +14,20 @@ from fcnn.arrays import Array, Shape
 from fcnn.batches import check_data, two_arrays
 from fcnn.calibration import calibrate
 from fcnn.diagnosis import are_finite, first_not_finite
-from fcnn.gradients import Augmentation, batch_gradients, shards
+from fcnn.gradients import Augmentation, augmented, batch_gradients, shards
 from fcnn.inference import evaluate
 from fcnn.layer import Layer
 from fcnn.losses import Loss, softmax_cross_entropy
 from fcnn.optimizers import Optimizer
 from fcnn.tree import Tree
-from fcnn.validation import check_function, check_kind, check_labels, positive, whole_number
+from fcnn.validation import (
+    check_function,
+    check_kind,
+    check_labels,
+    not_negative,
+    positive,
+    whole_number,
+)
 
 _SAMPLE: Final = 1000
 
@@ -84,7 +91,9 @@ def fit(
         own, so that a run resumed at any epoch is, bit for bit, the run that was never
         stopped.
     loss
-        Softmax and cross-entropy on logits unless given.
+        Softmax and cross-entropy on logits unless given. With weights of which some are 0, a
+        batch may weigh nothing in all: it trains nothing, no step of the optimizer is taken,
+        and it counts in the accuracy but not in the loss.
     threads
         Threads per step; None: as many as the process has cores. The bits do not depend
         on it.
@@ -92,10 +101,10 @@ def fit(
         A record to go on from; its parameters and optimizer state take the place of
         `params`.
     on_batch
-        Called after each step with the number of steps taken in this epoch and their total.
+        Called after each batch with the number of those done in this epoch and their total.
     augment
         `augment(rng, x) -> x`, as those of `fcnn.augmentation` are: what is trained on instead
-        of the inputs themselves, shard by shard.
+        of the inputs themselves, shard by shard, and like them in shape and dtype.
 
     Examples
     --------
@@ -114,8 +123,9 @@ def fit(
     ------
     TypeError, ValueError
         At once, if something is not of its kind, inputs and labels do not fit each other,
-        inputs are not finite, or the batch size is greater than the number of examples. From
-        the iterator, if the model does not fit them.
+        inputs are not finite, all examples weigh nothing, or the batch size is greater than
+        the number of examples. From the iterator, if the model does not fit them, or what
+        augment returns.
     NotFiniteError
         From the iterator, if the loss or a gradient of a step is not finite. The message has
         the epoch, the step and the first layer that went wrong.
@@ -125,6 +135,11 @@ def fit(
     check_kind("fit", "loss", loss, Loss)
     x, labels = two_arrays("fit", "train", train)
     check_data("fit: train", x, labels)
+    weight_of_all = not_negative(loss.name, "the weight", loss.weight(labels))
+    if not weight_of_all > 0:
+        raise ValueError(
+            f"fit: train: the examples weigh {weight_of_all} in all, expected more than 0"
+        )
     epochs = whole_number("fit", "epochs", epochs, 1)
     batch_size = positive("fit", "batch_size", batch_size)
     if batch_size > len(x):
@@ -138,10 +153,12 @@ def fit(
         check_kind("fit", "start", start, Epoch)
     if on_batch is not None:
         check_function("fit", "on_batch", on_batch)
+    if augment is not None:
+        check_function("fit", "augment", augment)
 
     # A layer with statistics gets them from the same examples after each epoch.
     sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
-    gradient = batch_gradients(model, loss, threads=threads, augment=augment)
+    gradient = batch_gradients(model, loss, threads=threads, augment=augment, weightless=True)
 
     def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
         begun = time.perf_counter()
@@ -154,12 +171,13 @@ def fit(
             result = gradient(params, x[batch], labels[batch], rng)
             if step == 0 and test is not None:  # not only when the epoch is over
                 check_labels("fit: test", test[1], len(test[0]), result.outputs[0].shape[-1])
-            if not (math.isfinite(result.value) and are_finite(result.grads)):
-                raise NotFiniteError(explain(epoch, step, params, batch, result.value))
-            params, state = optimizer.step(params, result.grads, state)
             weight = float(loss.weight(labels[batch]))
-            total_loss += weight * result.value
-            total_weight += weight
+            if weight > 0:
+                if not (math.isfinite(result.value) and are_finite(result.grads)):
+                    raise NotFiniteError(explain(epoch, step, params, batch, result.value))
+                params, state = optimizer.step(params, result.grads, state)
+                total_loss += weight * result.value
+                total_weight += weight
             total_right += _count_right(result.outputs, labels[batch])
             if on_batch is not None:
                 on_batch(step + 1, steps)
@@ -190,7 +208,7 @@ def fit(
         for part, stream in drawn:
             inputs = x[batch[part]]
             if augment is not None:
-                inputs = augment(stream, inputs)
+                inputs = augmented(augment, stream, inputs)
             again.append((inputs, labels[batch[part]], stream))
         return (
             f"epoch {epoch}, step {step + 1}: the loss is {value:.4g}; first not finite: "

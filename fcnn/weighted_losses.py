@@ -9,11 +9,20 @@ import numpy as np
 
 from fcnn.arrays import Array
 from fcnn.losses import Loss
-from fcnn.validation import check_axes, check_floats, check_labels
+from fcnn.validation import (
+    check_axes,
+    check_cache,
+    check_floats,
+    check_labels,
+    number,
+    shown,
+)
 
 
 class SmoothedCache(NamedTuple):
-    """The probabilities (N, K), the targets that they should be (N, K), and what all weigh."""
+    """The probabilities (N, K), the targets that they should be (N, K), and what the gradient is
+    still to be divided by.
+    """
 
     probabilities: Array
     targets: Array
@@ -47,12 +56,8 @@ def smoothed_cross_entropy(
     >>> round(loss.forward(logits, labels)[0], 6), loss.weight(labels)
     (0.369723, 4.0)
     """
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(
-            f"smoothed_cross_entropy: label_smoothing is {label_smoothing!r}, expected 0 to 1"
-        )
-    smoothing = float(label_smoothing)
-    weights = None if class_weights is None else _checked(class_weights)
+    smoothing = _checked_smoothing(label_smoothing)
+    weights = None if class_weights is None else _checked_weights(class_weights)
 
     def forward(logits: Array, labels: Array) -> tuple[float, SmoothedCache]:
         return smoothed_cross_entropy_forward(
@@ -62,7 +67,12 @@ def smoothed_cross_entropy(
     def weight(labels: Array) -> float:
         if weights is None:
             return len(labels)
-        check_labels("smoothed_cross_entropy", labels, len(labels), len(weights))
+        check_labels("smoothed_cross_entropy", labels, len(labels))
+        if labels.max() >= len(weights):
+            raise ValueError(
+                f"smoothed_cross_entropy: label {labels.max()} has no class weight, there are "
+                f"{len(weights)}"
+            )
         return float(weights[labels].sum())
 
     return Loss("smoothed_cross_entropy", forward, smoothed_cross_entropy_backward, weight)
@@ -85,12 +95,16 @@ def smoothed_cross_entropy_forward(
     check_axes(function, "logits", logits, "N, K")
     N, K = logits.shape
     check_labels(function, labels, N, K)
-    weights = np.ones(K) if class_weights is None else _checked(class_weights)
+    smoothing = _checked_smoothing(label_smoothing)
+    weights = np.ones(K) if class_weights is None else _checked_weights(class_weights)
     if weights.shape != (K,):
         raise ValueError(f"{function}: {len(weights)} class weights, but {K} classes")
     total = float(weights[labels].sum()) or 1.0  # a shard may weigh nothing, and is not divided
-    targets = np.tile(label_smoothing / K * weights, (N, 1))
-    targets[np.arange(N), labels] += (1 - label_smoothing) * weights[labels]
+    targets = np.tile(smoothing / K * weights, (N, 1))
+    targets[np.arange(N), labels] += (1 - smoothing) * weights[labels]
+    if class_weights is not None:
+        # Of any size: divided while they are float64. (Without them the total is N, and waits.)
+        targets, total = targets / total, 1.0
     targets = targets.astype(logits.dtype)
     with np.errstate(over="ignore"):
         shifted = logits - logits.max(1, keepdims=True)
@@ -106,6 +120,7 @@ def smoothed_cross_entropy_forward(
 
 def smoothed_cross_entropy_backward(cache: SmoothedCache) -> Array:
     """The gradient for the logits: (p times the sum of the targets - targets) / total."""
+    check_cache("smoothed_cross_entropy", cache, SmoothedCache)
     probabilities, targets, total = cache
     dlogits: Array = probabilities * targets.sum(1, keepdims=True)
     dlogits -= targets
@@ -113,12 +128,25 @@ def smoothed_cross_entropy_backward(cache: SmoothedCache) -> Array:
     return dlogits
 
 
-def _checked(class_weights: Sequence[float] | Array) -> Array:
-    weights = np.array(class_weights, np.float64)
+def _checked_smoothing(label_smoothing: float) -> float:
+    smoothing = number("smoothed_cross_entropy", "label_smoothing", label_smoothing)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothed_cross_entropy: label_smoothing is {smoothing}, expected 0 to 1")
+    return smoothing
+
+
+def _checked_weights(class_weights: Sequence[float] | Array) -> Array:
+    given = f"smoothed_cross_entropy: class_weights are {shown(class_weights)}"
+    try:
+        weights = np.array(class_weights)
+        if weights.dtype.kind not in "iufO":  # texts of digits would become numbers
+            raise TypeError
+        weights = weights.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{given}, expected a number for each class") from None
     if weights.ndim != 1 or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
         raise ValueError(
-            f"smoothed_cross_entropy: class_weights are {class_weights!r}, expected a number of "
-            "at least 0 for each class, not all 0"
+            f"{given}, expected a finite number of at least 0 for each class, not all 0"
         )
     weights.flags.writeable = False
     return weights

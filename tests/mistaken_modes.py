@@ -83,8 +83,8 @@ def rate_that_is_kept():
 
 def not_scaled(x, rng, result):
     """Neither forward nor backward."""
-    _, (mask, *rest) = result
-    return result if mask is None else (x * (mask != 0), (mask != 0, *rest))
+    mask = result[1].mask
+    return result if mask is None else (x * (mask != 0), result[1]._replace(mask=mask != 0))
 
 
 def dropout_in_inference():
@@ -92,8 +92,8 @@ def dropout_in_inference():
     right = regularization.dropout_forward
 
     def forward(x, rng=None, *, rate):
-        _, (mask, *rest) = right(x, rng, rate=rate)
-        mask = np.full_like(x, 1 - rate) if mask is None else mask * (1 - rate)
-        return x * mask, (mask, *rest)
+        _, cache = right(x, rng, rate=rate)
+        mask = np.full_like(x, 1 - rate) if cache.mask is None else cache.mask * (1 - rate)
+        return x * mask, cache._replace(mask=mask)
 
     return [(regularization, "dropout_forward", forward)]

@@ -57,7 +57,7 @@ ORDER = [
         "torch_operations",
     ],
     ["blas", "geometry", "memory"],
-    ["batches", "initializers", "schedules", "version"],
+    ["batches", "initializers", "schedules", "untrained", "version"],
     ["streams"],
     ["tree"],
     ["archives"],

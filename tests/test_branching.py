@@ -173,6 +173,24 @@ def test_the_summary_has_every_layer_and_where_branches_meet():
     assert all(any(path.startswith(row.path) for row in rows) for path in paths)
 
 
+@pytest.mark.parametrize("name", ["residual", "parallel", "chain"])
+def test_a_combinator_of_ones_own_is_one_row_and_one_place_whatever_its_name(name):
+    both = fcnn.parallel(fcnn.dense(5), fcnn.dense(5))  # not one after the other: 4 to 5 twice
+    own = fcnn.Layer(name, both.init, both.forward, both.backward, children=both.children)
+    model = fcnn.chain(own, fcnn.relu)
+    rows = [
+        (row.path, row.layer, row.out_shape, row.multiply_adds) for row in summarize(model, (4,))
+    ]
+    assert rows == [
+        ("[0]", f"{name}(dense(5), dense(5))", (10,), None),
+        ("[1]", "relu", (10,), 0),
+    ]
+    params = tree.map(lambda a: a * np.float32(np.nan), params_of(model, (4,)))
+    loss, x = fcnn.softmax_cross_entropy, np.ones((2, 4), np.float32)
+    found = first_not_finite(model, loss, params, [(x, np.array([0, 1]), None)])
+    assert found == f"the parameters of layer 0, {name}(dense(5), dense(5))"
+
+
 def test_a_number_that_is_not_finite_is_found_in_a_branch():
     def forward(params, x, rng=None):
         return x * np.float32(np.nan), ()

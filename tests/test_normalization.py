@@ -81,6 +81,15 @@ def test_one_value_per_channel_is_refused_in_training_alone():
         fcnn.calibrate(fcnn.chain(fcnn.relu, layer), ((), params), x)
 
 
+def test_a_last_batch_of_one_vector_says_what_to_do():
+    model = fcnn.chain(fcnn.batch_norm(), fcnn.dense(2))
+    params, _ = model.init(RNG(0), (4,))
+    train = RNG(1).random((9, 4), np.float32), np.arange(9) % 2
+    with pytest.raises(ValueError, match="a batch size that leaves no shard of one example"):
+        list(fcnn.fit(model, params, fcnn.sgd(0.1), train, epochs=1, batch_size=4, seed=0))
+    list(fcnn.fit(model, params, fcnn.sgd(0.1), train, epochs=1, batch_size=5, seed=0))
+
+
 @pytest.mark.parametrize(
     ("layer", "text"),
     [

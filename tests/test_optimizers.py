@@ -2,11 +2,13 @@
 
 import math
 
+import attrs
 import numpy as np
 import pytest
 
 import fcnn
 from fcnn import tree
+from fcnn.untrained import UNTRAINED
 
 # As users nest them; what holds for all optimizers is tested on each.
 OPTIMIZERS = {
@@ -152,6 +154,41 @@ def test_a_rule_says_which_leaves_decay(make):
     assert touched(decays=lambda path, leaf: leaf.size > 100) < kernels
 
 
+@attrs.frozen(eq=False)
+class Own:
+    """Parameters with a statistic, deeper down, and a field without a say in it."""
+
+    w: np.ndarray = attrs.field(metadata={"unit": "metres"})
+    seen: tuple = attrs.field(metadata=UNTRAINED)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rule: fcnn.sgd(0.1, weight_decay=0.5, decays=rule),
+        lambda rule: fcnn.sgd(0.1, 0.9, nesterov=True, weight_decay=0.5, decays=rule),
+        lambda rule: fcnn.adamw(0.1, weight_decay=0.5, decays=rule),
+        lambda rule: fcnn.l2_penalty(fcnn.sgd(0.1), 0.5, rule),
+    ],
+)
+def test_no_rule_makes_statistics_decay(make):
+    asked = []
+
+    def everything(path, leaf):
+        asked.append(path)
+        return True
+
+    one = np.ones(2, np.float32)
+    params = (fcnn.BatchNormParams(one, one, one, one), {"own": [Own(one, (one, {"mean": one}))]})
+    optimizer = make(everything)
+    nothing = tree.map(np.zeros_like, params)
+    new, _ = optimizer.step(params, nothing, optimizer.init(params))
+    kept = [path for path, leaf in tree.leaves_with_path(new) if np.array_equal(leaf, one)]
+    own = "[1]['own'][0]"
+    assert kept == ["[0].mean", "[0].var", f"{own}.seen[0]", f"{own}.seen[1]['mean']"]
+    assert asked == ["[0].scale", "[0].shift", f"{own}.w"]
+
+
 def test_the_usual_rule_leaves_vectors_and_numbers_alone():
     shapes = [(), (5,), (5, 1), (2, 3, 1, 1)]
     assert [fcnn.decays_kernels("", np.zeros(shape)) for shape in shapes] == [
@@ -208,6 +245,20 @@ def test_average_is_a_mean_of_two_trees():
     assert tree.allclose(fcnn.average(a, b, 0), b, rtol=1e-13)
     assert tree.equal(fcnn.average(a, b, 1), a)
     assert tree.equal(fcnn.average(a, a, 0.999), a)  # a mean that stands still does not drift
+
+
+@pytest.mark.parametrize("large", [1e8, -1e30])
+def test_an_average_holds_nothing_of_what_it_left(large):
+    def leaf(value):
+        return (np.array([value], np.float32),)
+
+    assert fcnn.average(leaf(large), leaf(3), 0.0)[0][0] == 3
+    assert fcnn.average(leaf(3), leaf(large), 1.0)[0][0] == 3
+    optimizer = fcnn.with_average(fcnn.Optimizer(lambda p: (), lambda p, g, s: (g, s)), 0.9)
+    params, state = leaf(large), optimizer.init(leaf(large))
+    for value in (3, 4):  # steps that go to what they are given
+        params, state = optimizer.step(params, leaf(value), state)
+    assert fcnn.averaged(state)[0][0] == pytest.approx((0.9 * 3 + 4) / 1.9, rel=1e-6)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.99, 0.9999])
@@ -422,7 +473,7 @@ def test_only_optimizers_can_be_wrapped(wrap):
         wrap(lambda: None)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "penalised"])
+@every_optimizer
 def test_running_statistics_stay_as_they_are(name):
     model = fcnn.chain(fcnn.conv2d(3), fcnn.batch_norm(), fcnn.relu, fcnn.flatten, fcnn.dense(2))
     params, _ = model.init(np.random.default_rng(0), (1, 6, 6))

@@ -3,6 +3,7 @@
 A row: what is wrong, the call, the exception's type, its whole text.
 """
 
+import attrs
 import numpy as np
 import pytest
 
@@ -32,6 +33,10 @@ MEAN_CACHE = fcnn.avg_pool2d_forward(X)[1]
 WHOLE_CACHE = fcnn.global_avg_pool_forward(X)[1]
 LEAKY_CACHE = fcnn.leaky_relu_forward(V)[1]
 GELU_CACHE = fcnn.gelu_forward(V)[1]
+NORM = fcnn.BatchNormParams(scale=ones(1), shift=ones(1), mean=ones(1), var=ones(1))
+NORM_CACHE = fcnn.batch_norm_forward(NORM, X)[1]
+DROPOUT_CACHE = fcnn.dropout_forward(V, RNG, rate=0.5)[1]
+SMOOTHED_CACHE = fcnn.smoothed_cross_entropy_forward(V, LABELS)[1]
 FLATTEN_CACHE = fcnn.flatten_forward(X)[1]
 SOFTMAX_CACHE = fcnn.softmax_forward(V)[1]
 CROSS_CACHE = fcnn.cross_entropy_forward(V, LABELS)[1]
@@ -57,6 +62,19 @@ def cross(labels):
 
 def fused(labels):
     return fcnn.softmax_cross_entropy_forward(V, labels)
+
+
+def norm(**settings):
+    return fcnn.batch_norm_forward(NORM, X, **settings)
+
+
+def smoothed(labels=LABELS, **settings):
+    return fcnn.smoothed_cross_entropy_forward(V, labels, **settings)
+
+
+def calibrate_of(result):
+    layer = own(calibrate=lambda params, x: result)
+    return fcnn.calibrate(chain(layer), ((),), V)
 
 
 def own(**changed):
@@ -274,6 +292,71 @@ WRONG_CALLS = [
      "leaky_relu: slope is nan, expected at least 0 and at most 1"),
     ("a slope that is a string", lambda: fcnn.leaky_relu("0.1"), TypeError,
      "leaky_relu: slope is '0.1', expected a number"),
+    # batch normalisation, dropout, smoothed losses
+    ("an epsilon that is a text", lambda: fcnn.batch_norm(epsilon="x"), TypeError,
+     "batch_norm: epsilon is 'x', expected a number"),
+    ("no epsilon", lambda: fcnn.batch_norm(epsilon=None), TypeError,
+     "batch_norm: epsilon is None, expected a number"),
+    ("an epsilon that is a bool", lambda: norm(epsilon=True), TypeError,
+     "batch_norm: epsilon is True, expected a number"),
+    ("an infinite epsilon", lambda: fcnn.batch_norm(epsilon=float("inf")), ValueError,
+     "batch_norm: epsilon is inf, expected finite and above 0"),
+    ("an infinite epsilon of the function", lambda: norm(epsilon=float("inf")), ValueError,
+     "batch_norm: epsilon is inf, expected finite and above 0"),
+    ("a negative epsilon", lambda: norm(epsilon=-1), ValueError,
+     "batch_norm: epsilon is -1.0, expected finite and above 0"),
+    ("an epsilon that is 0 in float32", lambda: norm(training=True, epsilon=1e-50), ValueError,
+     "batch_norm: epsilon is 1e-50, which is 0.0 in float32"),
+    ("an epsilon that is infinite in float32", lambda: norm(epsilon=1e50), ValueError,
+     "batch_norm: epsilon is 1e+50, which is inf in float32"),
+    ("an epsilon of a layer that is 0 in float32",
+     lambda: fcnn.predict(fcnn.batch_norm(epsilon=1e-50), NORM, X), ValueError,
+     "batch_norm: epsilon is 1e-50, which is 0.0 in float32"),
+    ("training that is a text", lambda: norm(training="no"), TypeError,
+     "batch_norm: training is 'no', expected True or False"),
+    ("statistics of an int", lambda: fcnn.batch_norm().init(RNG, 5), TypeError,
+     "batch_norm: in_shape is 5, expected a tuple of ints"),
+    ("statistics of half a channel", lambda: fcnn.batch_norm().init(RNG, (1.5,)), TypeError,
+     "batch_norm: in_shape is (1.5,), expected a tuple of ints"),
+    ("a rate that is a text", lambda: fcnn.dropout("a"), TypeError,
+     "dropout: rate is 'a', expected a number"),
+    ("a rate that is a bool", lambda: fcnn.dropout(False), TypeError,
+     "dropout: rate is False, expected a number"),
+    ("a rate above one", lambda: fcnn.dropout_forward(V, RNG, rate=1.5), ValueError,
+     "dropout: rate is 1.5, expected at least 0 and below 1"),
+    ("a rate above one in inference", lambda: fcnn.dropout_forward(V, rate=1.5), ValueError,
+     "dropout: rate is 1.5, expected at least 0 and below 1"),
+    ("a seed for a generator of dropout", lambda: fcnn.dropout_forward(V, 7, rate=0.5), TypeError,
+     "dropout: rng is an int, expected a Generator"),
+    ("dropout of sizes below one", lambda: fcnn.dropout(0.5).init(RNG, (0, -3)), ValueError,
+     "dropout: in_shape is (0, -3), expected sizes of at least 1"),
+    ("an empty batch for dropout", lambda: fcnn.dropout_forward(V[:0], rate=0.5), ValueError,
+     "dropout: x has shape (0, 4), expected (N, ...), not empty"),
+    ("smoothing that is a text",
+     lambda: fcnn.smoothed_cross_entropy(label_smoothing="a"), TypeError,
+     "smoothed_cross_entropy: label_smoothing is 'a', expected a number"),
+    ("too much smoothing", lambda: smoothed(label_smoothing=1.5), ValueError,
+     "smoothed_cross_entropy: label_smoothing is 1.5, expected 0 to 1"),
+    ("class weights that are a text",
+     lambda: fcnn.smoothed_cross_entropy(class_weights="ab"), TypeError,
+     "smoothed_cross_entropy: class_weights are 'ab', expected a number for each class"),
+    ("class weights that are texts", lambda: smoothed(class_weights=["1", "2"]), TypeError,
+     "smoothed_cross_entropy: class_weights are ['1', '2'], expected a number for each class"),
+    ("class weights by class", lambda: smoothed(class_weights={0: 1, 1: 2}), TypeError,
+     "smoothed_cross_entropy: class_weights are {0: 1, 1: 2}, expected a number for each class"),
+    ("class weights of different lengths",
+     lambda: fcnn.smoothed_cross_entropy(class_weights=[[1], [1, 2]]), TypeError,
+     "smoothed_cross_entropy: class_weights are [[1], [1, 2]], expected a number for each class"),
+    ("one class weight for all", lambda: smoothed(class_weights=2.0), ValueError,
+     "smoothed_cross_entropy: class_weights are 2.0, expected a finite number of at least 0 for "
+     "each class, not all 0"),
+    ("a class weight too few", lambda: smoothed(class_weights=[1, 2, 3]), ValueError,
+     "smoothed_cross_entropy: 3 class weights, but 4 classes"),
+    ("a label without a class weight",
+     lambda: fcnn.smoothed_cross_entropy(class_weights=[1, 2]).weight(np.array([0, 2])), ValueError,
+     "smoothed_cross_entropy: label 2 has no class weight, there are 2"),
+    ("momentum of Nesterov by a text", lambda: fcnn.sgd(0.1, 0.9, nesterov="no"), TypeError,
+     "sgd: nesterov is 'no', expected True or False"),
     # layers and their shapes
     ("no features", lambda: conv2d(0), ValueError,
      "conv2d: features is 0, expected at least 1"),
@@ -340,6 +423,16 @@ WRONG_CALLS = [
      "Layer: init is None, expected a function"),
     ("a layer without a name", lambda: fcnn.Layer(3, print, print, print), TypeError,
      "Layer: name is an int, expected a str"),
+    ("a layer that is calibrated by a number", lambda: own(calibrate=5), TypeError,
+     "Layer: calibrate is an int, expected a function"),
+    ("a layer made again by its name", lambda: own(combinator="own"), TypeError,
+     "Layer: combinator is a str, expected a function"),
+    ("a calibration without parameters", lambda: calibrate_of(V), TypeError,
+     "own: calibrate must return the tuple (params, output), not an ndarray\n"
+     "in chain layer 0 (own)"),
+    ("a calibration without an output", lambda: calibrate_of(((), None)), TypeError,
+     "own: the output is None, expected a NumPy array\n"
+     "in chain layer 0 (own)"),
     ("a loss of texts", lambda: fcnn.Loss("mine", "forward", "backward"), TypeError,
      "Loss: forward is a str, expected a function"),
     ("an optimizer without a step", lambda: fcnn.Optimizer(print, None), TypeError,
@@ -430,6 +523,15 @@ WRONG_CALLS = [
     ("arguments in the wrong order",
      lambda: fcnn.conv2d_backward(ones(2, 2, 3, 3), CONV_CACHE), TypeError,
      "conv2d_backward: cache is an ndarray, expected a Conv2dCache from conv2d_forward"),
+    ("a number for the cache of a normalisation",
+     lambda: fcnn.batch_norm_backward(3, X), TypeError,
+     "batch_norm_backward: cache is an int, expected a BatchNormCache from batch_norm_forward"),
+    ("a number for the cache of dropout", lambda: fcnn.dropout_backward(3, V), TypeError,
+     "dropout_backward: cache is an int, expected a DropoutCache from dropout_forward"),
+    ("a number for the cache of a smoothed loss",
+     lambda: fcnn.smoothed_cross_entropy_backward(3), TypeError,
+     "smoothed_cross_entropy_backward: cache is an int, expected a SmoothedCache from "
+     "smoothed_cross_entropy_forward"),
     ("no cache", lambda: fcnn.max_pool2d_backward(None, V), TypeError,
      "max_pool2d_backward: cache is None, expected a MaxPoolCache from max_pool2d_forward"),
     ("the gradient by logits of a loss on probabilities",
@@ -516,6 +618,22 @@ OPERATIONS = [
     ("global_avg_pool", "x", fcnn.global_avg_pool_forward),
     ("flatten", "x", fcnn.flatten_forward),
     ("softmax", "x", fcnn.softmax_forward),
+    ("batch_norm", "x", lambda x: fcnn.batch_norm_forward(NORM, x)),
+    ("batch_norm", "scale", lambda a: fcnn.batch_norm_forward(attrs.evolve(NORM, scale=a), X)),
+    ("batch_norm", "var", lambda a: fcnn.batch_norm_forward(attrs.evolve(NORM, var=a), X)),
+    ("dropout", "x", lambda x: fcnn.dropout_forward(x, rate=0.5)),
+    ("dropout", "x", lambda x: fcnn.dropout_forward(x, RNG, rate=0.5)),
+    (
+        "smoothed_cross_entropy",
+        "logits",
+        lambda z: fcnn.smoothed_cross_entropy_forward(z, LABELS),
+    ),
+    ("smoothed_cross_entropy", "labels", smoothed),
+    ("batch_norm_backward", "dy", lambda dy: fcnn.batch_norm_backward(NORM_CACHE, dy)),
+    ("dropout_backward", "dy", lambda dy: fcnn.dropout_backward(DROPOUT_CACHE, dy)),
+    ("batch_norm_backward", "cache", lambda cache: fcnn.batch_norm_backward(cache, X)),
+    ("dropout_backward", "cache", lambda cache: fcnn.dropout_backward(cache, V)),
+    ("smoothed_cross_entropy_backward", "cache", fcnn.smoothed_cross_entropy_backward),
     ("cross_entropy", "probabilities", lambda p: fcnn.cross_entropy_forward(p, LABELS)),
     ("softmax_cross_entropy", "logits", lambda z: fcnn.softmax_cross_entropy_forward(z, LABELS)),
     ("cross_entropy", "labels", cross),
@@ -590,4 +708,10 @@ def test_what_looks_wrong_and_is_not(tmp_path):
     assert fcnn.conv2d_forward(CONV, X, stride=2**31 - 1)[0].shape == (2, 2, 1, 1)
     assert fused(LABELS.astype(">i2"))[0] == fused(LABELS)[0]
     assert relu.init(None, ())[1] == ()
+    exact = tree.map(np.float64, NORM)
+    normalised, _ = fcnn.batch_norm_forward(exact, np.float64(X), training=True, epsilon=1e-50)
+    assert np.array_equal(normalised, np.ones(X.shape))  # the shift
+    assert fcnn.dropout_forward(V, RNG, rate=np.float32(0))[0].all()
+    whole = smoothed(class_weights=[10**20, 10**20, 1, 1])[0]
+    assert whole == pytest.approx(fused(LABELS)[0])
     assert dense(2).init(RNG, [np.int64(3)])[1] == (2,)

@@ -142,6 +142,28 @@ WRONG_CALLS = [
      "fit: start is a tuple, expected an Epoch"),
     ("no function to call after a batch", lambda: fit(on_batch="print"), TypeError,
      "fit: on_batch is a str, expected a function"),
+    ("training examples that weigh nothing",
+     lambda: fit(loss=fcnn.smoothed_cross_entropy(class_weights=[0, 0, 1, 1])), ValueError,
+     "fit: train: the examples weigh 0.0 in all, expected more than 0"),
+    ("a loss that weighs in texts",
+     lambda: fit(loss=fcnn.Loss("mine", print, print, lambda labels: "all")), TypeError,
+     "mine: the weight is 'all', expected a number"),
+    ("a number for an augmentation", lambda: fit(augment=5), TypeError,
+     "fit: augment is an int, expected a function"),
+    ("an augmentation to another dtype",
+     lambda: fit(augment=lambda rng, x: x * rng.random(1)), TypeError,
+     "fit: augment makes float64 of float32 inputs, expected the same dtype"),
+    ("an augmentation that loses images", lambda: fit(augment=lambda rng, x: x[1:]), ValueError,
+     "fit: augment makes shape (1, 1, 5, 5) of inputs of shape (2, 1, 5, 5), expected the same "
+     "shape"),
+    ("an augmentation that crops", lambda: fit(augment=lambda rng, x: x[..., 1:]), ValueError,
+     "fit: augment makes shape (2, 1, 5, 4) of inputs of shape (2, 1, 5, 5), expected the same "
+     "shape"),
+    ("an augmentation that returns nothing", lambda: fit(augment=lambda rng, x: None), TypeError,
+     "fit: what augment returns is None, expected a NumPy array"),
+    ("an augmentation that returns its generator too",
+     lambda: fit(augment=lambda rng, x: (x, rng)), TypeError,
+     "fit: what augment returns is a tuple, expected a NumPy array"),
     ("a model that gives images", lambda: fit(model=conv2d(2), params=CONV), ValueError,
      "softmax_cross_entropy: logits has 4 axes (2, 2, 3, 3), expected 2 as (N, K)"),
     ("a model that does not fit the data",
@@ -396,7 +418,8 @@ def test_a_wrong_call_gets_an_error_that_says_what_is_wrong(call, error, text):
     [
         {"x": NAN}, {"test": (NAN, LABELS)}, {"labels": LABELS[:, None]}, {"labels": -LABELS},
         {"test": (X, LABELS * 1.0)}, {"batch_size": 3}, {"epochs": 0}, {"train": X}, {"seed": -1},
-        {"threads": 0}, {"start": PARAMS}, {"on_batch": 3}, {"loss": None}, {"params": ("a",)},
+        {"threads": 0}, {"start": PARAMS}, {"on_batch": 3}, {"augment": 5},
+        {"loss": None}, {"params": ("a",)},
     ],
 )  # fmt: skip
 def test_fit_refuses_at_once_and_not_when_the_first_record_is_asked_for(wrong):

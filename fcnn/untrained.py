@@ -1,0 +1,31 @@
+"""Which leaves of the parameters no training may touch: statistics, such as running means.
+
+The class of the parameters says so itself, field by field:
+`mean: Array = attrs.field(metadata=UNTRAINED)`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from fcnn.tree import Structure
+
+UNTRAINED: Final[Mapping[str, bool]] = {"trained": False}
+
+
+def trained(structure: Structure) -> list[bool]:
+    """For every leaf of a tree, in order, whether it is trained."""
+    return list(_trained(structure, True))
+
+
+def _trained(structure: Structure, inside: bool) -> Iterator[bool]:
+    kind = structure.kind
+    if kind is None:
+        yield inside
+        return
+    fields = attrs.fields_dict(kind) if attrs.has(kind) else {}
+    for key, child in zip(structure.keys, structure.children, strict=True):
+        field = fields.get(str(key))
+        own = field is None or field.metadata.get("trained", True)
+        yield from _trained(child, inside and own)
