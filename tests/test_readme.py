@@ -63,7 +63,7 @@ def test_commands_exist():
 
 
 def test_figures_of_parameters_are_right():
-    for name in ("linear", "mnist_cnn"):
+    for name in ("linear", "mnist_cnn", "deep_cnn", "deep_cnn_small"):
         params, _ = getattr(fcnn.models, name)().init(
             fcnn.streams.generator(0, fcnn.streams.PARAMETERS), (1, 28, 28)
         )
