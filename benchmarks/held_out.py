@@ -24,11 +24,12 @@ from fcnn import experiment, names, runs, settings
 def main() -> None:
     """Print one line per seed, and their mean."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe")
-    parser.add_argument("--data", default="mnist5k")
+    parser.add_argument("recipe", help="what `fcnn train --recipe` takes")
+    parser.add_argument("--data", default="mnist5k", help="what `fcnn train --data` takes")
     parser.add_argument("--part", type=float, default=0.2, help="that is held out")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="a setting of the recipe; may come several times")  # fmt: skip
     options = parser.parse_args()
     overrides = dict(map(setting, options.set))
     if "patience" in overrides:
@@ -39,7 +40,10 @@ def main() -> None:
     found = []
     for seed in options.seeds:
         begun = time.perf_counter()
-        result = evaluation(options.recipe, train_set, options.part, seed, overrides)
+        try:
+            result = evaluation(options.recipe, train_set, options.part, seed, overrides)
+        except (TypeError, ValueError) as error:
+            parser.error(str(error))
         found.append((result.accuracy, result.loss))
         figures = f"{result.accuracy:.2%}, {result.loss:.4f}"
         print(f"seed {seed}: {figures} in {time.perf_counter() - begun:.0f} s", flush=True)

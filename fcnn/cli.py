@@ -27,7 +27,7 @@ from fcnn.configs import Config, RunError
 from fcnn.data import DataError, Dataset
 from fcnn.interruption import AfterStep
 from fcnn.progress import Bar, Pace
-from fcnn.recipes import DEFAULT, OPTIMIZERS, RECIPES, SCHEDULES
+from fcnn.recipes import DEFAULT, OPTIMIZERS, SCHEDULES
 from fcnn.summary import summarize
 
 FAILED, WRONG_USAGE, NO_DATA, NOT_PROVED, INTERRUPTED = 1, 2, 3, 4, 130
@@ -54,7 +54,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         help=f"One of {', '.join(names.MODELS)}, or FILE.py:FUNCTION. "
-        "By default what the recipe says.",
+        "By default that of the recipe, which is small unless told otherwise.",
     ),
 ]
 ThreadsOption = Annotated[
@@ -89,7 +89,10 @@ def train(
     data: DataOption = "mnist5k",
     recipe: Annotated[
         str,
-        typer.Option(help=f"One of {', '.join(RECIPES)}; the settings below override it."),
+        typer.Option(
+            help="small for thousands of images, fast or best for tens of thousands, reference "
+            "for plain SGD; the settings below override it."
+        ),
     ] = DEFAULT.name,
     model: ModelOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help=OF_RECIPE)] = None,
@@ -98,7 +101,7 @@ def train(
         str | None, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}. {OF_RECIPE}")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help=f"{OF_RECIPE} Beside --optimizer adam or adamw, 0.001.")
+        float | None, typer.Option(help=f"{OF_RECIPE} With --optimizer adam or adamw, 0.001.")
     ] = None,
     schedule: Annotated[
         str | None,
@@ -106,8 +109,12 @@ def train(
             help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak. {OF_RECIPE}"
         ),
     ] = None,
-    momentum: Annotated[float | None, typer.Option(help=OF_RECIPE)] = None,
-    weight_decay: Annotated[float | None, typer.Option(min=0.0, help=OF_RECIPE)] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help=f"Of sgd and nesterov. {OF_RECIPE}")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(min=0.0, help=f"{OF_RECIPE} adam has none.")
+    ] = None,
     label_smoothing: Annotated[float | None, typer.Option(min=0.0, max=1.0, help=OF_RECIPE)] = None,
     augment: Annotated[
         str | None,
@@ -119,7 +126,8 @@ def train(
     validation_fraction: Annotated[
         float | None,
         typer.Option(
-            help="Part of the training set to hold out, below 1; the best epoch on it is kept."
+            help="Part of the training set to hold out, below 1; the epoch that is most accurate "
+            "on it is kept."
         ),
     ] = None,
     patience: Annotated[
