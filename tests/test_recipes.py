@@ -88,6 +88,19 @@ def test_settings_of_sgd_give_way_to_another_optimizer(optimizer, decay):
     assert runs.read_config(Path("given")).learning_rate == 0.01
 
 
+def test_the_document_says_what_the_recipes_are():
+    text = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    table = {row[0]: row[1:] for row in rows if len(row) == 5}
+    columns = [recipes.RECIPES[name] for name in ("small", "fast", "best", "reference")]
+    assert table["model"] == [f"`{recipe.model}`" for recipe in columns]
+    sizes = [f"{recipe.epochs}, {recipe.batch_size}" for recipe in columns]
+    assert table["epochs, batch size"] == sizes
+    for recipe, rate in zip(columns, table["learning rate"], strict=True):
+        assert rate.split()[-1] == f"{recipe.learning_rate}"
+        assert rate.startswith("one cycle to ") == (recipe.schedule == "one_cycle")
+
+
 def test_recipes_cannot_be_written_to():
     with pytest.raises(TypeError):
         recipes.SMALL.augmentation["rotation"] = 0.0
