@@ -24,11 +24,12 @@ def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
     gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=threads)
     optimizer = fcnn.sgd(0.01, momentum=0.9)
     state = optimizer.init(params)
+    drawn = rng if model.needs_rng else None
 
     def train(count: int) -> None:
         nonlocal params, state
         for i in range(count):
-            _, grads = gradient(params, x[batches[i % 8]], labels[batches[i % 8]], rng)
+            _, grads = gradient(params, x[batches[i % 8]], labels[batches[i % 8]], drawn)
             params, state = optimizer.step(params, grads, state)
 
     def predict(count: int) -> None:

@@ -50,6 +50,11 @@ class Config:
     validation_fraction: float = 0.0
     patience: int | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """The settings as JSON has them."""
+        own = {"in_shape": list(self.in_shape), "augmentation": dict(self.augmentation)}
+        return attrs.asdict(self, recurse=False) | own
+
     @property
     def held_out(self) -> str:
         """What every epoch is measured on, by the name it has in what a run leaves."""
@@ -65,15 +70,7 @@ def write_config(folder: Path, config: Config) -> None:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    write_json(
-        folder / NAME,
-        {
-            "format": FORMAT,
-            **attrs.asdict(config, recurse=False),
-            "augmentation": dict(config.augmentation),
-            "versions": versions,
-        },
-    )
+    write_json(folder / NAME, {"format": FORMAT, **config.plain(), "versions": versions})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -171,7 +168,7 @@ _KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "schedule": (lambda v: v in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
     "label_smoothing": (lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1"),
     "augmentation": (
-        lambda v: isinstance(v, Mapping) and all(map(_is_number, v.values())),
+        lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
         "an object of numbers",
     ),
     "validation_fraction": (lambda v: _is_number(v) and 0 <= v < 1, "at least 0 and below 1"),

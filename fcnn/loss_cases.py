@@ -55,11 +55,14 @@ class LossCase:
             inputs["class_weights"] = weights
         return inputs
 
+    def arguments(self) -> dict[str, Any]:
+        """The settings, and the weights of the classes if they have some."""
+        weights = {"class_weights": self.inputs()["class_weights"]} if self.weighted else {}
+        return {**self.settings, **weights}
+
     def made(self) -> Loss:
         """The loss, made now."""
-        inputs = self.inputs()
-        weights = {"class_weights": inputs["class_weights"]} if self.weighted else {}
-        return operations.loss(self.loss, {**self.settings, **weights})
+        return operations.loss(self.loss, self.arguments())
 
 
 # N, K and the size of the outputs.

@@ -30,12 +30,9 @@ def _check(case: LossCase, make: Callable[[LossCase], Loss]) -> Mapping[str, flo
 
 def _plain_loss(case: LossCase) -> Loss:
     """A loss made of the public functions, as the names in `fcnn` say they are."""
-    settings, inputs = dict(case.settings), case.inputs()
-    if case.weighted:
-        settings["class_weights"] = inputs["class_weights"]
     return Loss(
         case.loss,
-        partial(getattr(fcnn, f"{case.loss}_forward"), **settings),
+        partial(getattr(fcnn, f"{case.loss}_forward"), **case.arguments()),
         getattr(fcnn, f"{case.loss}_backward"),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 
-import attrs
 import numpy as np
 
 from fcnn import augmentation, schedules, streams
@@ -28,7 +27,7 @@ def check(config: Config, examples: int) -> None:
     optimizer_of(config, examples)
     loss_of(config)
     augmentation_of(config)
-    wrong = wrong_value(attrs.asdict(config, recurse=False) | {"in_shape": list(config.in_shape)})
+    wrong = wrong_value(config.plain())
     if wrong:  # nothing is written that could not be read again
         raise ValueError(wrong)
 

@@ -5,6 +5,7 @@ The class of the parameters says so itself, field by field:
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -14,9 +15,10 @@ from fcnn.tree import Structure
 UNTRAINED: Final[Mapping[str, bool]] = {"trained": False}
 
 
-def trained(structure: Structure) -> list[bool]:
+@lru_cache(maxsize=64)  # every step of an optimizer asks
+def trained(structure: Structure) -> tuple[bool, ...]:
     """For every leaf of a tree, in order, whether it is trained."""
-    return list(_trained(structure, True))
+    return tuple(_trained(structure, True))
 
 
 def _trained(structure: Structure, inside: bool) -> Iterator[bool]:

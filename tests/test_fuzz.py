@@ -24,7 +24,6 @@ import warnings
 import zipfile
 from pathlib import Path
 
-import attrs
 import mutations
 import numpy as np
 import pytest
@@ -478,9 +477,7 @@ def told_by_config(content, whole):
 
 
 def settings_of(run):
-    config = run.config
-    plain = {"in_shape": list(config.in_shape), "augmentation": dict(config.augmentation)}
-    return attrs.asdict(config) | plain
+    return run.config.plain()
 
 
 @limited
