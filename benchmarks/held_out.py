@@ -18,7 +18,9 @@ from statistics import mean
 import numpy as np
 
 import fcnn
-from fcnn import experiment, names, runs, settings
+from fcnn.runs import experiment, settings
+from fcnn.runs import folder as runs
+from fcnn.runs import model_by_name as names
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ from tasks import MNIST, NETWORKS
 from with_fcnn import build
 
 import fcnn
-from fcnn.arrays import Array
-from fcnn.blas import one_blas_thread
-from fcnn.memory import keep_freed_memory
-from fcnn.rewriting import faster
-from fcnn.summary import summarize
+from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.malloc import keep_freed_memory
+from fcnn.networks.rewriting import faster
+from fcnn.networks.summary import summarize
+from fcnn.numerics.arrays import Array
 
 
 def main() -> None:

@@ -19,10 +19,12 @@ import with_pytorch
 from torch import nn
 
 import fcnn
-from fcnn import experiment, names, runs, settings
-from fcnn.augmentation.affine_maps import map_to_source
-from fcnn.configs import Config
+from fcnn.augmentation.random_affine import map_to_source
 from fcnn.data import Dataset
+from fcnn.runs import experiment, settings
+from fcnn.runs import folder as runs
+from fcnn.runs import model_by_name as names
+from fcnn.runs.config import Config
 
 
 def main() -> None:

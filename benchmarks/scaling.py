@@ -18,7 +18,7 @@ import numpy as np
 
 import fcnn
 from fcnn import chain, conv2d, dense, flatten, max_pool2d, relu
-from fcnn.summary import summarize
+from fcnn.networks.summary import summarize
 
 mpl.use("agg")
 import matplotlib.pyplot as plt

@@ -6,8 +6,8 @@ import numpy as np
 from tasks import NETWORKS, Task
 
 import fcnn
-from fcnn import workers
-from fcnn.bench import operations
+from fcnn.distributed import threads as workers
+from fcnn.training.throughput import operations
 
 SIDE = 1024
 OPERATIONS_OF_PRODUCT = 2 * SIDE**3

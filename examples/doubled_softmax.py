@@ -32,7 +32,9 @@ def accuracy(loss, seed):
     """The test accuracy of the reference network and recipe, with softmax as its last layer."""
     train, test = fcnn.data.mnist5k()
     model = fcnn.chain(*fcnn.models.mnist_cnn().children, fcnn.softmax)
-    rng = fcnn.streams.generator(seed, fcnn.streams.PARAMETERS)  # as `fcnn train` draws them
+    rng = fcnn.numerics.random_streams.generator(
+        seed, fcnn.numerics.random_streams.PARAMETERS
+    )  # as `fcnn train` draws them
     params, _ = model.init(rng, (1, 28, 28))
     optimizer = fcnn.sgd(0.01, momentum=0.9)
     *_, last = fcnn.fit(

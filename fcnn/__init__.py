@@ -1,211 +1,126 @@
 """Convolutional networks in NumPy alone, as pure functions.
 
+The house, from the top down; a room imports only from rooms below it:
+
+cli                         the command line: options in, words out
+proof                       what fcnn claims, and the cases that prove it: `fcnn verify`
+runs                        recipes, settings, run folders, the experiment
+training                    the gradient of a batch; fit, predict, evaluate, calibrate
+models, check, pictures     networks by name; the gradient checker; figures
+networks                    chain, residual, parallel
+layers, optimizers          a file for each, named after it
+losses, schedules, augmentation, data
+tree                        trees of arrays: parameters, gradients, velocities
+distributed                 threads and processes: who computes which shard
+files, arguments            whole files and locks; what functions are given, checked
+numerics                    arrays, row windows, the error function, random streams
+
 Every forward pass returns (output, cache), every gradient is written by hand in a separate
-backward function, parameters are immutable trees, and nothing else hides anywhere.
-
-What a function returns may share memory with its arguments or its cache (flatten returns a
-view, softmax keeps its output), and no function writes to either: treat arrays as values.
-
-Layers and their operations: convolution (conv2d), fully_connected (dense), activations (relu,
-leaky_relu, softmax), smooth_activations (sigmoid, tanh, gelu), pooling (max_pool2d),
-average_pooling (avg_pool2d, global_avg_pool), normalization (batch_norm), regularization
-(dropout), reshaping (flatten), composition (chain), branching (residual, parallel), losses.
-What runs them: gradients (value_and_grad), optimizers (sgd), adaptive_moments (adam, adamw),
-what they are wrapped in: gradient_changes (clip_by_global_norm, l2_penalty) and averaging
-(with_average), schedules (of the learning rate), augmentation (of images), training (fit),
-calibration (calibrate), inference (predict, evaluate). Also models, data, tree (trees of
-parameters) and check (gradients).
+backward function, parameters are immutable trees, and nothing else hides anywhere. What a
+function returns may share memory with its arguments or its cache, and no function writes to
+either: treat arrays as values.
 
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
 width, KH KW kernel or window, SH SW stride, DH DW dilation, PH PW padding, OH OW output, G
 groups, D K dense in and out (K also: classes).
 """
 
-from typing import TYPE_CHECKING, Any
+import typing as _typing
 
-from fcnn import check, models, schedules, tree
-from fcnn.activations import (
-    leaky_relu,
-    leaky_relu_backward,
-    leaky_relu_forward,
-    relu,
-    relu_backward,
-    relu_forward,
-    softmax,
-    softmax_backward,
-    softmax_forward,
-)
-from fcnn.adaptive_moments import adam, adamw
-from fcnn.average_pooling import (
-    avg_pool2d,
-    avg_pool2d_backward,
-    avg_pool2d_forward,
-    global_avg_pool,
-    global_avg_pool_backward,
-    global_avg_pool_forward,
-)
-from fcnn.averaging import average, averaged, with_average
-from fcnn.branching import parallel, residual
-from fcnn.calibration import calibrate
-from fcnn.composition import chain
-from fcnn.convolution import Conv2dParams, conv2d, conv2d_backward, conv2d_forward
-from fcnn.fully_connected import DenseParams, dense, dense_backward, dense_forward
-from fcnn.gradient_changes import clip_by_global_norm, l2_penalty
-from fcnn.gradients import value_and_grad
-from fcnn.inference import Evaluation, evaluate, predict
-from fcnn.initializers import glorot_uniform, he_normal
-from fcnn.layer import Layer
-from fcnn.losses import (
-    Loss,
-    cross_entropy,
-    cross_entropy_backward,
-    cross_entropy_forward,
-    softmax_cross_entropy,
-    softmax_cross_entropy_backward,
-    softmax_cross_entropy_forward,
-)
-from fcnn.normalization import (
-    BatchNormParams,
-    batch_norm,
-    batch_norm_backward,
-    batch_norm_forward,
-)
-from fcnn.optimizers import Optimizer, decays_kernels, sgd
-from fcnn.pooling import max_pool2d, max_pool2d_backward, max_pool2d_forward
-from fcnn.regularization import dropout, dropout_backward, dropout_forward
-from fcnn.reshaping import flatten, flatten_backward, flatten_forward
-from fcnn.smooth_activations import (
-    gelu,
-    gelu_backward,
-    gelu_forward,
-    sigmoid,
-    sigmoid_backward,
-    sigmoid_forward,
-    tanh,
-    tanh_backward,
-    tanh_forward,
-)
-from fcnn.training import Epoch, NotFiniteError, fit
-from fcnn.version import __version__
-from fcnn.weighted_losses import (
-    smoothed_cross_entropy,
-    smoothed_cross_entropy_backward,
-    smoothed_cross_entropy_forward,
-)
+# fmt: off
+from fcnn.layers.avg_pool2d import avg_pool2d as avg_pool2d, global_avg_pool as global_avg_pool
+from fcnn.layers.avg_pool2d import avg_pool2d_forward as avg_pool2d_forward
+from fcnn.layers.avg_pool2d import avg_pool2d_backward as avg_pool2d_backward
+from fcnn.layers.avg_pool2d import global_avg_pool_forward as global_avg_pool_forward
+from fcnn.layers.avg_pool2d import global_avg_pool_backward as global_avg_pool_backward
+from fcnn.layers.batch_norm import BatchNormParams as BatchNormParams, batch_norm as batch_norm
+from fcnn.layers.batch_norm import batch_norm_forward as batch_norm_forward
+from fcnn.layers.batch_norm import batch_norm_backward as batch_norm_backward
+from fcnn.layers.conv2d import Conv2dParams as Conv2dParams, conv2d as conv2d
+from fcnn.layers.conv2d import conv2d_forward as conv2d_forward, conv2d_backward as conv2d_backward
+from fcnn.layers.dense import DenseParams as DenseParams, dense as dense
+from fcnn.layers.dense import dense_forward as dense_forward, dense_backward as dense_backward
+from fcnn.layers.dropout import dropout as dropout, dropout_forward as dropout_forward
+from fcnn.layers.dropout import dropout_backward as dropout_backward
+from fcnn.layers.flatten import flatten as flatten, flatten_forward as flatten_forward
+from fcnn.layers.flatten import flatten_backward as flatten_backward
+from fcnn.layers.gelu import gelu as gelu, gelu_forward as gelu_forward
+from fcnn.layers.gelu import gelu_backward as gelu_backward
+from fcnn.layers.initializers import glorot_uniform as glorot_uniform, he_normal as he_normal
+from fcnn.layers.layer import Layer as Layer
+from fcnn.layers.max_pool2d import max_pool2d as max_pool2d
+from fcnn.layers.max_pool2d import max_pool2d_forward as max_pool2d_forward
+from fcnn.layers.max_pool2d import max_pool2d_backward as max_pool2d_backward
+from fcnn.layers.relu import leaky_relu as leaky_relu, relu as relu
+from fcnn.layers.relu import leaky_relu_forward as leaky_relu_forward
+from fcnn.layers.relu import leaky_relu_backward as leaky_relu_backward
+from fcnn.layers.relu import relu_forward as relu_forward, relu_backward as relu_backward
+from fcnn.layers.sigmoid import sigmoid as sigmoid, tanh as tanh, sigmoid_forward as sigmoid_forward
+from fcnn.layers.sigmoid import sigmoid_backward as sigmoid_backward, tanh_forward as tanh_forward
+from fcnn.layers.sigmoid import tanh_backward as tanh_backward
+from fcnn.layers.softmax import softmax as softmax, softmax_forward as softmax_forward
+from fcnn.layers.softmax import softmax_backward as softmax_backward
+from fcnn.losses.cross_entropy import cross_entropy as cross_entropy
+from fcnn.losses.cross_entropy import softmax_cross_entropy as softmax_cross_entropy
+from fcnn.losses.cross_entropy import cross_entropy_forward as cross_entropy_forward
+from fcnn.losses.cross_entropy import cross_entropy_backward as cross_entropy_backward
+from fcnn.losses.cross_entropy import softmax_cross_entropy_forward as softmax_cross_entropy_forward
+from fcnn.losses.cross_entropy import softmax_cross_entropy_backward as softmax_cross_entropy_backward
+from fcnn.losses.loss import Loss as Loss
+from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy as smoothed_cross_entropy
+from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy_forward as smoothed_cross_entropy_forward
+from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy_backward as smoothed_cross_entropy_backward
+from fcnn.networks.chain import chain as chain
+from fcnn.networks.parallel import parallel as parallel
+from fcnn.networks.residual import residual as residual
+from fcnn.optimizers.adam import adam as adam, adamw as adamw
+from fcnn.optimizers.gradient_transforms import clip_by_global_norm as clip_by_global_norm
+from fcnn.optimizers.gradient_transforms import l2_penalty as l2_penalty
+from fcnn.optimizers.optimizer import Optimizer as Optimizer, decays_kernels as decays_kernels
+from fcnn.optimizers.parameter_average import average as average, averaged as averaged
+from fcnn.optimizers.parameter_average import with_average as with_average
+from fcnn.optimizers.sgd import sgd as sgd
+from fcnn.training.batch_gradient import value_and_grad as value_and_grad
+from fcnn.training.calibration import calibrate as calibrate
+from fcnn.training.fit import Epoch as Epoch, NotFiniteError as NotFiniteError, fit as fit
+from fcnn.training.inference import Evaluation as Evaluation, evaluate as evaluate
+from fcnn.training.inference import predict as predict
+from fcnn.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from fcnn import augmentation, data
-    from fcnn.checkpoints import load_checkpoint, save_checkpoint
-    from fcnn.runs import Run, load_run
-
-__all__ = [
-    "BatchNormParams",
-    "Conv2dParams",
-    "DenseParams",
-    "Epoch",
-    "Evaluation",
-    "Layer",
-    "Loss",
-    "NotFiniteError",
-    "Optimizer",
-    "Run",
-    "__version__",
-    "adam",
-    "adamw",
-    "augmentation",
-    "average",
-    "averaged",
-    "avg_pool2d",
-    "avg_pool2d_backward",
-    "avg_pool2d_forward",
-    "batch_norm",
-    "batch_norm_backward",
-    "batch_norm_forward",
-    "calibrate",
-    "chain",
-    "check",
-    "clip_by_global_norm",
-    "conv2d",
-    "conv2d_backward",
-    "conv2d_forward",
-    "cross_entropy",
-    "cross_entropy_backward",
-    "cross_entropy_forward",
-    "data",
-    "decays_kernels",
-    "dense",
-    "dense_backward",
-    "dense_forward",
-    "dropout",
-    "dropout_backward",
-    "dropout_forward",
-    "evaluate",
-    "fit",
-    "flatten",
-    "flatten_backward",
-    "flatten_forward",
-    "gelu",
-    "gelu_backward",
-    "gelu_forward",
-    "global_avg_pool",
-    "global_avg_pool_backward",
-    "global_avg_pool_forward",
-    "glorot_uniform",
-    "he_normal",
-    "l2_penalty",
-    "leaky_relu",
-    "leaky_relu_backward",
-    "leaky_relu_forward",
-    "load_checkpoint",
-    "load_run",
-    "max_pool2d",
-    "max_pool2d_backward",
-    "max_pool2d_forward",
-    "models",
-    "parallel",
-    "predict",
-    "relu",
-    "relu_backward",
-    "relu_forward",
-    "residual",
-    "save_checkpoint",
-    "schedules",
-    "sgd",
-    "sigmoid",
-    "sigmoid_backward",
-    "sigmoid_forward",
-    "smoothed_cross_entropy",
-    "smoothed_cross_entropy_backward",
-    "smoothed_cross_entropy_forward",
-    "softmax",
-    "softmax_backward",
-    "softmax_cross_entropy",
-    "softmax_cross_entropy_backward",
-    "softmax_cross_entropy_forward",
-    "softmax_forward",
-    "tanh",
-    "tanh_backward",
-    "tanh_forward",
-    "tree",
-    "value_and_grad",
-    "with_average",
-]
+# What is loaded when it is first asked for: programs without it start the sooner.
+_LAZY = {
+    "augmentation": "fcnn.augmentation",
+    "check": "fcnn.check",
+    "data": "fcnn.data",
+    "models": "fcnn.models",
+    "schedules": "fcnn.schedules",
+    "tree": "fcnn.tree",
+    "Run": "fcnn.runs.folder",
+    "load_run": "fcnn.runs.folder",
+    "load_checkpoint": "fcnn.training.checkpoints",
+    "save_checkpoint": "fcnn.training.checkpoints",
+}
+if _typing.TYPE_CHECKING:
+    from fcnn import augmentation as augmentation, check as check, data as data
+    from fcnn import models as models, schedules as schedules, tree as tree
+    from fcnn.runs.folder import Run as Run, load_run as load_run
+    from fcnn.training.checkpoints import load_checkpoint as load_checkpoint
+    from fcnn.training.checkpoints import save_checkpoint as save_checkpoint
+# fmt: on
 
 
-def __getattr__(name: str) -> Any:
-    """Load data, augmentation and saved runs when they are first asked for: programs that
-    bring their own images and parameters start the sooner.
-    """
-    from importlib import import_module
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fcnn' has no attribute {name!r}")
+    import importlib
 
-    if name in ("augmentation", "data"):
-        return import_module(f"fcnn.{name}")
-    if name in ("Run", "load_run"):
-        return getattr(import_module("fcnn.runs"), name)
-    if name in ("load_checkpoint", "save_checkpoint"):
-        return getattr(import_module("fcnn.checkpoints"), name)
-    raise AttributeError(f"module 'fcnn' has no attribute {name!r}")
+    module = importlib.import_module(_LAZY[name])
+    return module if _LAZY[name] == f"fcnn.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__
+
+
+_own = [name for name, value in globals().items() if type(value) is not type(_typing)]
+__all__ = sorted([*_LAZY, "__version__", *(name for name in _own if name[0] != "_")])

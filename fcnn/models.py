@@ -1,15 +1,15 @@
 """Models: functions that return a flat chain ending in logits."""
 
-from fcnn.activations import relu
-from fcnn.average_pooling import global_avg_pool
-from fcnn.composition import chain
-from fcnn.convolution import conv2d
-from fcnn.fully_connected import dense
-from fcnn.layer import Layer
-from fcnn.normalization import batch_norm
-from fcnn.pooling import max_pool2d
-from fcnn.regularization import dropout
-from fcnn.reshaping import flatten
+from fcnn.layers.avg_pool2d import global_avg_pool
+from fcnn.layers.batch_norm import batch_norm
+from fcnn.layers.conv2d import conv2d
+from fcnn.layers.dense import dense
+from fcnn.layers.dropout import dropout
+from fcnn.layers.flatten import flatten
+from fcnn.layers.layer import Layer
+from fcnn.layers.max_pool2d import max_pool2d
+from fcnn.layers.relu import relu
+from fcnn.networks.chain import chain
 
 
 def mnist_cnn(classes: int = 10) -> Layer:

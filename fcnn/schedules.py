@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from fcnn.validation import check_function, not_negative, positive, whole_number
+from fcnn.arguments.settings import check_function, not_negative, positive, whole_number
 
 Schedule: TypeAlias = Callable[[int], float]
 

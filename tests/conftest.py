@@ -1,11 +1,14 @@
-"""How the property tests search: a little, the same each time; or further, when asked to.
+"""`pytest --full` does all of what is heavy, which is done at a tenth otherwise.
 
-`pytest --hypothesis-profile search tests/test_properties.py` (or HYPOTHESIS_PROFILE=search)
-draws forty times as many examples, others each time, and prints how to see a failure again.
+The property tests search a little, the same each time; or further, when asked to:
+`pytest --hypothesis-profile search tests/whole/test_properties.py` (or
+HYPOTHESIS_PROFILE=search) draws forty times as many examples, others each time, and prints how
+to see a failure again.
 """
 
 import os
 
+import effort
 from hypothesis import HealthCheck, settings
 
 USUAL = settings(
@@ -17,3 +20,11 @@ USUAL = settings(
 settings.register_profile("usual", USUAL)
 settings.register_profile("search", USUAL, max_examples=1000, derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="all of what is heavy, not a tenth")
+
+
+def pytest_configure(config):
+    effort.full = config.getoption("--full")

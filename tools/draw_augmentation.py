@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from fcnn.arrays import Array
 from fcnn.augmentation import (
     Augmentation,
     affine,
@@ -28,8 +27,9 @@ from fcnn.augmentation import (
     shift,
 )
 from fcnn.data import mnist5k
-from fcnn.drawing import draw_tile, finish_tiles, framed_figure
-from fcnn.pictures import STYLE
+from fcnn.numerics.arrays import Array
+from fcnn.pictures.drawing import draw_tile, finish_tiles, framed_figure
+from fcnn.pictures.run_pictures import STYLE
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "augmentation.png"
 COLUMNS = 8

@@ -15,11 +15,11 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from fcnn import torch_parity
-from fcnn.arrays import Array
-from fcnn.pictures import STYLE, TEST, TRAIN
-from fcnn.recipes import REFERENCE
-from fcnn.torch_parity import Training
+from fcnn.numerics.arrays import Array
+from fcnn.pictures.run_pictures import STYLE, TEST, TRAIN
+from fcnn.proof import beside_pytorch as torch_parity
+from fcnn.proof.beside_pytorch import Training
+from fcnn.runs.recipes import REFERENCE
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "parity.png"
 

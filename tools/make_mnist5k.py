@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fcnn.arrays import Array
 from fcnn.data import embedded
 from fcnn.data.full_mnist import read_files
 from fcnn.data.mnist_files import place
 from fcnn.data.npz import KEYS
+from fcnn.numerics.arrays import Array
 
 TARGET = Path(__file__).resolve().parent.parent / "fcnn" / "data" / embedded.FILE_NAME
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from fcnn import torch_operations
-from fcnn.arrays import Array, Shape
-from fcnn.reference import FILE_NAME, ReferenceCase, worst_error
+from fcnn.numerics.arrays import Array, Shape
+from fcnn.proof import pytorch as torch_operations
+from fcnn.proof.shipped_values import FILE_NAME, ReferenceCase, worst_error
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "fcnn" / FILE_NAME
@@ -414,7 +414,7 @@ def _training(text: str, optimizer: str, **settings: Any) -> ReferenceCase:
 
 
 def write(target: Path, cases: list[ReferenceCase]) -> None:
-    """The form that `fcnn.reference` describes, not compressed: no version of zlib matters."""
+    """The form that `shipped_values` describes, not compressed: no version of zlib matters."""
     places: dict[bytes, int] = {}
     values: list[Array] = []
 

@@ -15,10 +15,11 @@ affine turns, scales, slants and shifts in one warp, and rotation, scale, shear 
 names for its parts. elastic bends; random_erasing covers; noise adds noise.
 """
 
-from fcnn.augmentation.affine_maps import affine, rotation, scale, shear, shift
-from fcnn.augmentation.bending import elastic
-from fcnn.augmentation.covering import noise, random_erasing
-from fcnn.augmentation.sequence import Augmentation, compose
+from fcnn.augmentation.composing import Augmentation, compose
+from fcnn.augmentation.elastic_distortion import elastic
+from fcnn.augmentation.erasing import random_erasing
+from fcnn.augmentation.gaussian_noise import noise
+from fcnn.augmentation.random_affine import affine, rotation, scale, shear, shift
 from fcnn.augmentation.warping import affine_warp
 
 __all__ = [

@@ -8,7 +8,7 @@ Time goes into passes over memory, so:
 - The image gets a border of zeros first. Places are clipped to it, and no pixel asks whether it
   is inside; its four neighbours are at fixed distances from one index.
 - The gathering transposes: images that lie one after the other come out batch innermost, as
-  layers want them (see `fcnn.arrays`), at no cost.
+  layers want them (see `fcnn.numerics.arrays`), at no cost.
 - A few rows of all images are done at a time, so that what is between stays in the cache.
 """
 
@@ -17,9 +17,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from fcnn.arrays import Array, as_images
-from fcnn.memory import keep_freed_memory
-from fcnn.validation import IMAGES, check_axes, check_floats
+from fcnn.arguments.arrays import IMAGES, check_axes, check_floats
+from fcnn.distributed.malloc import keep_freed_memory
+from fcnn.numerics.arrays import Array, as_images
 
 Places: TypeAlias = Callable[[slice], tuple[Array, Array]]
 

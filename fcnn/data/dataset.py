@@ -6,9 +6,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from fcnn.arrays import Array
-from fcnn.batches import check_examples
-from fcnn.validation import check_labels, kind_of
+from fcnn.arguments.arrays import check_labels
+from fcnn.arguments.examples import check_examples
+from fcnn.arguments.wording import kind_of
+from fcnn.numerics.arrays import Array
 
 Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
 """`(x_train, y_train), (x_test, y_test)`.

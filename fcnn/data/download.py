@@ -12,8 +12,8 @@ from typing import IO, TypeAlias
 from fcnn.data.dataset import DataError
 from fcnn.data.mnist_files import ENVIRONMENT_VARIABLE, MnistFile, examine
 from fcnn.data.transfer import CHUNK, MirrorError, received
-from fcnn.files import remove_left_overs, whole_file
-from fcnn.locks import LockedError, only_process_in
+from fcnn.files.locks import LockedError, only_process_in
+from fcnn.files.writing import remove_left_overs, whole_file
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

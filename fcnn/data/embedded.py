@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import io
 
-from fcnn.arrays import Array
 from fcnn.data.dataset import DataError, Dataset
 from fcnn.data.idx import naming
 from fcnn.data.npz import KEYS, npz_dataset, read_arrays
+from fcnn.numerics.arrays import Array
 
 FILE_NAME = "mnist5k.npz"
 TRAIN_COUNT, TEST_COUNT = 5000, 1000

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import TypeAlias
 
-from fcnn.arrays import Array
+from fcnn.arguments.settings import as_path
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming, read_idx
-from fcnn.files import home_expanded
-from fcnn.validation import as_path
+from fcnn.files.reading import home_expanded
+from fcnn.numerics.arrays import Array
 
 ROLES = ("train-images", "train-labels", "test-images", "test-labels")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fcnn.arrays import Array
 from fcnn.data import mnist_files
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.download import Progress, downloading_to, fetch
@@ -18,6 +17,7 @@ from fcnn.data.mnist_files import (
     copies,
     examine,
 )
+from fcnn.numerics.arrays import Array
 
 
 def mnist(

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from fcnn.arrays import Array
 from fcnn.data.dataset import DataError
-from fcnn.files import read_up_to, regular_file
+from fcnn.files.reading import read_up_to, regular_file
+from fcnn.numerics.arrays import Array
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = 0x08

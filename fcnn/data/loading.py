@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from fcnn.arguments.settings import as_path
+from fcnn.arguments.wording import unknown
 from fcnn.data.dataset import DataError, Dataset
 from fcnn.data.download import Progress
 from fcnn.data.embedded import mnist5k
@@ -11,8 +13,7 @@ from fcnn.data.folders import idx_folder
 from fcnn.data.full_mnist import mnist
 from fcnn.data.npz import npz_file
 from fcnn.data.synthetic import synthetic_lines
-from fcnn.files import home_expanded
-from fcnn.validation import as_path, unknown
+from fcnn.files.reading import home_expanded
 
 NAMES = ("mnist5k", "mnist", "synthetic")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import attrs
 
+from fcnn.arguments.settings import as_path
 from fcnn.data.idx import opened
-from fcnn.files import home_expanded, read_up_to
-from fcnn.validation import as_path
+from fcnn.files.reading import home_expanded, read_up_to
 
 ENVIRONMENT_VARIABLE = "FCNN_DATA_DIR"
 

@@ -7,12 +7,12 @@ from typing import IO
 
 import numpy as np
 
-from fcnn.archives import opened_archive
-from fcnn.arrays import Array
+from fcnn.arguments.settings import as_path
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.idx import naming
-from fcnn.files import home_expanded, regular_file
-from fcnn.validation import as_path
+from fcnn.files.npz import opened_archive
+from fcnn.files.reading import home_expanded, regular_file
+from fcnn.numerics.arrays import Array
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 CHANNEL_COUNTS = (1, 3)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fcnn.arrays import Array
+from fcnn.arguments.settings import whole_number
 from fcnn.data.dataset import Dataset
-from fcnn.streams import DATA, generator
-from fcnn.validation import whole_number
+from fcnn.numerics.arrays import Array
+from fcnn.numerics.random_streams import DATA, generator
 
 SIZE = 14
 MIDDLE = 7

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from fcnn.arguments.arrays import check_array
+from fcnn.arguments.settings import not_negative
 from fcnn.tree.mapping import all, leaves_with_path, map
 from fcnn.tree.structure import Structure, Tree, check_same_structure, structure
-from fcnn.validation import check_array, not_negative
 
 
 def equal(a: Tree, b: Tree) -> bool:

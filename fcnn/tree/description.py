@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcnn.arrays import Array
+from fcnn.numerics.arrays import Array
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree
 

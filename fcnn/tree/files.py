@@ -4,13 +4,14 @@ import os
 
 import numpy as np
 
-from fcnn.archives import opened_archive
-from fcnn.arrays import Array, freeze
-from fcnn.files import regular_file, whole_file
+from fcnn.arguments.settings import as_path
+from fcnn.files.npz import opened_archive
+from fcnn.files.reading import regular_file
+from fcnn.files.writing import whole_file
+from fcnn.numerics.arrays import Array, freeze
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
-from fcnn.validation import as_path
 
 
 def save(path: str | os.PathLike[str], tree: Tree) -> None:

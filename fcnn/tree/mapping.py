@@ -5,8 +5,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from fcnn.arguments.settings import check_function
+from fcnn.arguments.wording import kind_of
 from fcnn.tree.structure import Tree, check_same_structure, flatten, unflatten
-from fcnn.validation import check_function, kind_of
 
 _NOTHING: Any = object()
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 import attrs
 import numpy as np
 
-from fcnn.validation import check_kind, kind_of
+from fcnn.arguments.settings import check_kind
+from fcnn.arguments.wording import kind_of
 
 Tree: TypeAlias = Any
 Keys: TypeAlias = tuple[Hashable, ...]

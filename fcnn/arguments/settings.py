@@ -1,0 +1,135 @@
+"""The checks that open every operation, and the form of what they say.
+
+Each names the function, what was expected and what came, with the names of the axes::
+
+    ValueError: conv2d: x has C=3 channels, but w expects C=1
+      x: (8, 3, 28, 28) as (N, C, H, W)
+      w: (6, 1, 5, 5)   as (F, C, KH, KW)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from fcnn.arguments.wording import article, is_integer, kind_of, shown
+from fcnn.numerics.arrays import Pair
+
+if TYPE_CHECKING:
+    from pathlib import Path
+MOST: Final = 2**31 - 1  # of features, pixels, examples, threads: NumPy fails on more in odd ways
+
+
+def check_kind(function: str, name: str, value: Any, kind: type) -> None:
+    """An instance of a class; TypeError otherwise."""
+    if not isinstance(value, kind):
+        expected = article(kind.__name__)
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected {expected}")
+
+
+def check_function(function: str, name: str, value: Any) -> None:
+    """Something that can be called; TypeError otherwise."""
+    if not callable(value):
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a function")
+
+
+def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
+    """An int, or a sequence of two, as (vertical, horizontal)."""
+    if type(value) is tuple and len(value) == 2:
+        first, second = value  # what layers hand over is checked already: this costs little
+        if (
+            type(first) is type(second) is int
+            and minimum <= first <= MOST
+            and minimum <= second <= MOST
+        ):
+            return first, second
+    values: Any = (value, value) if is_integer(value) else value
+    if not isinstance(values, tuple | list) or len(values) != 2 or not all(map(is_integer, values)):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected an int or a pair of ints")
+    _check_range(function, name, value, min(values), max(values), minimum)
+    return int(values[0]), int(values[1])
+
+
+def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
+    """An integer of at least the minimum."""
+    if not is_integer(value):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected an int")
+    if value < minimum:
+        raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
+    return int(value)
+
+
+def positive(function: str, name: str, value: Any) -> int:
+    """An integer of at least 1, and no more than arrays can have."""
+    if type(value) is int and 1 <= value <= MOST:  # as for pairs
+        return value
+    whole_number(function, name, value, 1)
+    _check_range(function, name, value, value, value, 1)
+    return int(value)
+
+
+def number(function: str, name: str, value: Any, expected: str = "a number") -> float:
+    """A real number as a Python float, infinite if it is too large for one; TypeError for bools,
+    strings and arrays with axes.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    real = isinstance(value, int | float | np.integer | np.floating)
+    if not real or isinstance(value, bool):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected {expected}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def true_or_false(function: str, name: str, value: Any) -> bool:
+    """A bool; TypeError for what merely counts as one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{function}: {name} is {shown(value)}, expected True or False")
+    return bool(value)
+
+
+def not_negative(function: str, name: str, value: Any, expected: str = "a number") -> float:
+    """A finite number of at least 0 as a Python float."""
+    real = number(function, name, value, expected)
+    if not (math.isfinite(real) and real >= 0):
+        raise ValueError(f"{function}: {name} is {real}, expected finite and at least 0")
+    return real
+
+
+def as_path(function: str, name: str, value: Any) -> Path:
+    """A path, from a string or path that is not empty."""
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise TypeError(f"{function}: {name} is {kind_of(value)}, expected a path")
+    if not os.fspath(value):
+        raise ValueError(f"{function}: {name} is empty, expected a path")
+    from pathlib import Path  # when it is needed: it takes long to import
+
+    return Path(os.fspath(value))
+
+
+def above_zero(function: str, name: str, value: Any) -> float:
+    """A finite number greater than 0 as a Python float."""
+    real = number(function, name, value)
+    if not (math.isfinite(real) and real > 0):
+        raise ValueError(f"{function}: {name} is {real}, expected finite and above 0")
+    return real
+
+
+def below_one(function: str, name: str, value: Any) -> float:
+    """A number of at least 0 and below 1 as a Python float: a part that is kept."""
+    real = number(function, name, value)
+    if not 0 <= real < 1:
+        raise ValueError(f"{function}: {name} is {real}, expected at least 0 and below 1")
+    return real
+
+
+def _check_range(function: str, name: str, value: Any, low: int, high: int, minimum: int) -> None:
+    if low < minimum:
+        raise ValueError(f"{function}: {name} is {value!r}, expected at least {minimum}")
+    if high > MOST:
+        raise ValueError(f"{function}: {name} is {shown(value)}, expected at most {MOST:,}")

@@ -1,0 +1,3 @@
+"""The command line: options in, words out, no arithmetic."""
+
+from fcnn.cli.commands import app as app

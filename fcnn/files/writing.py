@@ -1,0 +1,64 @@
+"""Files that appear whole or not at all, and files that are read without trusting them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PART: Final = ".part"
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write to that takes its place when the block ends, and only if it ends well.
+
+    It is written beside its place, flushed to the disk and renamed. Whatever happens in
+    between, a full disk or the end of the process, the old file stays as it was; the end of
+    the process leaves a file behind whose name ends in .part. OSError names the path.
+    """
+    from pathlib import Path  # when it is needed: it takes long to import
+
+    target = Path(path)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PART}")
+    try:
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {target}: {error.strerror or error}") from error
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Delete what processes that were killed while writing have left in a folder."""
+    for path in left_overs(folder):
+        path.unlink(missing_ok=True)
+
+
+def left_overs(folder: Path) -> list[Path]:
+    """The files of ended processes that were to take another's place."""
+    return [path for path in folder.iterdir() if path.name.endswith(PART)]
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power failure, where folders can be flushed."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""Flatten: images to vectors."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fcnn.arguments.arrays import check_cache, check_floats, check_gradient, check_sizes
+from fcnn.layers.layer import layer_without_parameters
+from fcnn.numerics.arrays import Array, Shape
+
+
+class FlattenCache(NamedTuple):
+    """The shape and dtype of x."""
+
+    shape: Shape
+    dtype: np.dtype[np.floating]
+
+
+flatten = layer_without_parameters(
+    "flatten",
+    out_shape=lambda in_shape: (math.prod(check_sizes("flatten", in_shape, 1)),),
+    forward=lambda x: flatten_forward(x),
+    backward=lambda cache, dy: flatten_backward(cache, dy),
+)
+
+
+def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
+    """(N, C, H, W) -> (N, C*H*W), in the order of x.reshape(N, -1); float32 or float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flatten_forward(np.arange(8.0).reshape(2, 1, 2, 2))[0]
+    array([[0., 1., 2., 3.],
+           [4., 5., 6., 7.]])
+    """
+    check_floats("flatten", x=x)
+    if x.ndim < 2 or x.size == 0:
+        raise ValueError(f"flatten: x has shape {x.shape}, expected (N, ...), not empty")
+    # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
+    columns = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
+    return columns.T, FlattenCache(x.shape, x.dtype)
+
+
+def flatten_backward(cache: FlattenCache, dy: Array) -> Array:
+    """dy (N, C*H*W) as (N, C, H, W)."""
+    check_cache("flatten", cache, FlattenCache)
+    shape, dtype = cache
+    check_gradient("flatten_backward", dy, (shape[0], math.prod(shape[1:])), dtype)
+    columns = dy.T.reshape(*shape[1:], shape[0])  # (D, N) -> (C, H, W, N)
+    return np.moveaxis(columns, -1, 0)  # -> (N, C, H, W)

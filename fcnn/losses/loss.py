@@ -1,0 +1,67 @@
+"""Losses: the mean over a batch, as a Python float, and its gradient."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from fcnn.arguments.arrays import check_array
+from fcnn.arguments.settings import check_function, check_kind, number
+from fcnn.arguments.wording import kind_of
+from fcnn.numerics.arrays import Array
+
+
+@attrs.frozen(eq=False)
+class Loss:
+    """A loss as a record of pure functions.
+
+    Attributes
+    ----------
+    name
+        What errors and tables call it.
+    forward
+        `forward(outputs, labels) -> (loss, cache)`, the loss a Python float.
+    backward
+        `backward(cache) -> doutputs`.
+    weight
+        `weight(labels)`: what these examples weigh when the losses of the shards of a
+        batch are averaged. For a mean over examples, their number. Of examples that weigh 0,
+        forward gives the sum of what they add all the same, since it cannot divide.
+    """
+
+    name: str
+    forward: Callable[[Array, Array], tuple[float, Any]]
+    backward: Callable[[Any], Array]
+    weight: Callable[[Array], float] = len
+
+    def __attrs_post_init__(self) -> None:
+        check_kind("Loss", "name", self.name, str)
+        for name in ("forward", "backward", "weight"):
+            check_function("Loss", name, getattr(self, name))
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def call_loss(loss: Loss, outputs: Array, labels: Array) -> tuple[float, Any]:
+    """`loss.forward`; TypeError unless it returns a pair of a number and a cache."""
+    result = loss.forward(outputs, labels)
+    if not isinstance(result, tuple) or len(result) != 2:
+        kind = kind_of(result, with_length=True)
+        raise TypeError(f"{loss.name}: forward must return the tuple (loss, cache), not {kind}")
+    return number(loss.name, "the loss", result[0]), result[1]
+
+
+def call_loss_backward(loss: Loss, cache: Any, outputs: Array) -> Array:
+    """`loss.backward`; TypeError or ValueError unless its result is like the outputs."""
+    doutputs = loss.backward(cache)
+    check_array(loss.name, "the gradient", doutputs)
+    if doutputs.shape != outputs.shape:
+        raise ValueError(
+            f"{loss.name}: the gradient has shape {doutputs.shape}, the outputs {outputs.shape}"
+        )
+    if doutputs.dtype != outputs.dtype:
+        raise TypeError(
+            f"{loss.name}: the gradient is {doutputs.dtype}, the outputs {outputs.dtype}"
+        )
+    return doutputs

@@ -1,0 +1,44 @@
+"""Random streams: one for each purpose and epoch, all from one seed.
+
+A stream depends on nothing but the seed, what it is for and the epoch. So an epoch draws
+the same numbers whether the run was stopped before it or not.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from typing import Final
+
+import numpy as np
+
+PARAMETERS: Final = 0
+ORDER: Final = 1
+FORWARD: Final = 2
+DATA: Final = 3
+SAMPLE: Final = 4
+SPLIT: Final = 5
+
+
+def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
+    """The generator of one purpose, a constant of this module, in one epoch.
+
+    Raises TypeError or ValueError for a seed that is not an integer of at least 0: without
+    one, NumPy would take entropy from the system.
+    """
+    seed = operator.index(seed)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))
+
+
+def sparing(path: str | os.PathLike[str]) -> np.random.Generator:
+    """A generator for the initial weights of a model whose parameters lie in a file already.
+
+    No weights of more numbers than the file has bytes are drawn from it (see `initializers`):
+    what a damaged config says of shapes must not decide how much memory is taken. OSError if
+    there is no such file.
+    """
+
+    class Sparing(np.random.Generator):
+        most_numbers = os.path.getsize(path)
+
+    return Sparing(np.random.PCG64(0))

@@ -1,0 +1,131 @@
+"""Optimizers: pure functions that map over the trees of parameters and gradients.
+
+Here are the record and stochastic gradient descent. `fcnn.adaptive_moments` has adam and adamw;
+`fcnn.averaging` and `fcnn.gradient_changes` have optimizers made of another one: with an average
+of the parameters, with clipped gradients, with an L2 penalty.
+
+Weight decay is decoupled from the gradient: a step also takes learning_rate * weight_decay of
+a weight away from it, whatever the momentum or the scaling of gradients. It touches the leaves
+for which a rule of path and leaf, `decays`, holds. No rule is asked about statistics, such as
+the mean and var of `BatchNormParams`: they are not trained, and never decay. (A class of one's
+own marks its statistics as `fcnn.untrained` says.)
+"""
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.arguments.settings import (
+    below_one,
+    check_function,
+    check_kind,
+    not_negative,
+    true_or_false,
+)
+from fcnn.numerics.arrays import Array, freeze
+from fcnn.optimizers.optimizer import (
+    Optimizer,
+    Rule,
+    aligned_leaves,
+    decays_kernels,
+    kept_fractions,
+    rate_of,
+    zeros_like,
+)
+from fcnn.schedules import Schedule
+from fcnn.tree import Tree
+
+
+@attrs.frozen(eq=False)
+class SgdState:
+    """How many steps were taken (an int64 array without axes), and the velocity."""
+
+    steps: Array
+    velocity: Tree
+
+
+def sgd(
+    learning_rate: float | Schedule,
+    momentum: float = 0.0,
+    *,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    decays: Rule = decays_kernels,
+) -> Optimizer:
+    """Stochastic gradient descent with momentum.
+
+    v <- momentum * v - learning_rate * g
+    p <- p + v
+    p <- p + momentum * v - learning_rate * g    with Nesterov's momentum instead
+
+    and with weight decay p <- (1 - learning_rate * weight_decay) * p first, for some leaves.
+
+    The velocity carries the learning rate, as in Sutskever, Martens, Dahl, Hinton: "On
+    the importance of initialization and momentum in deep learning" (2013), equations 1
+    and 2. (PyTorch multiplies by the rate later; at a constant rate that is the same.)
+    Nesterov's momentum is theirs too, equations 3 and 4, for parameters that are ahead by
+    momentum * v, as Bengio, Boulanger-Lewandowski and Pascanu have it (2013).
+
+    Weight decay is that of Loshchilov, Hutter: "Decoupled weight decay regularization"
+    (2019), algorithm 1, in proportion to the learning rate, as in PyTorch's AdamW. What
+    `torch.optim.SGD(weight_decay=...)` does instead is `l2_penalty(sgd(...), ...)`. There the
+    decay goes through the momentum, so that in the end a weight shrinks 1 / (1 - momentum)
+    times as much: an L2 penalty of 5e-4 with momentum 0.9 is nearly a decay of 5e-3 here.
+
+    Parameters
+    ----------
+    learning_rate
+        A number, or a function of the number of steps taken so far, from 0; see
+        `fcnn.schedules`.
+    momentum
+        At least 0 and below 1.
+    nesterov
+        Whether to take the gradient's part of the step ahead of the velocity's.
+    weight_decay
+        At least 0.
+    decays
+        `decays(path, leaf) -> bool`: which leaves of the parameters weight decay touches.
+        Statistics, those of `batch_norm`, are left alone in any case.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> optimizer = sgd(0.1, momentum=0.5)
+    >>> params, grads = (np.array([1.0]),), (np.array([2.0]),)
+    >>> state = optimizer.init(params)
+    >>> params, state = optimizer.step(params, grads, state)
+    >>> params, state = optimizer.step(params, grads, state)
+    >>> params[0].round(6)
+    array([0.5])
+    """
+    # Python floats: a NumPy float64 scalar would promote float32 arrays.
+    momentum = below_one("sgd", "momentum", momentum)
+    rate = rate_of("sgd", learning_rate)
+    nesterov = true_or_false("sgd", "nesterov", nesterov)
+    weight_decay = not_negative("sgd", "weight_decay", weight_decay)
+    check_function("sgd", "decays", decays)
+
+    def init(params: Tree) -> SgdState:
+        return SgdState(freeze(np.zeros((), np.int64)), zeros_like("sgd", params))
+
+    def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
+        check_kind("sgd", "state", state, SgdState)
+        structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
+        eta = rate(int(state.steps))
+        kept = kept_fractions(structure, rows, eta * weight_decay, decays)
+        velocity, updated = [], []
+        for (p, g, v), fraction in zip(rows, kept, strict=True):
+            pull = eta * g
+            new = momentum * v
+            new -= pull
+            velocity.append(freeze(new))
+            if nesterov:
+                ahead = momentum * new
+                ahead -= pull
+            else:
+                ahead = new
+            updated.append(freeze(ahead + (p if fraction == 1 else fraction * p)))
+        state = SgdState(freeze(state.steps + 1), tree.unflatten(structure, velocity))
+        return tree.unflatten(structure, updated), state
+
+    return Optimizer(init, step)

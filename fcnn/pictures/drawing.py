@@ -1,0 +1,69 @@
+"""Figures whose parts are measured in inches, so that nothing overlaps: what pictures share.
+
+Matplotlib is imported inside the functions, as in `fcnn.pictures`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fcnn.numerics.arrays import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+
+def framed_figure(
+    width: float,
+    height: float,
+    title: str,
+    note: str = "",
+    *,
+    left: float = 0.15,
+    bottom: float = 0.1,
+    right: float = 0.15,
+) -> tuple[Figure, Axes]:
+    """A titled figure around axes of this size; every length is in inches."""
+    from matplotlib.figure import Figure
+
+    text = 0.3 + max(0.12 * len(title), 0.08 * len(note))  # roughly, and rather too wide
+    whole = max(text, left + width + right), bottom + height + 0.8
+    figure = Figure(figsize=whole)
+    figure.text(0.15 / whole[0], 1 - 0.3 / whole[1], title, size=13, weight="bold")
+    figure.text(0.15 / whole[0], 1 - 0.6 / whole[1], note)
+    box = left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]
+    return figure, figure.add_axes(box)
+
+
+def add_colour_bar(figure: Figure, axes: Axes, image: AxesImage, label: str) -> Colorbar:
+    """Beside the axes, from their top, a sixth of an inch wide and at most three high."""
+    box, (width, height) = axes.get_position(), figure.get_size_inches()
+    length = min(box.height, 3 / height)
+    beside = figure.add_axes((box.x1 + 0.2 / width, box.y1 - length, 0.16 / width, length))
+    return figure.colorbar(image, cax=beside, label=label)
+
+
+def draw_tile(
+    axes: Axes, tile: Array, x: float, y: float, caption: str, **colours: Any
+) -> AxesImage:
+    """Draw a tile, its longer side one unit, with its top left corner at (x, y)."""
+    from matplotlib.patches import Rectangle
+
+    height, width = (side / max(tile.shape[:2]) for side in tile.shape[:2])
+    extent = (x, x + width, y + height, y)
+    image = axes.imshow(tile, extent=extent, interpolation="nearest", **colours)
+    frame = Rectangle((x, y), width, height, fill=False, edgecolor="0.6", linewidth=0.6)
+    axes.add_patch(frame)
+    axes.text(x, y + height + 0.03, caption, size=9, color="0.2", verticalalignment="top")
+    return image
+
+
+def finish_tiles(axes: Axes, width: float, height: float) -> None:
+    """Bound a grid of tiles, with square pixels and no axes around it."""
+    axes.set_xlim(-0.02, width)
+    axes.set_ylim(height, -0.02)
+    axes.set_aspect("equal", anchor="NW")
+    axes.set_axis_off()

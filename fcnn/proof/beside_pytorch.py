@@ -1,0 +1,242 @@
+"""fcnn beside PyTorch: every operation, and training from the same start on the same batches.
+
+What `fcnn verify --torch` adds. PyTorch itself is imported by `fcnn.torch_operations` alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+import fcnn
+from fcnn import tree
+from fcnn.numerics import random_streams as streams
+from fcnn.numerics.arrays import Array
+from fcnn.optimizers import sgd as optimizers
+from fcnn.proof import layer_cases as cases
+from fcnn.proof import loss_cases, operations
+from fcnn.proof import pytorch as torch_operations
+from fcnn.proof import shipped_values as reference
+from fcnn.proof.layer_cases import Case
+from fcnn.proof.proofs import Proof, Run
+from fcnn.proof.shipped_values import ReferenceCase
+from fcnn.runs import model_by_name as names
+from fcnn.runs import recipes
+from fcnn.training import batch_gradient as gradients
+from fcnn.training import inference
+from fcnn.tree import Tree
+
+# Of an array's largest magnitude, or 1.
+OPERATIONS_AGREE: Final[Mapping[str, float]] = {"float64": 1e-10, "float32": 1e-5}
+
+# Of an array's largest magnitude, after training in float64.
+PARAMETERS_AGREE: Final = 1e-9
+# Two correct libraries drift apart in float32: the sums are rounded in another order, and
+# what lies next to a kink may fall on its other side.
+LOSSES_AGREE: Final = 5e-3
+PREDICTIONS_DIFFER: Final = 0.015
+DRIFT: Final = 1e-5
+
+
+@attrs.frozen(eq=False)
+class Training:
+    """Two trainings side by side.
+
+    Attributes
+    ----------
+    losses, torch_losses
+        Of every step.
+    differences
+        After every step, the greatest difference of a parameter, relative to the largest
+        magnitude in its array.
+    errors
+        Those differences at the end, by the paths of the arrays.
+    epoch_losses, torch_epoch_losses
+        The means over the examples of every epoch.
+    test_images, predicted_differently
+        Of the test images, how many the two trained networks take for different digits.
+    """
+
+    dtype: str
+    losses: Array
+    torch_losses: Array
+    differences: Array
+    errors: Mapping[str, float]
+    epoch_losses: tuple[float, ...]
+    torch_epoch_losses: tuple[float, ...]
+    test_images: int
+    predicted_differently: int
+
+    @property
+    def first_drift(self) -> int | None:
+        """The first step, from 1, after which the parameters differ by more than 1e-5."""
+        beyond = np.flatnonzero(~(self.differences <= DRIFT))
+        return int(beyond[0]) + 1 if len(beyond) else None
+
+
+def require() -> None:
+    """ValueError if PyTorch is not there."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f"verify --torch needs PyTorch, which cannot be imported ({error}); "
+            "pip install torch, or leave --torch away"
+        ) from error
+
+
+def operation_proofs() -> list[Proof]:
+    """Outputs and gradients of every operation and loss, in both precisions."""
+    found = []
+    for name in (*torch_operations.OPERATIONS, *torch_operations.LOSSES):
+        for dtype, tolerance in OPERATIONS_AGREE.items():
+            made = partial(_comparisons, name, dtype)
+            found.append(Proof(name, f"PyTorch, {dtype}", tolerance, made))
+    return found
+
+
+def training_proofs(dtype: str, training: Callable[[], Training]) -> list[Proof]:
+    """What must hold of two trainings side by side, which are run when the first case is."""
+
+    def parameters() -> Iterator[tuple[str, Run]]:
+        yield "parameters at the end", lambda: training().errors
+
+    def losses() -> Iterator[tuple[str, Run]]:
+        for epoch in range(recipes.REFERENCE.epochs):
+            yield f"epoch {epoch + 1}", partial(loss_of, epoch)
+
+    def loss_of(epoch: int) -> Mapping[str, float]:
+        found = training()
+        return {"mean loss": abs(found.epoch_losses[epoch] - found.torch_epoch_losses[epoch])}
+
+    def predictions() -> Iterator[tuple[str, Run]]:
+        yield (
+            "test images",
+            lambda: {
+                "share of predictions": training().predicted_differently / training().test_images
+            },
+        )
+
+    if dtype == "float64":
+        return [Proof("training", "PyTorch, float64", PARAMETERS_AGREE, parameters)]
+    return [
+        Proof("training", f"PyTorch, {dtype}: losses", LOSSES_AGREE, losses),
+        Proof("training", f"PyTorch, {dtype}: predictions", PREDICTIONS_DIFFER, predictions),
+    ]
+
+
+def train(dtype: str) -> Training:
+    """Train the reference network by the reference recipe on the embedded images, in both
+    libraries step by step: the same initial parameters, the same batches in the same order.
+    """
+    (x, labels), (x_test, labels_test) = fcnn.data.mnist5k()
+    x, x_test = x.astype(dtype), x_test.astype(dtype)
+    model, loss = names.model(recipes.REFERENCE.model, 10), operations.loss("softmax_cross_entropy")
+    initial, _ = model.init(streams.generator(0, streams.PARAMETERS), x.shape[1:])
+    params = tree.map(lambda p: p.astype(dtype), initial)
+    network = torch_operations.mnist_cnn()
+    rate, momentum = recipes.REFERENCE.learning_rate, recipes.REFERENCE.momentum
+
+    def ours() -> Iterator[tuple[float, Tree]]:
+        own, optimizer = params, optimizers.sgd(rate, momentum)
+        gradient, state = gradients.value_and_grad(model, loss, threads=1), optimizer.init(params)
+        for batch in _batches(x, labels):
+            value, grads = gradient(own, *batch)
+            own, state = optimizer.step(own, grads, state)
+            yield value, own
+
+    theirs = torch_operations.steps(
+        network,
+        torch_operations.LOSSES["softmax_cross_entropy"],
+        tree.leaves(params),
+        _batches(x, labels),
+        "sgd",
+        learning_rate=rate,
+        momentum=momentum,
+    )
+    losses, torch_losses, differences, errors = [], [], [], {}
+    with torch_operations.threads(1):
+        for (value, own), (torch_value, other) in zip(ours(), theirs, strict=True):
+            errors = _errors(own, other)
+            losses.append(value)
+            torch_losses.append(torch_value)
+            differences.append(max(errors.values()))
+        predicted = inference.predict(model, own, x_test, threads=1).argmax(1)
+        other_predicted = torch_operations.outputs(network, x_test).argmax(1)
+    return Training(
+        dtype,
+        np.array(losses),
+        np.array(torch_losses),
+        np.array(differences),
+        errors,
+        _epoch_means(losses, len(x)),
+        _epoch_means(torch_losses, len(x)),
+        len(labels_test),
+        int((predicted != other_predicted).sum()),
+    )
+
+
+def _comparisons(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
+    if name in torch_operations.LOSSES:
+        for loss in loss_cases.LOSSES[name]:
+            yield str(loss), partial(_compare, name, loss.settings, loss.inputs(), dtype)
+        return
+    for case in (*cases.GRID[name], *cases.KINKS.get(name, [])):
+        yield str(case), partial(_compare_operation, case, dtype)
+
+
+def _compare_operation(case: Case, dtype: str) -> Mapping[str, float]:
+    rng = np.random.default_rng(0)
+    params, out_shape = case.layer().init(rng, case.in_shape)
+    x = case.x()
+    inputs = {
+        "x": rng.standard_normal((case.batch, *case.in_shape)) if x is None else x,
+        "dy": rng.standard_normal((case.batch, *out_shape)),
+        **{
+            path.lstrip("."): p + 0.5 * rng.standard_normal(p.shape)
+            for path, p in tree.leaves_with_path(params)
+        },
+    }
+    if "var" in inputs:
+        inputs["var"] = 0.1 + np.abs(inputs["var"])
+    return _compare(case.operation, case.function_settings(), inputs, dtype)
+
+
+def _compare(
+    operation: str, settings: Mapping[str, Any], inputs: Mapping[str, Array], dtype: str
+) -> Mapping[str, float]:
+    cast = {
+        name: array if name == "labels" else array.astype(dtype) for name, array in inputs.items()
+    }
+    actual = reference.compute(ReferenceCase("", operation, dict(settings), cast))
+    with torch_operations.threads(1):
+        expected = torch_operations.compute(operation, settings, cast)
+    if "loss" in expected:  # a Python float in fcnn
+        expected["loss"] = expected["loss"].astype(np.float64)
+    return reference.differences_of(actual, expected)
+
+
+def _batches(x: Array, labels: Array) -> Iterator[tuple[Array, Array]]:
+    """Those of `fcnn train --seed 0`."""
+    for epoch in range(1, recipes.REFERENCE.epochs + 1):
+        order = streams.generator(0, streams.ORDER, epoch).permutation(len(x))
+        for begin in range(0, len(x), recipes.REFERENCE.batch_size):
+            batch = order[begin : begin + recipes.REFERENCE.batch_size]
+            yield x[batch], labels[batch]
+
+
+def _errors(params: Tree, others: Iterable[Array]) -> dict[str, float]:
+    pairs = zip(tree.leaves_with_path(params), others, strict=True)
+    return {path: float(np.abs(p - q).max() / np.abs(q).max()) for (path, p), q in pairs}
+
+
+def _epoch_means(losses: list[float], images: int) -> tuple[float, ...]:
+    """From the means over batches, of which the last of an epoch is smaller."""
+    sizes = [
+        min(recipes.REFERENCE.batch_size, images - begin)
+        for begin in range(0, images, recipes.REFERENCE.batch_size)
+    ]
+    epochs = np.reshape(losses, (recipes.REFERENCE.epochs, len(sizes)))
+    return tuple(float(mean) for mean in epochs @ sizes / images)

@@ -1,0 +1,85 @@
+"""The points at which losses are proved, as data: a new loss is a new entry here."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from fcnn.losses.loss import Loss
+from fcnn.numerics.arrays import Array
+from fcnn.proof import operations
+
+
+@attrs.frozen
+class LossCase:
+    """A loss with its settings, random outputs (N, K) of some size, and labels.
+
+    Attributes
+    ----------
+    loss, settings
+        The name of a loss, and what it is made with.
+    N, K, size
+        The shape of the outputs, and the size of logits; probabilities are mild, for their
+        differences to be exact.
+    weighted
+        Whether the classes have weights, one of them 0.
+    """
+
+    loss: str
+    N: int
+    K: int
+    size: float
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    weighted: bool = False
+
+    def __str__(self) -> str:
+        given = [f"{name} {value}" for name, value in self.settings.items()]
+        given += ["weighted"] * self.weighted
+        text = f"{self.K} classes, batch of {self.N}, outputs of size {self.size}"
+        return ", ".join([text, *given])
+
+    def inputs(self) -> dict[str, Array]:
+        """The arrays by the names that `fcnn.proof.shipped_values` has for them."""
+        rng = np.random.default_rng(0)
+        outputs = self.size * rng.standard_normal((self.N, self.K))
+        labels = rng.integers(0, self.K, self.N)
+        if self.loss == "cross_entropy":
+            outputs = rng.uniform(0.1, 0.9, (self.N, self.K))
+        inputs = {"outputs": outputs, "labels": labels}
+        if self.weighted:
+            weights = rng.uniform(0.5, 2, self.K)
+            if self.K > 1:
+                weights[labels[0] - 1] = 0  # of another class: the batch weighs something
+            inputs["class_weights"] = weights
+        return inputs
+
+    def arguments(self) -> dict[str, Any]:
+        """The settings, and the weights of the classes if they have some."""
+        weights = {"class_weights": self.inputs()["class_weights"]} if self.weighted else {}
+        return {**self.settings, **weights}
+
+    def made(self) -> Loss:
+        """The loss, made now."""
+        return operations.loss(self.loss, self.arguments())
+
+
+# N, K and the size of the outputs.
+_OUTPUTS: Final[Sequence[tuple[int, int, float]]] = (
+    (1, 1, 1),
+    (1, 10, 1),
+    (4, 3, 1),
+    (7, 10, 1),
+    (2, 5, 30),
+    (3, 4, 300),
+)
+
+LOSSES: Final[Mapping[str, list[LossCase]]] = {
+    "softmax_cross_entropy": [LossCase("softmax_cross_entropy", *o) for o in _OUTPUTS],
+    "cross_entropy": [LossCase("cross_entropy", *o) for o in _OUTPUTS],
+    "smoothed_cross_entropy": [
+        LossCase("smoothed_cross_entropy", *o, {"label_smoothing": smoothing}, weighted)
+        for o, smoothing, weighted in product(_OUTPUTS, (0.0, 0.1, 1.0), (False, True))
+    ],
+}

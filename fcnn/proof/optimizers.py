@@ -1,0 +1,153 @@
+"""What the optimizers claim: steps that are their equations, written out."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import product
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+import fcnn
+from fcnn.numerics.arrays import Array
+from fcnn.optimizers.optimizer import Optimizer
+from fcnn.proof import operations
+from fcnn.proof import shipped_values as reference
+from fcnn.proof.proofs import Run
+
+# The gradients of a parameter so far, the last step's at the end, and the rate of each step.
+Past: TypeAlias = Sequence[tuple[float, Array]]
+
+
+def by_equations(name: str) -> Iterator[tuple[str, Run]]:
+    """Each case by the name of the optimizer in its module, and by that in the package."""
+    for text, settings, gradients, ends in _BY_HAND[name]:
+        yield f"{text} by hand", partial(_both, name, partial(_by_hand, settings, gradients, ends))
+    rates: list[tuple[str, Callable[[int], float]]] = [
+        ("rate 0.1", lambda step: 0.1),
+        ("a falling rate", lambda step: 0.1 / (1 + step)),
+    ]
+    for settings, (text, rate) in product(_SETTINGS[name], rates):
+        given = [f"{key} {value}" for key, value in settings.items()]
+        run = partial(_by_equations, name, settings, rate)
+        yield ", ".join([text, *given]), partial(_both, name, run)
+
+
+def _both(
+    name: str, run: Callable[[Callable[..., Optimizer]], Mapping[str, float]]
+) -> Mapping[str, float]:
+    public = {f"fcnn.{name}: {what}": e for what, e in run(getattr(fcnn, name)).items()}
+    return {**run(partial(operations.optimizer, name)), **public}
+
+
+def _by_hand(
+    settings: Mapping[str, Any],
+    gradients: Sequence[float],
+    ends: Sequence[float],
+    make: Callable[..., Optimizer],
+) -> Mapping[str, float]:
+    """The steps of a matrix of one number, from 1 at a rate of 0.1."""
+    optimizer, errors = make(0.1, **settings), {}
+    params, state = (np.ones((1, 1)),), optimizer.init((np.ones((1, 1)),))
+    for step, (g, end) in enumerate(zip(gradients, ends, strict=True)):
+        params, state = optimizer.step(params, (np.full((1, 1), float(g)),), state)
+        expected = np.full((1, 1), end)
+        errors[f"p after step {step + 1}"] = reference.relative_error(params[0], expected)
+    return errors
+
+
+def _by_equations(
+    optimizer_name: str,
+    settings: Mapping[str, Any],
+    rate: Callable[[int], float],
+    make: Callable[..., Optimizer],
+) -> Mapping[str, float]:
+    """Five steps of a matrix and a bias, which no weight decay touches."""
+    rng = np.random.default_rng(0)
+    p = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
+    optimizer = make(rate, **settings)
+    params, state = p, optimizer.init(p)
+    past: dict[str, list[tuple[float, Array]]] = {name: [] for name in p}
+    own, equation = dict(settings), _EQUATIONS[optimizer_name]
+    weight_decay = own.pop("weight_decay", 0.01 if optimizer_name == "adamw" else 0.0)
+    errors: dict[str, float] = {}
+    for step in range(5):
+        g = {name: rng.standard_normal(array.shape) for name, array in p.items()}
+        params, state = optimizer.step(params, g, state)
+        for name, array in p.items():
+            past[name].append((rate(step), g[name]))
+            kept = 1 - rate(step) * weight_decay if name == "w" else 1.0
+            p[name] = kept * array + equation(past[name], **own)
+        found = reference.differences_of(params, p)
+        errors |= {f"{name} after step {step + 1}": error for name, error in found.items()}
+    return errors
+
+
+def _sgd(past: Past, momentum: float = 0.0, nesterov: bool = False) -> Array:
+    """Each gradient counts momentum^k of its rate after k more steps; with Nesterov's
+    momentum, the velocity is taken one step further.
+    """
+    last, g = past[-1]
+    velocity = -_sum(momentum, [rate * gradient for rate, gradient in past])
+    return momentum * velocity - last * g if nesterov else velocity
+
+
+def _adam(past: Past, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Array:
+    """The means are weighted by beta^k for what is k steps back, and the weights divided by
+    their sum, which is what the correction of the bias is.
+    """
+    gradients = [g for _, g in past]
+    ones = [np.ones(()) for _ in past]
+    mean = _sum(beta1, gradients) / _sum(beta1, ones)
+    square = _sum(beta2, [g**2 for g in gradients]) / _sum(beta2, ones)
+    return -past[-1][0] * mean / (np.sqrt(square) + epsilon)
+
+
+def _sum(decay: float, terms: Sequence[Array]) -> Array:
+    """decay^k times what is k places before the end."""
+    total: Array = np.asarray(sum(decay**k * term for k, term in enumerate(reversed(terms))))
+    return total
+
+
+_EQUATIONS: Final[Mapping[str, Callable[..., Array]]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adam,
+}
+
+_MOMENTA: Final[list[dict[str, Any]]] = [{"momentum": momentum} for momentum in (0.0, 0.5, 0.9)]
+_BETAS: Final[list[dict[str, Any]]] = [
+    {},
+    {"beta1": 0.5, "beta2": 0.9},
+    {"beta1": 0.0, "beta2": 0.0, "epsilon": 0.1},
+]
+_SETTINGS: Final[Mapping[str, list[dict[str, Any]]]] = {
+    "sgd": [
+        *_MOMENTA,
+        *({**given, "nesterov": True} for given in _MOMENTA),
+        {"momentum": 0.9, "weight_decay": 0.2},
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.2},
+    ],
+    "adam": _BETAS,
+    "adamw": [*_BETAS, *({**given, "weight_decay": 0.2} for given in _BETAS)],
+}
+
+# What is done by hand: settings, the gradient of each step, and the parameter after it.
+_HALVES: Final = {"beta1": 0.5, "beta2": 0.5, "epsilon": 1.0}
+_BY_HAND: Final[Mapping[str, list[tuple[str, dict[str, Any], list[float], list[float]]]]] = {
+    "sgd": [
+        # v: -0.2, then -0.1 - 0.2, then -0.15 - 0.2
+        ("three steps", {"momentum": 0.5}, [2, 2, 2], [0.8, 0.5, 0.15]),
+        # v as before; each step takes half of it and 0.2 besides
+        ("three steps of Nesterov's", {"momentum": 0.5, "nesterov": True}, [2, 2, 2],
+         [0.7, 0.35, -0.025]),
+        # 0.95 of 1, less 0.2; then 0.95 of 0.75, less 0.3
+        ("two steps with weight decay", {"momentum": 0.5, "weight_decay": 0.5}, [2, 2],
+         [0.75, 0.4125]),
+    ],
+    # m' / (sqrt(s') + 1): 1 / 2, then (-1/4) / (3/4) / 2
+    "adam": [("two steps", _HALVES, [1, -1], [0.95, 0.95 + 0.1 / 6])],
+    # the same, of 0.9 of what was there
+    "adamw": [
+        ("two steps", {**_HALVES, "weight_decay": 1.0}, [1, -1], [0.85, 0.9 * 0.85 + 0.1 / 6])
+    ],
+}  # fmt: skip

@@ -1,0 +1,185 @@
+"""Values computed with PyTorch, shipped with fcnn: an oracle that needs no PyTorch.
+
+Each case names an operation, its settings, inputs and the outputs that are right. The
+file is made by `tools/make_reference_values.py`: a text in JSON that names the cases and
+their arrays, each by where it begins and its shape, and all the numbers in float64. Arrays
+that several cases share are there once.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import IO, Any
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.layers.layer import Layer
+from fcnn.losses.loss import Loss
+from fcnn.numerics.arrays import Array, freeze
+from fcnn.proof import operations
+from fcnn.training import batch_gradient as gradients
+from fcnn.tree import Tree
+
+FILE_NAME = "reference_values.npz"
+TOLERANCE = 1e-12  # of the largest magnitude or 1: float64 to rounding, whatever the BLAS
+
+
+@attrs.frozen(eq=False)
+class ReferenceCase:
+    """One computation and what must come out of it.
+
+    Attributes
+    ----------
+    name
+        What reports call it.
+    operation
+        An operation or a loss by its name in fcnn, or `value_and_grad` or an optimizer of a
+        chain.
+    settings
+        Keyword arguments of the operation; for a chain its layers, its loss, and what the
+        optimizer is made with.
+    inputs
+        Arrays by name: x, dy and parameters such as w and b, or outputs, labels and
+        class_weights; for a chain x, labels and the parameters by their paths.
+    expected
+        Arrays by name: y and the gradients dx, dw, db, or loss and doutputs; for a chain
+        the losses and, by path, the gradients or the parameters after training.
+    """
+
+    name: str
+    operation: str
+    settings: dict[str, Any]
+    inputs: dict[str, Array]
+    expected: dict[str, Array] = attrs.field(factory=dict)
+
+
+def reference_cases() -> list[ReferenceCase]:
+    """The cases that come with fcnn; their arrays are read-only.
+
+    Examples
+    --------
+    >>> case = reference_cases()[0]
+    >>> case.name
+    'conv2d kernel 3 stride 1 padding 1 on 2x2x5x6'
+    >>> worst_error(case) < TOLERANCE
+    True
+    """
+    from importlib.resources import files
+
+    with (files("fcnn.proof") / FILE_NAME).open("rb") as file:
+        return read_cases(file)
+
+
+def read_cases(file: IO[bytes]) -> list[ReferenceCase]:
+    """The cases in a file of the form described above; nothing is unpickled."""
+    with np.load(file, allow_pickle=False) as archive:
+        texts, values = json.loads(archive["cases"].tobytes()), freeze(archive["values"])
+
+    def take(places: dict[str, list[int]]) -> dict[str, Array]:
+        arrays = {}
+        for name, (begin, *shape) in places.items():
+            arrays[name] = values[begin : begin + math.prod(shape)].reshape(shape)
+        if "labels" in arrays:
+            arrays["labels"] = freeze(arrays["labels"].astype(np.int64))
+        return arrays
+
+    return [
+        ReferenceCase(
+            text["name"],
+            text["operation"],
+            text["settings"],
+            inputs=take(text["inputs"]),
+            expected=take(text["expected"]),
+        )
+        for text in texts
+    ]
+
+
+def compute(case: ReferenceCase) -> dict[str, Array]:
+    """What fcnn computes for a case, under the names of `case.expected`."""
+    if case.operation == "value_and_grad":
+        return _value_and_grad(case)
+    if case.operation in operations.OPTIMIZERS:
+        return _training(case)
+    settings, inputs = case.settings, case.inputs
+    forward, backward = operations.functions(case.operation)
+    if "labels" in inputs:
+        weights = {name: inputs[name] for name in ("class_weights",) if name in inputs}
+        loss, cache = forward(inputs["outputs"], inputs["labels"], **weights, **settings)
+        return {"loss": np.asarray(loss), "doutputs": backward(cache)}
+    kind = operations.parameters_class(case.operation)
+    if kind is not None:
+        fields = [field.name for field in attrs.fields(kind)]
+        params = kind(**{name: inputs.get(name) for name in fields})
+        y, cache = forward(params, inputs["x"], **settings)
+        dparams, dx = backward(cache, inputs["dy"])
+        found = {"y": y, "dx": dx, **{f"d{name}": getattr(dparams, name) for name in fields}}
+        return {name: array for name, array in found.items() if array is not None}
+    y, cache = forward(inputs["x"], **settings)
+    return {"y": y, "dx": backward(cache, inputs["dy"])}
+
+
+def errors(case: ReferenceCase) -> dict[str, float]:
+    """The error of each array of a case, relative to its largest magnitude or 1.
+
+    Infinite if the array is missing, not finite, or of another shape or dtype.
+    """
+    return differences_of(compute(case), case.expected)
+
+
+def worst_error(case: ReferenceCase) -> float:
+    """The greatest of the errors of a case."""
+    return max(errors(case).values())
+
+
+def differences_of(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> dict[str, float]:
+    """The error of each array by its name, as `errors` says it."""
+    return {
+        name: relative_error(actual[name], expected[name])
+        if name in actual and name in expected
+        else np.inf
+        for name in {**expected, **actual}
+    }
+
+
+def relative_error(actual: Array, expected: Array) -> float:
+    """The greatest difference, relative to the largest magnitude of what is expected or 1;
+    infinite if the arrays differ in shape or dtype, or it is not finite.
+    """
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return np.inf
+    largest = max(1.0, float(np.abs(expected).max()))
+    error = float(np.abs(np.subtract(actual, expected, dtype=np.float64)).max()) / largest
+    return error if np.isfinite(error) else np.inf
+
+
+def _value_and_grad(case: ReferenceCase) -> dict[str, Array]:
+    x, labels = case.inputs["x"], case.inputs["labels"]
+    model, params, loss = _network(case, x.shape[1:])
+    value, grads = gradients.value_and_grad(model, loss)(params, x, labels)
+    return {"loss": np.asarray(value), **dict(tree.leaves_with_path(grads))}
+
+
+def _training(case: ReferenceCase) -> dict[str, Array]:
+    """One step for each batch of x (steps, N, ...) and labels (steps, N)."""
+    x, labels = case.inputs["x"], case.inputs["labels"]
+    model, params, loss = _network(case, x.shape[2:])
+    own = {name: each for name, each in case.settings.items() if name not in ("layers", "loss")}
+    optimizer = operations.optimizer(case.operation, **own)
+    value_and_grad = gradients.value_and_grad(model, loss)
+    state, values = optimizer.init(params), []
+    for batch in zip(x, labels, strict=True):
+        value, grads = value_and_grad(params, *batch)
+        params, state = optimizer.step(params, grads, state)
+        values.append(value)
+    return {"losses": np.asarray(values), **dict(tree.leaves_with_path(params))}
+
+
+def _network(case: ReferenceCase, in_shape: tuple[int, ...]) -> tuple[Layer, Tree, Loss]:
+    """The chain of a case, its parameters and its loss."""
+    model = operations.layer("chain", case.settings)
+    initial, _ = model.init(np.random.default_rng(0), in_shape)
+    params = tree.map_with_path(lambda path, _: case.inputs[path], initial)
+    return model, params, operations.loss(case.settings["loss"])

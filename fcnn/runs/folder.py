@@ -1,0 +1,253 @@
+"""Run folders: what a training run leaves behind, and reading it again.
+
+config.json     all that is needed to do it again; written first
+checkpoint.npz  the record of the last epoch, by `fcnn.save_checkpoint`
+best.npz        the record of the best epoch, of runs with a validation set
+history.csv     one line per epoch
+params.npz      the parameters that are kept, by `fcnn.tree.save`
+metrics.json    their figures, per class and confused; written last
+"""
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from fcnn.runs import config as configs
+from fcnn.runs import model_by_name as names
+from fcnn.numerics import random_streams as streams
+from fcnn.training.checkpoints import load_checkpoint
+from fcnn.runs.config import Config, RunError, read_config
+from fcnn.files.writing import left_overs, remove_left_overs, whole_file
+from fcnn.files.reading import read_regular
+from fcnn.layers.layer import Layer
+from fcnn.files.locks import NAME as LOCK
+from fcnn.files.locks import LockedError, only_process_in
+from fcnn.optimizers.optimizer import Optimizer
+from fcnn.training.fit import Epoch
+from fcnn.tree import Tree
+from fcnn.tree.files import arrange, read
+from fcnn.arguments.settings import as_path
+
+CHECKPOINT: Final = "checkpoint.npz"
+BEST: Final = "best.npz"
+METRICS: Final = "metrics.json"
+# The fields of a record in history.csv, where validation is called by its name.
+HISTORY: Final = (
+    "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+)  # fmt: skip
+
+
+@attrs.frozen(eq=False)
+class Run:
+    """A finished run: how it was made, the model and its parameters."""
+
+    folder: Path
+    config: Config
+    model: Layer
+    params: Tree = attrs.field(repr=False)
+
+
+def initial_parameters(model: Layer, config: Config) -> Tree:
+    """The parameters that a run starts from: drawn from its seed alone."""
+    return model.init(streams.generator(config.seed, streams.PARAMETERS), config.in_shape)[0]
+
+
+@contextmanager
+def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[Path]:
+    """The folder of a new run, with its config in it, for this process alone: the given one,
+    or `runs/DATA-MODEL-N` with the first free N.
+
+    Raises RunError if the given one is a file, holds a run or anything else but what runs
+    that were killed at once have left.
+    """
+    folder = _numbered_folder(config) if out is None else Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder):
+        if (folder / configs.NAME).exists():
+            raise RunError(
+                f"{folder} holds a run already; go on with it by --resume {folder}, "
+                "or choose another folder"
+            )
+        ours = {folder / LOCK, *left_overs(folder)}
+        others = sorted(path.name for path in set(folder.iterdir()) - ours)
+        if others:
+            raise RunError(f"{folder} is not empty: it holds {', '.join(others[:3])}")
+        remove_left_overs(folder)
+        configs.write_config(folder, config)
+        yield folder
+
+
+@contextmanager
+def old_folder(folder: Path) -> Iterator[Config]:
+    """The config of a run that is to go on, for this process alone."""
+    read_config(folder)  # before a lock is put into what is no run
+    with _held(folder):
+        remove_left_overs(folder)
+        yield read_config(folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    try:
+        with only_process_in(folder):
+            yield
+    except LockedError as error:
+        raise RunError(str(error)) from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run of a folder has come to its end."""
+    return (folder / METRICS).exists()
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The content of metrics.json; RunError if it is damaged."""
+    try:
+        content = json.loads(read_regular(folder / METRICS))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{folder / METRICS} is not readable: {error}") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{folder / METRICS} does not hold figures")
+    return content
+
+
+def progress(
+    folder: Path, model: Layer, optimizer: Optimizer, config: Config
+) -> tuple[Epoch | None, list[Epoch]]:
+    """How far a run has come: its last record, and all of them without their trees. None and
+    an empty list before the first checkpoint.
+
+    Raises RunError if what is there is damaged or of another run.
+    """
+    try:
+        record = load_checkpoint(folder / CHECKPOINT, model, optimizer)
+    except FileNotFoundError:
+        return None, []
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    if record.epoch > config.epochs or record.in_shape != config.in_shape:
+        raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / configs.NAME}")
+    # What is behind the checkpoint comes again.
+    history = read_history(folder, config)[: record.epoch]
+    if [past.epoch for past in history] != [*range(1, record.epoch + 1)]:
+        raise RunError(f"{folder / 'history.csv'} lacks epochs before {record.epoch}")
+    return record, history
+
+
+def best_record(folder: Path, model: Layer, optimizer: Optimizer, epoch: int) -> Epoch:
+    """The record of the best epoch, which is the given one; RunError if it is not there."""
+    path = folder / BEST
+    try:
+        record = load_checkpoint(path, model, optimizer)
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; epoch {epoch}, the best one, was in it") from None
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    if record.epoch != epoch:
+        raise RunError(f"{path} is of epoch {record.epoch}, but the best one is epoch {epoch}")
+    return record
+
+
+def write_history(folder: Path, history: Sequence[Epoch], config: Config) -> None:
+    """Write history.csv: one line per epoch."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_columns(config))
+    writer.writerows([getattr(record, column) for column in HISTORY] for record in history)
+    with whole_file(folder / "history.csv") as file:
+        file.write(text.getvalue().encode())
+
+
+def read_history(folder: Path, config: Config) -> list[Epoch]:
+    """The lines of history.csv as records without trees; RunError if they are none, or those
+    of another kind of run.
+    """
+    path = folder / "history.csv"
+    try:
+        header, *rows = csv.reader(io.StringIO(read_regular(path).decode(), newline=""))
+        # Runs of earlier versions call it test where it is validation.
+        if tuple(header) not in (_columns(config), HISTORY):
+            raise ValueError(
+                f"its columns are {', '.join(header)}; expected {', '.join(_columns(config))}"
+            )
+        return [_record(row) for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise RunError(f"{path} is not readable: {error}") from error
+
+
+def _columns(config: Config) -> tuple[str, ...]:
+    return tuple(name.replace("test", config.held_out) for name in HISTORY)
+
+
+def _record(row: Sequence[str]) -> Epoch:
+    values: dict[str, Any] = dict(zip(HISTORY, row, strict=True))
+    figures = {name: float(text) if text else None for name, text in values.items()}
+    return Epoch(params=(), state=(), **{**figures, "epoch": int(values["epoch"])})  # type: ignore[arg-type]
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read the model and parameters of a run that `fcnn train` made.
+
+    Raises RunError if the folder holds no finished run, or what it holds is damaged.
+    A model of one's own is made by calling its function again.
+    """
+    folder = as_path("load_run", "folder", folder)
+    config = read_config(folder)
+    try:
+        model = model_of(folder, config)
+        path = folder / "params.npz"
+        found = read(path)
+        like, _ = model.init(streams.sparing(path), config.in_shape)
+        return Run(folder, config, model, arrange("tree.load", path, found, like))
+    except RunError:
+        raise
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder} holds no params.npz: the run did not finish; "
+            f"fcnn train --resume {folder} goes on with it"
+        ) from None
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise RunError(f"{folder}: {error}") from error
+
+
+def model_of(folder: Path, config: Config) -> Layer:
+    """The model of a run; RunError if it is no longer the network that was trained."""
+    try:
+        model = names.model(config.model, config.classes)
+    except ValueError as error:
+        raise RunError(f"{folder / configs.NAME}: {error}") from error
+    if repr(model) != config.network:
+        raise RunError(
+            f"{folder}: {config.model} is another network now\n"
+            f"  was {config.network}\n  is  {model!r}"
+        )
+    return model
+
+
+def _numbered_folder(config: Config) -> Path:
+    stem = f"{_slug(config.data)}-{_slug(config.model)}"
+    number = 1
+    while True:
+        folder = Path("runs") / f"{stem}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def _slug(name: str) -> str:
+    """The short name of data or a model, fit for a folder: of paths, the last part."""
+    short = name.rsplit(":", 1)[-1] if ".py:" in name else Path(name).stem
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", short)

@@ -1,0 +1,43 @@
+"""Statistics of batch normalisation, from a sample of the training set."""
+
+import numpy as np
+
+from fcnn.arguments.settings import check_kind
+from fcnn.distributed import blas_threads as blas
+from fcnn.layers.layer import Layer, call_calibrate
+from fcnn.networks.rewriting import faster
+from fcnn.numerics.arrays import Array
+from fcnn.tree import Tree
+
+
+def calibrate(model: Layer, params: Tree, x: Array) -> Tree:
+    """Parameters with the statistics of a sample of inputs, layer after layer.
+
+    "Precise batch normalization": each layer gets the mean and variance of what the layers
+    below it, calibrated already, give for the whole sample (Wu and Johnson: "Rethinking Batch
+    in BatchNorm", 2021, section 3). Call it after training, before `predict` or `evaluate`;
+    `fit` does so after each epoch.
+
+    Parameters
+    ----------
+    model, params
+        A model without statistics gives back the parameters it got.
+    x
+        About 1,000 inputs (N, ...) of the training set, as they are in inference.
+
+    Examples
+    --------
+    >>> import fcnn, numpy as np
+    >>> model = fcnn.chain(fcnn.flatten, fcnn.batch_norm())
+    >>> params, _ = model.init(np.random.default_rng(0), (1, 1, 1))
+    >>> x = np.array([1.0, 3.0], np.float32).reshape(2, 1, 1, 1)
+    >>> fcnn.calibrate(model, params, x)[1].mean
+    array([2.], dtype=float32)
+    """
+    check_kind("calibrate", "model", model, Layer)
+    if not isinstance(x, np.ndarray) or x.ndim == 0 or len(x) == 0:
+        raise ValueError("calibrate: x is not a batch of at least one example")
+    if model.calibrate is None:
+        return params
+    with blas.one_blas_thread():
+        return call_calibrate(faster(model), params, x)[0]

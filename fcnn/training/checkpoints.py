@@ -1,0 +1,123 @@
+"""Checkpoints: one epoch's record in a file, from which training goes on."""
+
+import os
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.arguments.settings import as_path, check_kind
+from fcnn.layers.layer import Layer
+from fcnn.numerics.arrays import Array
+from fcnn.numerics.random_streams import sparing
+from fcnn.optimizers.optimizer import Optimizer
+from fcnn.training.fit import Epoch
+from fcnn.tree.files import arrange, read
+
+FORMAT: Final = 1
+_MARK: Final = "fcnn_checkpoint"
+_FIGURES: Final = (
+    "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+)  # fmt: skip
+
+
+def save_checkpoint(path: str | os.PathLike[str], record: Epoch) -> None:
+    """Write the record of an epoch, as `fit` yields it, to an `.npz` file.
+
+    The file is written beside its place, flushed and renamed: whatever happens, the old one
+    or the new one is there, whole. Raises OSError if it cannot be written.
+    """
+    path = as_path("save_checkpoint", "path", path)
+    check_kind("save_checkpoint", "record", record, Epoch)
+    if not record.in_shape:
+        raise ValueError("save_checkpoint: the record has no in_shape; those of fit have")
+    fields = attrs.asdict(record, recurse=False)
+    tree.save(path, {_MARK: FORMAT, **fields, "in_shape": np.array(record.in_shape, np.int64)})
+
+
+def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optimizer) -> Epoch:
+    """Read what `save_checkpoint` wrote, for `fit(..., start=record)`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    model, optimizer
+        Those of the run: they say what the trees of parameters and state look like.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, no checkpoint, of a newer format, or of another model or
+        optimizer; the message names the file and what in it does not fit. Nothing in the
+        file is executed.
+    FileNotFoundError
+        If there is none.
+
+    Examples
+    --------
+    >>> import fcnn, numpy as np, tempfile, pathlib
+    >>> train, _ = fcnn.data.synthetic_lines(seed=0)
+    >>> model, optimizer = fcnn.models.lines_cnn(), fcnn.sgd(0.01, momentum=0.9)
+    >>> params, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+    >>> settings = {"epochs": 2, "batch_size": 50, "seed": 0}
+    >>> first, second = fcnn.fit(model, params, optimizer, train, **settings)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fcnn.save_checkpoint(pathlib.Path(folder, "first.npz"), first)
+    ...     start = fcnn.load_checkpoint(pathlib.Path(folder, "first.npz"), model, optimizer)
+    >>> (again,) = fcnn.fit(model, params, optimizer, train, start=start, **settings)
+    >>> fcnn.tree.equal(again.params, second.params)
+    True
+    """
+    path = as_path("load_checkpoint", "path", path)
+    check_kind("load_checkpoint", "model", model, Layer)
+    check_kind("load_checkpoint", "optimizer", optimizer, Optimizer)
+    found = read(path)
+    version = found.get(f"[{_MARK!r}]")
+    if version is None or version.shape != () or version.dtype.kind not in "iu":
+        raise ValueError(f"load_checkpoint: {path} is not a checkpoint of fcnn")
+    if version > FORMAT:
+        raise ValueError(
+            f"load_checkpoint: {path} has format {version}; this version of fcnn reads up to "
+            f"{FORMAT}"
+        )
+    content = arrange("load_checkpoint", path, found, _expected(path, found, model, optimizer))
+    if content["epoch"] < 1:
+        raise ValueError(f"load_checkpoint: {path}: ['epoch'] is {content['epoch']}")
+    return Epoch(
+        epoch=int(content["epoch"]),
+        params=content["params"],
+        state=content["state"],
+        **{name: float(content[name]) if name in content else None for name in _FIGURES},  # type: ignore[arg-type]
+        in_shape=tuple(map(int, content["in_shape"])),
+    )
+
+
+def _expected(
+    path: str | os.PathLike[str], found: dict[str, Array], model: Layer, optimizer: Optimizer
+) -> dict[str, Any]:
+    """The tree that is in the checkpoint of a run of this model, with this optimizer."""
+    in_shape = found.get("['in_shape']")
+    if in_shape is None or in_shape.ndim != 1 or in_shape.dtype != np.int64:
+        raise ValueError(f"load_checkpoint: {path}: ['in_shape'] is not the shape of an example")
+    try:
+        initial, _ = model.init(sparing(path), tuple(map(int, in_shape)))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"load_checkpoint: {path} is not of this model: {error}") from error
+
+    def as_stored(place: str, leaf: Array) -> Array:
+        stored = found.get(f"['params']{place}", leaf)
+        return leaf.astype(np.float64) if stored.dtype == np.float64 else leaf
+
+    params = tree.map_with_path(as_stored, initial)
+    tested = ("test_loss", "test_accuracy")  # None without a test set, and then not there
+    figures = [name for name in _FIGURES if name not in tested or f"[{name!r}]" in found]
+    return {
+        _MARK: FORMAT,
+        "epoch": 0,
+        "params": params,
+        "state": optimizer.init(params),
+        "in_shape": in_shape,
+        **dict.fromkeys(figures, 0.0),
+    }

@@ -1,0 +1,94 @@
+"""Running a model: predictions, and how good they are."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fcnn.arguments.arrays import check_axes, check_labels
+from fcnn.arguments.examples import check_batch, check_data
+from fcnn.arguments.settings import check_kind, positive
+from fcnn.distributed import threads as workers
+from fcnn.layers.layer import Layer, call_apply
+from fcnn.losses.cross_entropy import softmax_cross_entropy
+from fcnn.losses.loss import Loss, call_loss
+from fcnn.networks.rewriting import faster
+from fcnn.numerics.arrays import Array
+from fcnn.training.batch_gradient import shards
+from fcnn.tree import Tree
+
+_SHARD = 64  # images at a time: small enough for the caches, large enough to be worth a call
+
+
+class Evaluation(NamedTuple):
+    """How good a model is on a set of examples.
+
+    loss is the mean over the examples, accuracy a fraction, per_class_accuracy (K,) the
+    fraction of each class that was found (NaN for a class without examples), confusion
+    (K, K) the counts by true class (rows) and predicted class (columns).
+    """
+
+    loss: float
+    accuracy: float
+    per_class_accuracy: Array
+    confusion: Array
+
+
+def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None) -> Array:
+    """The outputs of a model in inference mode: logits (N, K) for all models here.
+
+    The images go through in parts, on all cores unless `threads` says otherwise; the bits
+    do not depend on it. The class of each is `predict(...).argmax(1)`. The numbers in x are
+    not looked at: the outputs of an image with a NaN are NaN.
+    """
+    check_kind("predict", "model", model, Layer)
+    check_batch("predict", "x", x)
+    if len(x) == 0:
+        raise ValueError("predict: x is empty, N=0, expected at least one example")
+    if threads is not None:
+        threads = positive("predict", "threads", threads)
+    model = faster(model)
+    parts = shards(len(x), _SHARD)
+    outputs = workers.run(lambda part: call_apply(model, params, x[part]), parts, threads)
+    for part, y in zip(parts, outputs, strict=True):
+        if y.ndim == 0 or len(y) != part.stop - part.start:
+            raise ValueError(
+                f"predict: {model.name} gives outputs of shape {y.shape} for "
+                f"{part.stop - part.start} examples"
+            )
+    return np.concatenate(outputs)
+
+
+def evaluate(
+    model: Layer,
+    params: Tree,
+    x: Array,
+    labels: Array,
+    *,
+    loss: Loss = softmax_cross_entropy,
+    threads: int | None = None,
+) -> Evaluation:
+    """Loss, accuracy, accuracy per class and confusion matrix; every example counts once.
+
+    The classes are those that the model tells apart: K is the width of its output.
+
+    Raises
+    ------
+    TypeError
+        If something is not of its kind or the labels are not integers.
+    ValueError
+        If shapes do not fit, a label is outside 0..K-1, or x has values that are not finite.
+    """
+    check_kind("evaluate", "model", model, Layer)
+    check_kind("evaluate", "loss", loss, Loss)
+    check_data("evaluate", x, labels)
+    outputs = predict(model, params, x, threads=threads)
+    check_axes("evaluate", "the output", outputs, "N, K")
+    N, K = outputs.shape
+    check_labels("evaluate", labels, N, K)
+    value, _ = call_loss(loss, outputs, labels)
+    predicted = outputs.argmax(1)
+    pairs = labels.astype(np.int64) * K + predicted
+    confusion = np.bincount(pairs, minlength=K * K).reshape(K, K)
+    found, present = confusion.diagonal(), confusion.sum(1)
+    per_class = np.divide(found, present, out=np.full(K, np.nan), where=present > 0)
+    return Evaluation(value, float(found.sum() / N), per_class, confusion)

@@ -1,0 +1,72 @@
+"""The README keeps its word: every Python block runs, and prints what it says."""
+
+import contextlib
+import io
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import fcnn
+from fcnn.cli import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_python_block_runs_in_order(elsewhere):
+    assert CliRunner().invoke(app, ["train", "--epochs", "1"]).exit_code == 0
+    namespace = {}
+    printed = io.StringIO()
+    for language, code in BLOCKS:
+        if language == "python":
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, "README.md", "exec"), namespace)
+    assert printed.getvalue() == next(code for language, code in BLOCKS if language == "")
+    assert namespace["dx"].tolist() == [[0, 1]]
+    assert (namespace["digits"] == namespace["labels_test"]).mean() > 0.7
+    assert fcnn.tree.structure(tuple(namespace["grads"])) == fcnn.tree.structure(
+        namespace["params"]
+    )
+    assert namespace["report"].worst < 1e-6
+
+
+def test_the_example_is_the_one_in_examples():
+    example = (ROOT / "examples" / "custom_layer.py").read_text(encoding="utf-8")
+    for line in ("GainParams(g=(dy * x).sum((0, 2, 3))), dy * params.g[:, None, None]",
+                 "x * params.g[:, None, None], (params, x)"):  # fmt: skip
+        assert line in example
+        assert line in README
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_commands_exist():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for extra in re.findall(r"\.\[(\w+)\]", README):
+        assert extra in extras
+    for command in re.findall(r"^fcnn (\w+)", README, flags=re.MULTILINE):
+        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+
+
+def test_figures_of_parameters_are_right():
+    for name in ("linear", "mnist_cnn", "deep_cnn", "deep_cnn_small"):
+        params, _ = getattr(fcnn.models, name)().init(
+            fcnn.numerics.random_streams.generator(0, fcnn.numerics.random_streams.PARAMETERS),
+            (1, 28, 28),
+        )
+        count = sum(leaf.size for leaf in fcnn.tree.leaves(params))
+        assert f"| `{name}` | {count:,} |" in README

@@ -1,0 +1,146 @@
+"""Random streams: what is drawn depends on the seed, the purpose and the epoch alone."""
+
+import numpy as np
+import pytest
+
+import fcnn
+from fcnn import tree
+from fcnn.numerics import random_streams as streams
+from fcnn.runs import config as configs
+from fcnn.runs import experiment, recipes
+from fcnn.runs import folder as runs
+from fcnn.runs import model_by_name as names
+
+X = np.arange(100, dtype=np.float32)[:, None] * np.ones(3, np.float32)
+LABELS = np.arange(100) % 3
+LOSS = fcnn.softmax_cross_entropy
+
+
+def spy(look):
+    """A layer that hands its input and its generator to `look`."""
+
+    def forward(params, x, rng=None):
+        look(x, rng)
+        return x, ()
+
+    return fcnn.Layer("spy", lambda rng, shape: ((), shape), forward, lambda cache, dy: ((), dy))
+
+
+def dropout():
+    def forward(params, x, rng=None):
+        mask = np.ones_like(x) if rng is None else (rng.random(x.shape) < 0.5).astype(x.dtype)
+        return x * mask, mask
+
+    return fcnn.Layer(
+        "dropout", lambda rng, shape: ((), shape), forward, lambda mask, dy: ((), dy * mask)
+    )
+
+
+@pytest.mark.parametrize(("seed", "purpose", "epoch"), [(0, 0, 0), (7, 2, 0), (7, 2, 5), (7, 5, 2)])
+def test_a_stream_is_that_of_its_seed_purpose_and_epoch(seed, purpose, epoch):
+    sequence = np.random.SeedSequence(seed, spawn_key=(purpose, epoch))
+    expected = np.random.Generator(np.random.PCG64(sequence)).random(8)
+    assert np.array_equal(streams.generator(seed, purpose, epoch).random(8), expected)
+
+
+def test_the_epoch_is_0_unless_given():
+    a, b = streams.generator(3, streams.DATA), streams.generator(3, streams.DATA, 0)
+    assert np.array_equal(a.random(8), b.random(8))
+
+
+def test_every_purpose_has_a_constant_of_its_own_which_never_changes():
+    assert (streams.PARAMETERS, streams.ORDER, streams.FORWARD, streams.DATA) == (0, 1, 2, 3)
+    purposes = [value for name, value in vars(streams).items() if name.isupper()]
+    assert len(set(purposes)) == len(purposes) >= 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_shard_has_its_own_child_of_the_generator(threads):
+    drawn = {}
+    model = spy(lambda x, rng: drawn.update({x[0, 0]: (rng, rng.random(4))}))
+    f = fcnn.value_and_grad(model, LOSS, threads=threads, shard=32)
+    f((), X, LABELS, np.random.default_rng(5))
+    shards = [drawn[first] for first in sorted(drawn)]
+    assert len({id(rng) for rng, _ in shards}) == 4
+    children = np.random.default_rng(5).spawn(4)
+    for (_, numbers), child in zip(shards, children, strict=True):
+        assert np.array_equal(numbers, child.random(4))
+
+
+def test_without_a_generator_no_shard_has_one():
+    seen = []
+    fcnn.value_and_grad(spy(lambda x, rng: seen.append(rng)), LOSS)((), X, LABELS)
+    assert seen == [None] * 4
+
+
+def test_every_epoch_has_its_own_order_and_its_own_generator_for_random_layers():
+    seen = []
+
+    def look(x, rng):
+        if rng is not None:
+            seen.append((x[:, 0].astype(int), rng.random(4)))
+
+    settings = {"epochs": 3, "batch_size": 25, "seed": 9, "threads": 1}
+    list(fcnn.fit(spy(look), (), fcnn.sgd(0.1), (X, LABELS), **settings))
+    assert len(seen) == 12
+    for epoch in (1, 2, 3):
+        order = streams.generator(9, streams.ORDER, epoch).permutation(100)
+        forward = streams.generator(9, streams.FORWARD, epoch)
+        for step, (batch, numbers) in enumerate(seen[4 * epoch - 4 : 4 * epoch]):
+            assert np.array_equal(batch, order[25 * step : 25 * step + 25])
+            assert np.array_equal(numbers, forward.spawn(1)[0].random(4))
+    assert len({numbers.tobytes() for _, numbers in seen}) == 12
+
+
+def test_a_run_with_a_random_layer_that_goes_on_is_the_run_that_was_never_stopped():
+    model = fcnn.chain(dropout(), fcnn.dense(8), fcnn.relu, dropout(), fcnn.dense(3))
+    params, _ = model.init(np.random.default_rng(0), (3,))
+
+    def run(start=None):
+        return list(
+            fcnn.fit(
+                model, params, fcnn.sgd(1e-4, momentum=0.9), (X, LABELS),
+                epochs=3, batch_size=40, seed=0, test=(X, LABELS), start=start,
+            )
+        )  # fmt: skip
+
+    whole = run()
+    for stopped in (0, 1):
+        for a, b in zip(run(whole[stopped]), whole[stopped + 1 :], strict=True):
+            assert tree.equal((a.params, a.state), (b.params, b.state))
+            assert (a.epoch, a.train_loss, a.test_loss) == (b.epoch, b.train_loss, b.test_loss)
+
+
+def test_layers_draw_from_one_generator_one_after_the_other():
+    rng = np.random.default_rng(0)
+    expected = [fcnn.dense(4).init(rng, (4,))[0] for _ in range(3)]
+    model = fcnn.chain(fcnn.dense(4), fcnn.chain(fcnn.dense(4), fcnn.dense(4)))
+    (first, (second, third)), _ = model.init(np.random.default_rng(0), (4,))
+    assert tree.equal([first, second, third], expected)
+    assert not tree.equal(first, second)
+
+
+def test_a_run_draws_its_parameters_and_its_order_from_its_seed(monkeypatch, tmp_path):
+    calls = []
+
+    def spied_fit(model, params, optimizer, train, **settings):
+        calls.append((params, settings["seed"]))
+        return fcnn.fit(model, params, optimizer, train, **settings)
+
+    monkeypatch.setattr(experiment, "fit", spied_fit)
+    monkeypatch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
+    data = fcnn.data.synthetic_lines(seed=0)
+    results = []
+    for seed in (3, 4):
+        config = experiment.configure(
+            "synthetic", data, recipes.REFERENCE, seed, epochs=1, model="linear"
+        )
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        configs.write_config(folder, config)
+        results.append(experiment.train(config, data, folder).metrics["train_loss"])
+        rng = streams.generator(seed, streams.PARAMETERS)
+        expected, _ = names.model("linear", 3).init(rng, (1, 14, 14))
+        assert tree.equal(calls[-1], (expected, seed))
+        assert runs.load_run(folder).config.seed == seed
+    assert results[0] != results[1]
