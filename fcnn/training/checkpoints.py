@@ -15,10 +15,11 @@ from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.fit import Epoch
 from fcnn.tree.files import arrange, read
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # format 1 has no figures of a validation set
 _MARK: Final = "fcnn_checkpoint"
-_FIGURES: Final = (
-    "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+_ALWAYS: Final = ("train_loss", "train_accuracy", "seconds")
+_WHERE_EVALUATED: Final = (
+    "test_loss", "test_accuracy", "validation_loss", "validation_accuracy",
 )  # fmt: skip
 
 
@@ -85,11 +86,15 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
     content = arrange("load_checkpoint", path, found, _expected(path, found, model, optimizer))
     if content["epoch"] < 1:
         raise ValueError(f"load_checkpoint: {path}: ['epoch'] is {content['epoch']}")
+    figures: dict[str, Any] = dict.fromkeys(_WHERE_EVALUATED)
+    figures |= {
+        name: float(content[name]) for name in content if name in _ALWAYS + _WHERE_EVALUATED
+    }
     return Epoch(
         epoch=int(content["epoch"]),
         params=content["params"],
         state=content["state"],
-        **{name: float(content[name]) if name in content else None for name in _FIGURES},  # type: ignore[arg-type]
+        **figures,
         in_shape=tuple(map(int, content["in_shape"])),
     )
 
@@ -111,8 +116,7 @@ def _expected(
         return leaf.astype(np.float64) if stored.dtype == np.float64 else leaf
 
     params = tree.map_with_path(as_stored, initial)
-    tested = ("test_loss", "test_accuracy")  # None without a test set, and then not there
-    figures = [name for name in _FIGURES if name not in tested or f"[{name!r}]" in found]
+    figures = [*_ALWAYS, *(name for name in _WHERE_EVALUATED if f"[{name!r}]" in found)]
     return {
         _MARK: FORMAT,
         "epoch": 0,

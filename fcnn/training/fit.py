@@ -40,8 +40,9 @@ class Epoch:
 
     Losses are means over examples (weighted, if the loss is), accuracies fractions. Those
     of the training set are taken batch by batch, as the parameters were at the time; those
-    of the test set, None without one, after the epoch. Seconds are wall time, evaluation
-    included. in_shape is the shape of an example, which a checkpoint needs to be read again.
+    of the test set and of the validation set, None without one, after the epoch. Seconds are
+    wall time, evaluation included. in_shape is the shape of an example, which a checkpoint
+    needs to be read again.
     """
 
     epoch: int
@@ -51,6 +52,8 @@ class Epoch:
     train_accuracy: float
     test_loss: float | None
     test_accuracy: float | None
+    validation_loss: float | None = attrs.field(default=None, kw_only=True)
+    validation_accuracy: float | None = attrs.field(default=None, kw_only=True)
     seconds: float
     in_shape: Shape = ()
 
@@ -66,6 +69,7 @@ def fit(
     seed: int,
     loss: Loss = softmax_cross_entropy,
     test: Examples | None = None,
+    validation: Examples | None = None,
     threads: int | None = None,
     start: Epoch | None = None,
     on_batch: OnBatch | None = None,
@@ -77,9 +81,11 @@ def fit(
     ----------
     model, params, optimizer
         Where to begin: params as `model.init` gives them.
-    train, test
-        Pairs of finite inputs and integer labels. Every example is trained on once an
-        epoch; the last batch is smaller if the batch size does not divide their number.
+    train, test, validation
+        Pairs of finite inputs and integer labels. Every example of train is trained on once an
+        epoch; the last batch is smaller if the batch size does not divide their number. The
+        others are evaluated after each epoch: examples that decide something, such as when
+        training stops, are the validation set, and say nothing of how well it went.
     epochs, batch_size, seed
         Epochs in all. The batch size is at most the number of examples. The seed decides
         the order of the examples and what random layers draw; each epoch has streams of its
@@ -140,8 +146,10 @@ def fit(
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size is {batch_size}, but there are {len(x)} examples")
     whole_number("fit", "seed", seed, 0)
-    if test is not None:
-        check_data("fit: test", *two_arrays("fit", "test", test))
+    held_out = {"test": test, "validation": validation}
+    evaluated = {name: examples for name, examples in held_out.items() if examples is not None}
+    for name, examples in evaluated.items():
+        check_data(f"fit: {name}", *two_arrays("fit", name, examples))
     if threads is not None:
         threads = positive("fit", "threads", threads)
     if start is not None:
@@ -164,8 +172,9 @@ def fit(
         for step in range(steps):
             batch = order[step * batch_size : (step + 1) * batch_size]
             result = gradient(params, x[batch], labels[batch], rng)
-            if step == 0 and test is not None:  # not only when the epoch is over
-                check_labels("fit: test", test[1], len(test[0]), result.outputs[0].shape[-1])
+            if step == 0:  # not only when the epoch is over
+                for name, (_, given) in evaluated.items():
+                    check_labels(f"fit: {name}", given, len(given), result.outputs[0].shape[-1])
             weight = float(loss.weight(labels[batch]))
             if weight > 0:
                 if not (math.isfinite(result.value) and are_finite(result.grads)):
@@ -178,9 +187,11 @@ def fit(
                 on_batch(step + 1, steps)
         if model.calibrate is not None:
             params = calibrate(model, params, x[sample])
-        tested = None
-        if test is not None:
-            tested = evaluate(model, params, *test, loss=loss, threads=threads)
+        found = {
+            name: evaluate(model, params, *examples, loss=loss, threads=threads)
+            for name, examples in evaluated.items()
+        }
+        tested, validated = found.get("test"), found.get("validation")
         return Epoch(
             epoch=epoch,
             params=params,
@@ -189,6 +200,8 @@ def fit(
             train_accuracy=total_right / len(x),
             test_loss=tested.loss if tested else None,
             test_accuracy=tested.accuracy if tested else None,
+            validation_loss=validated.loss if validated else None,
+            validation_accuracy=validated.accuracy if validated else None,
             seconds=time.perf_counter() - begun,
             in_shape=x.shape[1:],
         )

@@ -16,15 +16,18 @@ MODEL = fcnn.models.lines_cnn()
 OPTIMIZER = fcnn.sgd(0.01, momentum=0.9)
 
 
-def fit(epochs=2, dtype=np.float32, test=TEST, **settings):
+def fit(epochs=2, dtype=np.float32, test=TEST, validation=None, **settings):
     params, _ = MODEL.init(np.random.default_rng(0), (1, 14, 14))
     params = tree.map(lambda p: p.astype(dtype), params)
     train = TRAIN[0].astype(dtype), TRAIN[1]
-    test = test and (test[0].astype(dtype), test[1])
+    held_out = {
+        name: pair and (pair[0].astype(dtype), pair[1])
+        for name, pair in (("test", test), ("validation", validation))
+    }
     return list(
         fcnn.fit(
-            MODEL, params, OPTIMIZER, train, epochs=epochs, batch_size=200, seed=0, test=test,
-            **settings,
+            MODEL, params, OPTIMIZER, train, epochs=epochs, batch_size=200, seed=0,
+            **held_out, **settings,
         )
     )  # fmt: skip
 
@@ -39,15 +42,15 @@ def records():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("test", [TEST, None])
-def test_a_record_comes_back_bit_for_bit_and_training_goes_on(tmp_path, dtype, test):
-    whole = fit(3, dtype, test)
+@pytest.mark.parametrize("held_out", [(TEST, None), (None, TEST), (TEST, TEST), (None, None)])
+def test_a_record_comes_back_bit_for_bit_and_training_goes_on(tmp_path, dtype, held_out):
+    whole = fit(3, dtype, *held_out)
     fcnn.save_checkpoint(tmp_path / "c.npz", whole[0])
     start = fcnn.load_checkpoint(tmp_path / "c.npz", MODEL, OPTIMIZER)
     assert tree.equal(attrs.asdict(start, recurse=False), attrs.asdict(whole[0], recurse=False))
     assert type(start.train_loss) is float
     assert all(not leaf.flags.writeable for leaf in tree.leaves((start.params, start.state)))
-    rest = fit(3, dtype, test, start=start)
+    rest = fit(3, dtype, *held_out, start=start)
     for again, record in zip(rest, whole[1:], strict=True):
         assert tree.equal(content(again), content(record))
 
@@ -58,6 +61,16 @@ def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path, records):
         fcnn.save_checkpoint(path, record)
         assert fcnn.load_checkpoint(path, MODEL, OPTIMIZER).epoch == record.epoch
         assert os.listdir(tmp_path) == ["c.npz"]
+
+
+def test_checkpoints_of_the_first_format_are_read(tmp_path, records):
+    path = tmp_path / "c.npz"
+    fcnn.save_checkpoint(path, records[0])
+    archive(path, **{"['fcnn_checkpoint']": 1})  # which had all else, and no validation set
+    read = fcnn.load_checkpoint(path, MODEL, OPTIMIZER)
+    assert tree.equal(content(read), content(records[0]))
+    assert read.test_loss == records[0].test_loss
+    assert read.validation_loss is read.validation_accuracy is None
 
 
 @pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
@@ -130,7 +143,7 @@ def archive(path, **changes):
     [
         ({"['fcnn_checkpoint']": None}, "is not a checkpoint of fcnn"),
         ({"['fcnn_checkpoint']": 1.5}, "is not a checkpoint of fcnn"),
-        ({"['fcnn_checkpoint']": 2}, "has format 2; this version of fcnn reads up to 1"),
+        ({"['fcnn_checkpoint']": 3}, "has format 3; this version of fcnn reads up to 2"),
         ({"['epoch']": None}, r"\['epoch'\]: missing in the file"),
         ({"['epoch']": 0}, r"\['epoch'\] is 0"),
         ({"['epoch']": 1.5}, r"\['epoch'\]: float64\[\], expected int64\[\]"),

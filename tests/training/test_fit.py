@@ -106,6 +106,22 @@ def test_without_a_test_set_there_are_no_test_figures():
     assert record.test_accuracy is None
 
 
+def test_what_is_evaluated_has_figures_of_its_own():
+    test, validation = (TEST[0][:50], TEST[1][:50]), (TEST[0][50:], TEST[1][50:])
+    both = run(test=test, validation=validation)
+    for record in both:
+        tested = fcnn.evaluate(MODEL, record.params, *test)
+        validated = fcnn.evaluate(MODEL, record.params, *validation)
+        assert (record.test_loss, record.test_accuracy) == tested[:2]
+        assert (record.validation_loss, record.validation_accuracy) == validated[:2]
+    (alone,) = run(epochs=1, test=None, validation=validation)
+    assert tree.equal(alone.params, both[0].params)
+    assert alone.validation_loss == both[0].validation_loss
+    assert alone.test_loss is alone.test_accuracy is None
+    (tested_alone,) = run(epochs=1, test=test)
+    assert tested_alone.validation_loss is tested_alone.validation_accuracy is None
+
+
 def test_settings_are_checked_before_the_first_epoch():
     for wrong in ({"epochs": 0}, {"batch_size": 0}):
         with pytest.raises(ValueError, match="expected at least 1"):

@@ -416,7 +416,8 @@ def test_a_wrong_call_gets_an_error_that_says_what_is_wrong(call, error, text):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"x": NAN}, {"test": (NAN, LABELS)}, {"labels": LABELS[:, None]}, {"labels": -LABELS},
+        {"x": NAN}, {"test": (NAN, LABELS)}, {"validation": (NAN, LABELS)},
+        {"labels": LABELS[:, None]}, {"labels": -LABELS},
         {"test": (X, LABELS * 1.0)}, {"batch_size": 3}, {"epochs": 0}, {"train": X}, {"seed": -1},
         {"threads": 0}, {"start": PARAMS}, {"on_batch": 3}, {"augment": 5},
         {"loss": None}, {"params": ("a",)},
@@ -432,11 +433,12 @@ def test_fit_refuses_at_once_and_not_when_the_first_record_is_asked_for(wrong):
         fcnn.fit(**(settings | given))
 
 
-def test_a_test_label_that_the_model_does_not_know_is_noticed_at_the_first_step():
+@pytest.mark.parametrize("name", ["test", "validation"])
+def test_a_label_that_the_model_does_not_know_is_noticed_at_the_first_step(name):
     steps = []
-    with pytest.raises(ValueError, match="fit: test: label 4"):
+    with pytest.raises(ValueError, match=f"fit: {name}: label 4"):
         fit(
-            x=ones(8, 1, 5, 5), labels=np.zeros(8, int), test=(X, np.array([0, 4])),
+            x=ones(8, 1, 5, 5), labels=np.zeros(8, int), **{name: (X, np.array([0, 4]))},
             on_batch=lambda step, steps_in_all: steps.append(step),
         )  # fmt: skip
     assert steps == []
