@@ -1,33 +1,39 @@
-"""Wrong calls of what trains, predicts and maps over trees, and the exact error that each gets.
+"""Wrong calls of what trains, predicts and evaluates, and the exact error that each gets.
 
 A row: what is wrong, the call, the exception's type, its whole text.
 """
 
 import numpy as np
 import pytest
+from wrong_calls import (
+    CONV,
+    GRADIENT,
+    LABELS,
+    MODEL,
+    NO_FLOATS,
+    NORM,
+    OTHER,
+    PARAMS,
+    RNG,
+    V,
+    X,
+    each_row,
+    ones,
+    own,
+    refuses,
+)
 
 import fcnn
-from fcnn import chain, check, conv2d, dense, flatten, models, relu, tree
+from fcnn import chain, conv2d, dense, flatten, models, softmax, tree
 
-
-def ones(*shape, dtype=np.float32):
-    return np.ones(shape, dtype)
-
-
-CONV = fcnn.Conv2dParams(w=ones(2, 1, 3, 3), b=ones(2))
-X, V = ones(2, 1, 5, 5), ones(2, 4)
-LABELS = np.array([0, 1])
 NAN = np.where(np.arange(50).reshape(X.shape) == 32, np.float32(np.nan), X)
-RNG = np.random.default_rng(0)
-MODEL = chain(flatten, dense(4))
-PARAMS, _ = MODEL.init(RNG, (1, 5, 5))
-OTHER, _ = models.lines_cnn().init(RNG, (1, 14, 14))
-GRADIENT = fcnn.value_and_grad(MODEL, fcnn.softmax_cross_entropy)
 SGD = fcnn.sgd(0.1)
 STATE = SGD.init(PARAMS)
-TREE = {"b": ones(1), "w": ones(2)}
-ROUND = []
-ROUND.append(ROUND)
+
+
+def calibrate_of(result):
+    layer = own(calibrate=lambda params, x: result)
+    return fcnn.calibrate(chain(layer), ((),), V)
 
 
 def fit(x=X, labels=LABELS, **changed):
@@ -36,15 +42,6 @@ def fit(x=X, labels=LABELS, **changed):
         "epochs": 1, "batch_size": 2, "seed": 0,
     }  # fmt: skip
     return list(fcnn.fit(**(settings | changed)))
-
-
-def own(**changed):
-    functions = {
-        "init": lambda rng, shape: ((), shape),
-        "forward": lambda params, x, rng=None: (x, ()),
-        "backward": lambda cache, dy: ((), dy),
-    }
-    return fcnn.Layer("own", **(functions | changed))
 
 
 def returning(**changed):
@@ -216,62 +213,39 @@ WRONG_CALLS = [
     ("an evaluation with an optimizer",
      lambda: fcnn.evaluate(MODEL, PARAMS, X, LABELS, loss=SGD), TypeError,
      "evaluate: loss is an Optimizer, expected a Loss"),
-    # sgd
-    ("a learning rate of NaN", lambda: fcnn.sgd(float("nan")), ValueError,
-     "sgd: learning rate is nan, expected finite and at least 0"),
-    ("an infinite learning rate", lambda: fcnn.sgd(float("inf")), ValueError,
-     "sgd: learning rate is inf, expected finite and at least 0"),
-    ("a negative learning rate", lambda: fcnn.sgd(-0.1), ValueError,
-     "sgd: learning rate is -0.1, expected finite and at least 0"),
-    ("a learning rate that is a text", lambda: fcnn.sgd("0.1"), TypeError,
-     "sgd: learning rate is '0.1', expected a number or a function of the step count"),
-    ("no learning rate", lambda: fcnn.sgd(None), TypeError,
-     "sgd: learning rate is None, expected a number or a function of the step count"),
-    ("a learning rate that is a bool", lambda: fcnn.sgd(True), TypeError,
-     "sgd: learning rate is True, expected a number or a function of the step count"),
-    ("a learning rate per parameter", lambda: fcnn.sgd(np.array([0.1, 0.2])), TypeError,
-     "sgd: learning rate is array([0.1, 0.2]), expected a number or a function of the step "
-     "count"),
-    ("a learning rate beyond floats", lambda: fcnn.sgd(10**400), ValueError,
-     "sgd: learning rate is inf, expected finite and at least 0"),
-    ("momentum one", lambda: fcnn.sgd(0.1, 1), ValueError,
-     "sgd: momentum is 1.0, expected at least 0 and below 1"),
-    ("momentum of NaN", lambda: fcnn.sgd(0.1, momentum=float("nan")), ValueError,
-     "sgd: momentum is nan, expected at least 0 and below 1"),
-    ("a momentum that is a text", lambda: fcnn.sgd(0.1, momentum="0.9"), TypeError,
-     "sgd: momentum is '0.9', expected a number"),
-    ("a schedule that gives NaN",
-     lambda: fcnn.sgd(lambda step: float("nan")).step(PARAMS, PARAMS, STATE), ValueError,
-     "sgd: the learning rate of step 0 is nan, expected finite and at least 0"),
-    ("a schedule that goes below zero",
-     lambda: fcnn.sgd(lambda step: -1).step(PARAMS, PARAMS, STATE), ValueError,
-     "sgd: the learning rate of step 0 is -1.0, expected finite and at least 0"),
-    ("a schedule that gives nothing",
-     lambda: fcnn.sgd(lambda step: None).step(PARAMS, PARAMS, STATE), TypeError,
-     "sgd: the learning rate of step 0 is None, expected a number"),
-    ("parameters that are texts", lambda: SGD.init(("a",)), TypeError,
-     "sgd: the parameter at [0] is a str, expected a NumPy array"),
-    ("integer parameters", lambda: SGD.init((np.arange(3),)), TypeError,
-     "sgd: the parameter at [0] is int64, expected float32 or float64"),
-    ("gradients of another model", lambda: SGD.step(PARAMS, OTHER, STATE), ValueError,
-     "sgd: parameters and gradient differ at [0]: a tuple of 0 against Conv2dParams"),
-    ("gradients in a list", lambda: SGD.step(PARAMS, list(PARAMS), STATE), ValueError,
-     "sgd: parameters and gradient differ at the root: a tuple of 2 against a list of 2"),
-    ("too few gradients", lambda: SGD.step(PARAMS, PARAMS[:1], STATE), ValueError,
-     "sgd: parameters and gradient differ at [1]: DenseParams against nothing"),
-    ("gradients of another shape",
-     lambda: SGD.step(PARAMS, tree.map(lambda a: a[:1], PARAMS), STATE), ValueError,
-     "sgd: the gradient at [1].w has shape (1, 4), the parameter (25, 4)"),
-    ("gradients of another dtype",
-     lambda: SGD.step(PARAMS, tree.map(np.float64, PARAMS), STATE), TypeError,
-     "sgd: the gradient at [1].w is float64, the parameter float32"),
-    ("gradients that are numbers",
-     lambda: SGD.step(PARAMS, tree.map(lambda a: 1.0, PARAMS), STATE), TypeError,
-     "sgd: the gradient at [1].w is a float, expected a NumPy array"),
-    ("parameters for a state", lambda: SGD.step(PARAMS, PARAMS, PARAMS), TypeError,
-     "sgd: state is a tuple, expected a SgdState"),
-    ("the state of another model", lambda: SGD.step(PARAMS, PARAMS, SGD.init(OTHER)), ValueError,
-     "sgd: parameters and velocity differ at [0]: a tuple of 0 against Conv2dParams"),
+    # parameters
+    ("an epsilon of a layer that is 0 in float32",
+     lambda: fcnn.predict(fcnn.batch_norm(epsilon=1e-50), NORM, X), ValueError,
+     "batch_norm: epsilon is 1e-50, which is 0.0 in float32"),
+    ("a calibration without parameters", lambda: calibrate_of(V), TypeError,
+     "own: calibrate must return the tuple (params, output), not an ndarray\n"
+     "in chain layer 0 (own)"),
+    ("a calibration without an output", lambda: calibrate_of(((), None)), TypeError,
+     "own: the output is None, expected a NumPy array\n"
+     "in chain layer 0 (own)"),
+    ("no parameters", lambda: fcnn.predict(MODEL, None, X), ValueError,
+     "chain: 2 layers need a tuple of as many parameters, got None"),
+    ("what init returns for parameters", lambda: fcnn.predict(MODEL, (PARAMS, (4,)), X), TypeError,
+     "dense: params is a tuple, expected a DenseParams\n"
+     "in chain layer 1 (dense)"),
+    ("parameters in another order", lambda: fcnn.predict(MODEL, PARAMS[::-1], X), TypeError,
+     "dense: params is a tuple, expected a DenseParams\n"
+     "in chain layer 1 (dense)"),
+    ("parameters of another model", lambda: GRADIENT(OTHER, X, LABELS), ValueError,
+     "chain: 2 layers need a tuple of as many parameters, got 10"),
+    ("parameters for other images",
+     lambda: fcnn.predict(MODEL, PARAMS, ones(2, 1, 6, 6)), ValueError,
+     "dense: x has D=36 values, but w expects D=25\n"
+     "  x: (2, 36) as (N, D)\n"
+     "  w: (25, 4) as (D, K)\n"
+     "in chain layer 1 (dense)"),
+    ("parameters of another dtype",
+     lambda: fcnn.predict(MODEL, tree.map(np.float64, PARAMS), X), TypeError,
+     "dense: x is float32, but w is float64; all must be float32 or all float64\n"
+     "in chain layer 1 (dense)"),
+    ("parameters that are floats",
+     lambda: fcnn.value_and_grad(own(), fcnn.cross_entropy)((1.0,), V, LABELS), TypeError,
+     "value_and_grad: the parameter at [0] is a float, expected a NumPy array"),
     # layers and losses of one's own
     ("an output without a cache", lambda: gradient_of(returning(forward=V)), TypeError,
      "own: forward must return the tuple (output, cache), not an ndarray\n"
@@ -338,79 +312,32 @@ WRONG_CALLS = [
      "mine: the weight is -1.0, expected finite and at least 0"),
     ("a loss without weight", lambda: mine(weight=lambda labels: 0), ValueError,
      "value_and_grad: the examples weigh 0.0 in all, expected more than 0"),
-    # trees
-    ("trees of other keys",
-     lambda: tree.map(np.add, TREE, {"w": ones(2), "c": ones(1)}), ValueError,
-     "tree.map: the trees differ at ['b']: a leaf against nothing"),
-    ("a list for a dict", lambda: tree.map(np.add, TREE, [ones(1), ones(2)]), ValueError,
-     "tree.map: the trees differ at the root: a dict of 2 against a list of 2"),
-    ("a leaf for a tree", lambda: tree.map(np.add, TREE, ones(2)), ValueError,
-     "tree.map: the trees differ at the root: a dict of 2 against a leaf"),
-    ("a longer tuple", lambda: tree.map(np.add, (1, 2), (1, 2, 3)), ValueError,
-     "tree.map: the trees differ at [2]: nothing against a leaf"),
-    ("None for a leaf", lambda: tree.map_with_path(print, (1, (2, 3)), (1, (2, None))), ValueError,
-     "tree.map_with_path: the trees differ at [1][1]: a leaf against None"),
-    ("no function to map", lambda: tree.map(None, TREE), TypeError,
-     "tree.map: f is None, expected a function"),
-    ("keys without order", lambda: tree.leaves({1: 2, "a": 3}), TypeError,
-     "tree: the keys of a dict have no order: [1, 'a']"),
-    ("a node that holds itself", lambda: tree.leaves(ROUND), ValueError,
-     "tree: it is too deep, or a node of it holds itself"),
-    ("nothing to reduce", lambda: tree.reduce(max, ()), ValueError,
-     "tree.reduce: the tree has no leaves, and there is no initializer"),
-    ("no function to reduce by", lambda: tree.reduce("max", TREE), TypeError,
-     "tree.reduce: f is a str, expected a function"),
-    ("an array for a truth value", lambda: tree.all((np.array([True, False]),)), ValueError,
-     "tree.all: [0] is an ndarray, expected one truth value"),
-    ("too few leaves", lambda: tree.unflatten(tree.structure(TREE), [1]), ValueError,
-     "tree.unflatten: 1 leaves for 2 places"),
-    ("too many leaves", lambda: tree.unflatten(tree.structure(TREE), [1, 2, 3]), ValueError,
-     "tree.unflatten: 3 leaves for 2 places"),
-    ("a tree for a structure", lambda: tree.unflatten(TREE, [1, 2]), TypeError,
-     "tree.unflatten: structure is a dict, expected a Structure"),
-    ("an array for leaves", lambda: tree.unflatten(tree.structure(TREE), ones(2)), TypeError,
-     "tree.unflatten: leaves is an ndarray, expected a list of leaves"),
-    ("a set of leaves", lambda: tree.unflatten(tree.structure(TREE), {1, 2}), TypeError,
-     "tree.unflatten: leaves is a set, expected a list of leaves"),
-    ("texts that are close", lambda: tree.allclose(("a",), ("a",)), TypeError,
-     "tree.allclose: [0] is not an array of numbers"),
-    ("trees of other structures that are close", lambda: tree.allclose(TREE, (1,)), ValueError,
-     "tree.allclose: the trees differ at the root: a dict of 2 against a tuple of 1"),
-    ("a negative tolerance", lambda: tree.allclose(TREE, TREE, rtol=-1), ValueError,
-     "tree.allclose: rtol is -1.0, expected finite and at least 0"),
-    # the gradient checker
-    ("checking a function", lambda: check.layer(fcnn.relu_forward, (3,)), TypeError,
-     "check.layer: layer is a function, expected a Layer"),
-    ("checking no examples", lambda: check.layer(relu, (3,), batch=0), ValueError,
-     "check.layer: batch is 0, expected at least 1"),
-    ("checking on a list", lambda: check.layer(relu, (2,), x=[[1.0, 2.0]]), TypeError,
-     "check.layer: x is a list, expected a NumPy array"),
-    ("checking with a tolerance of NaN",
-     lambda: check.layer(relu, (3,), tolerance=float("nan")), ValueError,
-     "check.layer: tolerance is nan, expected finite and at least 0"),
-    ("checking with a negative seed", lambda: check.layer(relu, (3,), seed=-1), ValueError,
-     "check.layer: seed is -1, expected at least 0"),
-    ("checking a layer as a loss", lambda: check.loss(relu, np.ones((2, 3)), LABELS), TypeError,
-     "check.loss: loss is a Layer, expected a Loss"),
-    ("checking with labels out of range",
-     lambda: check.loss(fcnn.cross_entropy, np.ones((2, 3)), np.array([0, 3])), ValueError,
-     "cross_entropy: label 3 is outside 0..2"),
-    ("checking a text", lambda: check.function("f", "forward", "backward", np.ones(2)), TypeError,
-     "check.function: forward is a str, expected a function"),
-    ("checking what gives no array",
-     lambda: check.function("f", lambda a: (1.0, ()), print, np.ones(2)), TypeError,
-     "check: f: the output is a float, expected a NumPy array"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "text"), [row[1:] for row in WRONG_CALLS], ids=[row[0] for row in WRONG_CALLS]
-)
+@each_row(WRONG_CALLS)
 def test_a_wrong_call_gets_an_error_that_says_what_is_wrong(call, error, text):
-    with pytest.raises(error) as caught:
-        call()
-    assert type(caught.value) is error
-    assert str(caught.value) == text
+    refuses(call, error, text)
+
+
+# These leave the dtype to the layers and losses that they run.
+RUNNERS = [
+    ("predict", lambda x: fcnn.predict(softmax, (), x)),
+    ("value_and_grad", lambda x: GRADIENT(PARAMS, x, LABELS)),
+    ("value_and_grad", lambda labels: GRADIENT(PARAMS, X, labels)),
+    ("evaluate", lambda x: fcnn.evaluate(MODEL, PARAMS, x, LABELS)),
+    ("evaluate", lambda labels: fcnn.evaluate(MODEL, PARAMS, X, labels)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), RUNNERS)
+def test_whatever_is_passed_for_examples_is_refused_by_what_runs_or_by_a_layer(name, call):
+    inside = ("flatten: ", "dense: ", "softmax: ", "softmax_cross_entropy: ")
+    for value in NO_FLOATS:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            call(value)
+        assert type(caught.value) in (TypeError, ValueError)
+        assert str(caught.value).startswith((f"{name}: ", *inside))
 
 
 @pytest.mark.parametrize(
@@ -459,6 +386,7 @@ def test_what_looks_wrong_and_is_not(tmp_path):
         assert not np.isfinite(fcnn.evaluate(MODEL, PARAMS, greatest, LABELS).loss)
     np.save(tmp_path / "x.npy", X)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert type(fcnn.predict(MODEL, PARAMS, mapped)) is np.ndarray
     (record,) = fit(x=mapped, labels=LABELS.astype(np.uint8), train=[mapped, LABELS])
     assert record.train_loss == fit()[0].train_loss
     rate = fcnn.sgd(lambda step: np.array(0.1), momentum=np.float32(0.5))
