@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,8 +27,7 @@ from fcnn.augmentation import (
 )
 from fcnn.data import mnist5k
 from fcnn.numerics.arrays import Array
-from fcnn.pictures.drawing import draw_tile, finish_tiles, framed_figure
-from fcnn.pictures.run_pictures import STYLE
+from fcnn.pictures.drawing import draw_tile, finish_tiles, framed_figure, plain_style
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "augmentation.png"
 COLUMNS = 8
@@ -50,8 +48,6 @@ KINDS: dict[str, Augmentation | None] = {
 
 def draw(target: Path) -> None:
     """Draw the picture and write it to a file."""
-    import matplotlib as mpl
-
     (images, _), _ = mnist5k()
     sixteen = images[: 2 * COLUMNS]
     changed = ALL_OF_IT(np.random.default_rng(0), sixteen)
@@ -63,8 +59,7 @@ def draw(target: Path) -> None:
     rows.append((np.stack(kinds), list(KINDS), 1.25))
     height = sum(step for *_, step in rows)
     width = COLUMNS * 1.06
-    style: Any = {**mpl.rcParamsDefault, **STYLE}
-    with mpl.rc_context(style):
+    with plain_style():
         figure, axes = framed_figure(
             width * UNIT,
             height * UNIT,

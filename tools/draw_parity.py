@@ -11,12 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from fcnn.numerics.arrays import Array
-from fcnn.pictures.run_pictures import STYLE, TEST, TRAIN
+from fcnn.pictures.drawing import BLUE, VERMILION, plain_style
 from fcnn.proof import beside_pytorch as torch_parity
 from fcnn.proof.beside_pytorch import Training
 from fcnn.runs.recipes import REFERENCE
@@ -27,7 +26,7 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "parity.
 def main() -> None:
     """Train, draw and say what was measured."""
     in_double, in_single = (torch_parity.train(dtype) for dtype in ("float64", "float32"))
-    with style.context(STYLE, after_reset=True):
+    with plain_style():
         draw(in_double, in_single).savefig(TARGET, metadata={"Software": None})
     for found in (in_double, in_single):
         print(
@@ -47,13 +46,15 @@ def draw(in_double: Training, in_single: Training) -> Figure:
         x=0.01, horizontalalignment="left", weight="bold", size=13,
     )  # fmt: skip
     steps = np.arange(1, len(in_single.losses) + 1)
-    losses.plot(steps, in_single.torch_losses, color=TEST, linewidth=4, alpha=0.5, label="PyTorch")
-    losses.plot(steps, in_single.losses, color=TRAIN, linewidth=1, label="fcnn")
+    losses.plot(
+        steps, in_single.torch_losses, color=VERMILION, linewidth=4, alpha=0.5, label="PyTorch"
+    )
+    losses.plot(steps, in_single.losses, color=BLUE, linewidth=1, label="fcnn")
     losses.set_title("Loss of every batch, float32")
     losses.set_ylim(bottom=0)
     losses.legend(frameon=False)
 
-    for found, colour in ((in_single, TRAIN), (in_double, "0.35")):
+    for found, colour in ((in_single, BLUE), (in_double, "0.35")):
         drift.plot(steps, found.differences, color=colour, linewidth=1.3)
         drift.annotate(
             found.dtype, (steps[-1], found.differences[-1]), (4, 0),

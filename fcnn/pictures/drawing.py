@@ -1,11 +1,15 @@
-"""Figures whose parts are measured in inches, so that nothing overlaps: what pictures share.
+"""What pictures share: their style, and figures whose parts are measured in inches, so that
+nothing overlaps.
 
-Matplotlib is imported inside the functions, as in `fcnn.pictures`.
+Matplotlib is an optional extra, so it is imported by the functions that draw. They build
+`Figure` objects and never touch pyplot: no window, no global figure, no backend to choose.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from fcnn.numerics.arrays import Array
 
@@ -14,6 +18,31 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+
+# Of Okabe and Ito's palette: distinct to colour-blind readers, and in grey.
+BLUE: Final = "#0072B2"
+VERMILION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+
+
+@contextmanager
+def plain_style() -> Iterator[None]:
+    """Matplotlib's own defaults and a few settings beside, whatever anyone has set.
+
+    A context, and a decorator of functions that draw.
+    """
+    from matplotlib import style
+
+    settings = {
+        "font.size": 10,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "savefig.dpi": 110,
+    }
+    with style.context(settings, after_reset=True):
+        yield
 
 
 def framed_figure(

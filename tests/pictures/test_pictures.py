@@ -8,9 +8,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fcnn.pictures import run_pictures as pictures
+from fcnn.pictures import run_pictures
+from fcnn.pictures.confusion_matrix import confusion_matrix
+from fcnn.pictures.filters import filters
+from fcnn.pictures.mistakes import as_rgb, mistakes
+from fcnn.pictures.run_pictures import available, save_pictures
+from fcnn.pictures.training_curves import training_curves
 
 NAMES = ["training.png", "confusion.png", "mistakes.png", "filters.png"]
+
+
+def history(epochs, *held_out):
+    """Made-up records of a run; its accuracies in validation are below those of its test."""
+    records = []
+    for epoch in range(1, epochs + 1):
+        record = SimpleNamespace(epoch=epoch, train_loss=1 / epoch, train_accuracy=1 - 0.5 / epoch)
+        for part, share in (("test", 0.6), ("validation", 0.8)):
+            there = part in held_out
+            setattr(record, f"{part}_loss", 1.1 / epoch if there else None)
+            setattr(record, f"{part}_accuracy", 1 - share / epoch if there else None)
+        records.append(record)
+    return records
 
 
 def run(
@@ -25,18 +43,8 @@ def run(
     probabilities[np.arange(n), predicted] += 1
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
-    history = [
-        SimpleNamespace(
-            epoch=epoch,
-            train_loss=1 / epoch,
-            train_accuracy=1 - 0.5 / epoch,
-            test_loss=1.1 / epoch if test else None,
-            test_accuracy=1 - 0.6 / epoch if test else None,
-        )
-        for epoch in range(1, epochs + 1)
-    ]
     return {
-        "history": history,
+        "history": history(epochs, "test") if test else history(epochs),
         "confusion": confusion,
         "images": rng.random((n, channels, size, size), dtype=np.float32),
         "labels": labels,
@@ -77,7 +85,7 @@ def test_pictures_are_written_and_inputs_left_alone(tmp_path, options):
     for name in arrays:
         arguments[name].flags.writeable = False
 
-    paths = pictures.save_pictures(tmp_path / "a" / "b", **arguments)
+    paths = save_pictures(tmp_path / "a" / "b", **arguments)
 
     assert paths == [tmp_path / "a" / "b" / name for name in NAMES]
     for path in paths:
@@ -90,7 +98,7 @@ def test_pictures_are_written_and_inputs_left_alone(tmp_path, options):
 
 def test_what_does_not_exist_is_not_drawn(tmp_path):
     arguments = run(n=0, mistakes=0, epochs=0, kernels=None)
-    assert pictures.save_pictures(tmp_path, **arguments) == [tmp_path / "confusion.png"]
+    assert save_pictures(tmp_path, **arguments) == [tmp_path / "confusion.png"]
 
 
 def test_a_run_that_diverged_is_drawn(tmp_path):
@@ -99,12 +107,12 @@ def test_a_run_that_diverged_is_drawn(tmp_path):
         record.train_loss = record.test_loss = value
     for name in ("probabilities", "kernels"):
         arguments[name][:] = np.nan
-    assert len(pictures.save_pictures(tmp_path, **arguments)) == 4
+    assert len(save_pictures(tmp_path, **arguments)) == 4
 
 
 def test_same_run_same_bytes(tmp_path):
-    first = pictures.save_pictures(tmp_path / "1", **run())
-    second = pictures.save_pictures(tmp_path / "2", **run())
+    first = save_pictures(tmp_path / "1", **run())
+    second = save_pictures(tmp_path / "2", **run())
     assert [a.read_bytes() for a in first] == [b.read_bytes() for b in second]
     assert b"matplotlib" not in first[0].read_bytes().lower()
 
@@ -115,14 +123,14 @@ def legend(figure):
 
 
 def test_the_curves_of_a_run_end_with_its_test():
-    figure = pictures._training(run(epochs=3)["history"], "test", None)
+    figure = training_curves(history(3, "test"))
     assert texts(figure) == ["Test accuracy 80.00% after epoch 3"]
     assert legend(figure) == ["train (mean over the epoch)", "test (after the epoch)"]
 
 
 def test_the_curves_of_a_run_with_a_validation_set_say_so_and_which_epoch_was_kept():
-    figure = pictures._training(run(epochs=3)["history"], "validation", 2)
-    assert texts(figure) == ["Validation accuracy 70.00% after epoch 2, which was kept"]
+    figure = training_curves(history(3, "validation"), best=2)
+    assert texts(figure) == ["Validation accuracy 60.00% after epoch 2, which was kept"]
     assert legend(figure) == [
         "train (mean over the epoch)", "validation (after the epoch)", "kept",
     ]  # fmt: skip
@@ -130,10 +138,27 @@ def test_the_curves_of_a_run_with_a_validation_set_say_so_and_which_epoch_was_ke
         assert axes.get_lines()[-1].get_xdata() == [2, 2]
 
 
+def test_validation_and_test_have_curves_of_their_own():
+    figure = training_curves(history(2, "validation", "test"))
+    assert texts(figure) == ["Test accuracy 70.00% after epoch 2"]
+    _, accuracy = figure.axes[0].child_axes
+    curves = {line.get_label().split()[0]: line for line in accuracy.get_lines()}
+    assert curves["validation"].get_ydata() == pytest.approx([0.2, 0.6])
+    assert curves["test"].get_ydata() == pytest.approx([0.4, 0.7])
+    assert len({line.get_color() for line in curves.values()}) == 3
+
+
+def test_without_held_out_images_the_training_speaks():
+    figure = training_curves(history(2))
+    assert texts(figure) == ["Training accuracy 75.00% in epoch 2"]
+    assert legend(figure) == ["train (mean over the epoch)"]
+
+
 @pytest.mark.parametrize("epochs", [1, 20, 400])
 @pytest.mark.parametrize("best", [None, 1])
-def test_nothing_overlaps_above_the_curves(epochs, best):
-    figure = pictures._training(run(epochs=epochs)["history"], "validation", best)
+@pytest.mark.parametrize("held_out", [["validation"], ["validation", "test"]], ids="+".join)
+def test_nothing_overlaps_above_the_curves(epochs, best, held_out):
+    figure = training_curves(history(epochs, *held_out), best=best)
     figure.draw_without_rendering()
     loss, accuracy = figure.axes[0].child_axes
     boxes = [
@@ -149,7 +174,7 @@ def test_nothing_overlaps_above_the_curves(epochs, best):
 def test_mistakes_come_most_confident_first():
     images, labels = np.zeros((4, 1, 2, 2)), np.array([0, 1, 0, 1])
     probabilities = np.array([[0.4, 0.6], [0.8, 0.2], [0.9, 0.1], [0.1, 0.9]])
-    title, _, *captions = texts(pictures._mistakes(images, labels, probabilities))
+    title, _, *captions = texts(mistakes(images, labels, probabilities))
     assert title == "2 mistakes among 4 test images"
     assert captions == ["true 1\npredicted 0 (80.0%)", "true 0\npredicted 1 (60.0%)"]
 
@@ -157,20 +182,20 @@ def test_mistakes_come_most_confident_first():
 def test_without_mistakes_the_least_confident_come_first():
     images, labels = np.zeros((3, 1, 2, 2)), np.array([0, 1, 0])
     probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]])
-    title, _, *captions = texts(pictures._mistakes(images, labels, probabilities))
+    title, _, *captions = texts(mistakes(images, labels, probabilities))
     assert title == "No mistakes among 3 test images"
     assert captions == ["predicted 0 (60.0%)", "predicted 1 (70.0%)", "predicted 0 (90.0%)"]
 
 
 def test_confusion_with_a_class_that_never_occurs():
-    title, note, *counts = texts(pictures._confusion(np.array([[5, 1, 0], [0, 0, 0], [0, 2, 7]])))
+    title, note, *counts = texts(confusion_matrix(np.array([[5, 1, 0], [0, 0, 0], [0, 2, 7]])))
     assert title == "12 of 15 test images right"
     assert "mistaken" in note
     assert counts == ["5", "1", "0", "2", "7"]
 
 
 def test_filters_say_how_many_are_left_out():
-    title, *_ = texts(pictures._filters(np.ones((100, 1, 3, 3))))
+    title, *_ = texts(filters(np.ones((100, 1, 3, 3))))
     assert title == "The first 64 of 100 first-layer kernels, 36 left out"
 
 
@@ -179,24 +204,33 @@ def test_filters_say_how_many_are_left_out():
 )
 def test_channels_become_grey_or_colour(channels, expected):
     image = np.linspace(0, 1, channels) if channels > 1 else np.array([0.5])
-    shown = pictures._displayable(image.reshape(1, channels, 1, 1))
+    shown = as_rgb(image.reshape(1, channels, 1, 1))
     np.testing.assert_allclose(shown, np.reshape(expected, (1, 1, 1, 3)))
 
 
 def test_images_outside_the_unit_interval_are_rescaled_together():
-    shown = pictures._displayable(np.array([-1.0, 0.0, 3.0]).reshape(3, 1, 1, 1))
+    shown = as_rgb(np.array([-1.0, 0.0, 3.0]).reshape(3, 1, 1, 1))
     np.testing.assert_allclose(shown[:, 0, 0, 0], [0, 0.25, 1])
+
+
+def test_anyone_s_settings_leave_the_pictures_alone(tmp_path):
+    import matplotlib as mpl
+
+    first = save_pictures(tmp_path / "1", **run())
+    with mpl.rc_context({"font.size": 20, "axes.spines.top": True, "image.cmap": "hot"}):
+        second = save_pictures(tmp_path / "2", **run())
+    assert [a.read_bytes() for a in first] == [b.read_bytes() for b in second]
 
 
 def test_matplotlib_comes_late_and_pyplot_never(tmp_path):
     code = """
 import sys
 import numpy as np
-from fcnn import pictures
-assert pictures.available()
+from fcnn.pictures.run_pictures import available, save_pictures
+assert available()
 assert "matplotlib" not in sys.modules
 eye = np.eye(2)
-pictures.save_pictures(sys.argv[1], history=[], confusion=np.eye(2, dtype=int),
+save_pictures(sys.argv[1], history=[], confusion=np.eye(2, dtype=int),
     images=np.zeros((2, 1, 2, 2)), labels=np.arange(2), probabilities=eye, kernels=None)
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -204,5 +238,5 @@ assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_available_says_no_without_matplotlib(monkeypatch):
-    monkeypatch.setattr(pictures.importlib.util, "find_spec", lambda name: None)
-    assert not pictures.available()
+    monkeypatch.setattr(run_pictures.importlib.util, "find_spec", lambda name: None)
+    assert not available()

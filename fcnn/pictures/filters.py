@@ -1,0 +1,67 @@
+"""The kernels of the first layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from fcnn.numerics.arrays import Array
+from fcnn.pictures.drawing import (
+    add_colour_bar,
+    draw_tile,
+    finish_tiles,
+    framed_figure,
+    plain_style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_TILES: Final = 64
+MOST_CHANNELS: Final = 8
+
+
+@plain_style()
+def filters(kernels: Array) -> Figure:
+    """A tile for each channel of each kernel; positive weights are red, negative ones blue.
+
+    Parameters
+    ----------
+    kernels
+        (F, C, KH, KW), those of a `fcnn.Conv2dParams`.
+    """
+    features, channels = kernels.shape[:2]
+    used = min(channels, MOST_CHANNELS)
+    shown = kernels[: MOST_TILES // used, :used]
+    limit = float(np.abs(shown[np.isfinite(shown)]).max(initial=0)) or 1.0
+
+    across = 4 if used == 1 and len(shown) <= 16 else min(8, 12 // used)
+    across = min(across, len(shown))
+    down = -(-len(shown) // across)
+    step_x = 1.1 * used + 0.2 * (used > 1)
+    inch = min(1.0, 8 / (across * step_x))
+    step_y = kernels.shape[2] / max(kernels.shape[2:]) + 0.28 / inch
+    width, height = across * step_x, down * step_y
+    title, note = _words(features, len(shown), channels, used)
+    figure, axes = framed_figure(inch * width, inch * height, title, note, right=1.2)
+    for k, kernel in enumerate(shown):
+        row, column = divmod(k, across)
+        for c, tile in enumerate(kernel):
+            caption = "" if c else f"{k}"
+            x, y = column * step_x + 1.1 * c, row * step_y
+            image = draw_tile(axes, tile, x, y, caption, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    finish_tiles(axes, width, height)
+    add_colour_bar(figure, axes, image, "weight")
+    return figure
+
+
+def _words(features: int, shown: int, channels: int, used: int) -> tuple[str, str]:
+    """Title and note, which say what is left out."""
+    title, note = "The kernels of the first layer", "Red weights are positive, blue ones negative."
+    if shown < features:
+        title = f"The first {shown} of {features} first-layer kernels, {features - shown} left out"
+    if channels > 1:
+        which = "its" if used == channels else f"the first {used} of its"
+        note = f"A row of tiles per kernel: {which} {channels} channels. {note}"
+    return title, note

@@ -1,0 +1,63 @@
+"""The images that were taken for something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from fcnn.numerics.arrays import Array
+from fcnn.pictures.drawing import draw_tile, finish_tiles, framed_figure, plain_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_SHOWN: Final = 24
+COLUMNS: Final = 6
+
+
+@plain_style()
+def mistakes(images: Array, labels: Array, probabilities: Array) -> Figure:
+    """The most confident mistakes; without any, the least confident right predictions.
+
+    Parameters
+    ----------
+    images
+        (N, C, H, W), floating point. One channel is drawn grey, three in colour, any other
+        number as their mean.
+    labels
+        True classes (N,), integers.
+    probabilities
+        Predicted probabilities (N, K).
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    captions = [f"predicted {k} ({p:.1%})" for k, p in zip(predicted, confidence, strict=True)]
+    if len(wrong):
+        shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_SHOWN]
+        plural = "mistake" if len(wrong) == 1 else "mistakes"
+        title = f"{len(wrong):,} {plural} among {len(labels):,} test images"
+        note = "The most confident first: true class, predicted class and its probability"
+        captions = [f"true {k}\n{text}" for k, text in zip(labels, captions, strict=True)]
+    else:
+        shown = np.argsort(confidence, kind="stable")[:MOST_SHOWN]
+        title = f"No mistakes among {len(labels):,} test images"
+        note = "The least confident of the right predictions first, with their probability"
+
+    rows = -(-len(shown) // COLUMNS)
+    step = images.shape[2] / max(images.shape[2:]) + (0.35 if len(wrong) else 0.22)
+    figure, axes = framed_figure(1.35 * COLUMNS * 1.15, 1.35 * rows * step, title, note)
+    for k, (index, tile) in enumerate(zip(shown, as_rgb(images[shown]), strict=True)):
+        row, column = divmod(k, COLUMNS)
+        draw_tile(axes, tile, 1.15 * column, step * row, captions[index])
+    finish_tiles(axes, 1.15 * COLUMNS, step * rows)
+    return figure
+
+
+def as_rgb(images: Array) -> Array:
+    """Images (N, C, H, W) as RGB (N, H, W, 3) in [0, 1], on one scale for all of them."""
+    if images.shape[1] != 3:
+        grey = images.mean(axis=1, keepdims=True)
+        images = np.repeat(grey, 3, axis=1)  # (N, C, H, W) -> (N, 3, H, W)
+    low, high = images.min(initial=0.0), images.max(initial=1.0)
+    return np.moveaxis((images - low) / (high - low), 1, 3)  # (N, 3, H, W) -> (N, H, W, 3)
