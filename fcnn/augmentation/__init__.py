@@ -15,23 +15,23 @@ affine turns, scales, slants and shifts in one warp, and rotation, scale, shear 
 names for its parts. elastic bends; random_erasing covers; noise adds noise.
 """
 
-from fcnn.augmentation.composing import Augmentation, compose
-from fcnn.augmentation.elastic_distortion import elastic
-from fcnn.augmentation.erasing import random_erasing
-from fcnn.augmentation.gaussian_noise import noise
-from fcnn.augmentation.random_affine import affine, rotation, scale, shear, shift
-from fcnn.augmentation.warping import affine_warp
+from fcnn.augmentation.composing import Augmentation as Augmentation
+from fcnn.augmentation.composing import compose as compose
+from fcnn.augmentation.elastic_distortion import elastic as elastic
+from fcnn.augmentation.erasing import random_erasing as random_erasing
+from fcnn.augmentation.gaussian_noise import noise as noise
+from fcnn.augmentation.random_affine import affine as affine
+from fcnn.augmentation.random_affine import rotation as rotation
+from fcnn.augmentation.random_affine import scale as scale
+from fcnn.augmentation.random_affine import shear as shear
+from fcnn.augmentation.random_affine import shift as shift
+from fcnn.augmentation.warping import affine_warp as affine_warp
 
+# Public is what is imported above, not the modules that it comes from.
 __all__ = [
-    "Augmentation",
-    "affine",
-    "affine_warp",
-    "compose",
-    "elastic",
-    "noise",
-    "random_erasing",
-    "rotation",
-    "scale",
-    "shear",
-    "shift",
+    name for name, value in globals().items() if name[0] != "_" and not hasattr(value, "__spec__")
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

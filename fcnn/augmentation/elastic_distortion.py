@@ -8,7 +8,7 @@ import numpy as np
 from fcnn.arguments.settings import above_zero, not_negative
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.augmentation.warping import warp
-from fcnn.distributed import blas_threads as blas
+from fcnn.distributed.blas_threads import one_blas_thread
 from fcnn.numerics.arrays import Array, freeze
 
 
@@ -63,7 +63,7 @@ def smooth(fields: Array, sigma: float) -> Array:
     """
     N, K, H, W = fields.shape
     down, across = (gaussian(size, sigma, fields.dtype) for size in (H, W))
-    with blas.one_blas_thread():  # whose bits do not depend on the number of cores
+    with one_blas_thread():  # whose bits do not depend on the number of cores
         rows = fields.reshape(-1, W) @ across
         # (N, K, H, W) -> (K, H, W, N)
         turned = np.ascontiguousarray(rows.reshape(N, K, H, W).transpose(1, 2, 3, 0))

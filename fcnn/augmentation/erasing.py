@@ -1,4 +1,4 @@
-"""Covering a part of an image, and noise all over it."""
+"""Covering a part of an image."""
 
 import math
 from collections.abc import Sequence

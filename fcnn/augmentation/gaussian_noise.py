@@ -1,4 +1,4 @@
-"""Covering a part of an image, and noise all over it."""
+"""Noise all over an image."""
 
 import numpy as np
 

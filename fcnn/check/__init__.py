@@ -13,3 +13,12 @@ from fcnn.check.gradient_check import Report as Report
 from fcnn.check.gradient_check import function as function
 from fcnn.check.gradient_check import layer as layer
 from fcnn.check.gradient_check import loss as loss
+
+# Public is what is imported above, not the modules that it comes from.
+__all__ = [
+    name for name, value in globals().items() if name[0] != "_" and not hasattr(value, "__spec__")
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

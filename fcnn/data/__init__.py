@@ -4,29 +4,26 @@ Every loader returns `(x_train, y_train), (x_test, y_test)`: images float32 (N, 
 labels int64 (N,).
 """
 
-from fcnn.data.dataset import DataError, Dataset, number_of_classes
-from fcnn.data.download import Progress
-from fcnn.data.embedded import mnist5k
-from fcnn.data.folders import idx_folder
-from fcnn.data.full_mnist import download_mnist, mnist
-from fcnn.data.inventory import DataStatus, FileStatus, status
-from fcnn.data.loading import load
-from fcnn.data.npz import npz_file
-from fcnn.data.synthetic import synthetic_lines
+from fcnn.data.dataset import DataError as DataError
+from fcnn.data.dataset import Dataset as Dataset
+from fcnn.data.dataset import number_of_classes as number_of_classes
+from fcnn.data.download import Progress as Progress
+from fcnn.data.embedded import mnist5k as mnist5k
+from fcnn.data.folders import idx_folder as idx_folder
+from fcnn.data.full_mnist import download_mnist as download_mnist
+from fcnn.data.full_mnist import mnist as mnist
+from fcnn.data.inventory import DataStatus as DataStatus
+from fcnn.data.inventory import FileStatus as FileStatus
+from fcnn.data.inventory import status as status
+from fcnn.data.loading import load as load
+from fcnn.data.npz import npz_file as npz_file
+from fcnn.data.synthetic import synthetic_lines as synthetic_lines
 
+# Public is what is imported above, not the modules that it comes from.
 __all__ = [
-    "DataError",
-    "DataStatus",
-    "Dataset",
-    "FileStatus",
-    "Progress",
-    "download_mnist",
-    "idx_folder",
-    "load",
-    "mnist",
-    "mnist5k",
-    "npz_file",
-    "number_of_classes",
-    "status",
-    "synthetic_lines",
+    name for name, value in globals().items() if name[0] != "_" and not hasattr(value, "__spec__")
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

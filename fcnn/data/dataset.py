@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -23,6 +26,18 @@ MOST_CLASSES_OF_FEW: Final = 1000
 
 class DataError(Exception):
     """Data is missing, damaged, or not what it claims to be. The text names the file."""
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Turn every error of reading and parsing into a DataError that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        # Damaged bytes surface as whatever the decompressor or the parser stumbled over.
+        raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def number_of_classes(dataset: Dataset) -> int:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 
-from fcnn.data.dataset import DataError, Dataset
-from fcnn.data.idx import naming
+from fcnn.data.dataset import DataError, Dataset, naming
 from fcnn.data.npz import KEYS, npz_dataset, read_arrays
 from fcnn.numerics.arrays import Array
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from fcnn.arguments.settings import as_path
-from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
-from fcnn.data.idx import naming, read_idx
+from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes, naming
+from fcnn.data.idx import read_idx
 from fcnn.files.reading import home_expanded
 from fcnn.numerics.arrays import Array
 

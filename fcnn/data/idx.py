@@ -15,25 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from fcnn.data.dataset import DataError
+from fcnn.data.dataset import DataError, naming
 from fcnn.files.reading import read_up_to, regular_file
 from fcnn.numerics.arrays import Array
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = 0x08
 MOST_DEFLATE_EXPANDS = 1032
-
-
-@contextmanager
-def naming(path: Path | str) -> Iterator[None]:
-    """Turn every error of reading and parsing into a DataError that names the file."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:
-        # Damaged bytes surface as whatever the decompressor or the parser stumbled over.
-        raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from typing import IO
 import numpy as np
 
 from fcnn.arguments.settings import as_path
-from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
-from fcnn.data.idx import naming
+from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes, naming
 from fcnn.files.npz import opened_archive
 from fcnn.files.reading import home_expanded, regular_file
 from fcnn.numerics.arrays import Array

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that are read without trusting them."""
+"""Files that are read without trusting them: pipes, devices, lengths that are announced."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 _CHUNK: Final = 1 << 20
 
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that are read without trusting them."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 

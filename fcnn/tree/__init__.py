@@ -14,34 +14,28 @@ tree as Python would: `[0].w`, `['bias'][2]`.
 2 arrays, 9 parameters
 """
 
-from fcnn.tree.comparison import allclose, equal
-from fcnn.tree.description import describe
-from fcnn.tree.files import load, save
-from fcnn.tree.mapping import (
-    all,
-    leaves,
-    leaves_with_path,
-    map,
-    map_with_path,
-    reduce,
-)
-from fcnn.tree.structure import Structure, Tree, flatten, structure, unflatten
+from fcnn.tree.comparison import allclose as allclose
+from fcnn.tree.comparison import equal as equal
+from fcnn.tree.description import describe as describe
+from fcnn.tree.files import load as load
+from fcnn.tree.files import save as save
+from fcnn.tree.mapping import all as all
+from fcnn.tree.mapping import leaves as leaves
+from fcnn.tree.mapping import leaves_with_path as leaves_with_path
+from fcnn.tree.mapping import map as map
+from fcnn.tree.mapping import map_with_path as map_with_path
+from fcnn.tree.mapping import reduce as reduce
+from fcnn.tree.structure import Structure as Structure
+from fcnn.tree.structure import Tree as Tree
+from fcnn.tree.structure import flatten as flatten
+from fcnn.tree.structure import structure as structure
+from fcnn.tree.structure import unflatten as unflatten
 
+# Public is what is imported above, not the modules that it comes from.
 __all__ = [
-    "Structure",
-    "Tree",
-    "all",
-    "allclose",
-    "describe",
-    "equal",
-    "flatten",
-    "leaves",
-    "leaves_with_path",
-    "load",
-    "map",
-    "map_with_path",
-    "reduce",
-    "save",
-    "structure",
-    "unflatten",
+    name for name, value in globals().items() if name[0] != "_" and not hasattr(value, "__spec__")
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

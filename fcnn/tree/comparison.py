@@ -35,9 +35,7 @@ def allclose(a: Tree, b: Tree, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
     atol = not_negative("tree.allclose", "atol", atol)
     check_same_structure("tree.allclose", structure(a), structure(b))
     for tree in (a, b):
-        for path, leaf in leaves_with_path(tree):
-            if np.asarray(leaf).dtype.kind not in "biufc":
-                raise TypeError(f"tree.allclose: {path or 'the root'} is not an array of numbers")
+        check_numbers("tree.allclose", tree)
 
     def close(x: object, y: object) -> bool:
         x, y = np.asarray(x), np.asarray(y)
@@ -45,6 +43,13 @@ def allclose(a: Tree, b: Tree, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
             return x.shape == y.shape and bool(np.allclose(x, y, rtol=rtol, atol=atol))
 
     return all(map(close, a, b))
+
+
+def check_numbers(function: str, tree: Tree) -> None:
+    """TypeError that names the first leaf that is neither a number nor an array of numbers."""
+    for path, leaf in leaves_with_path(tree):
+        if np.asarray(leaf).dtype.kind not in "biufc":
+            raise TypeError(f"{function}: {path or 'the root'} is not an array of numbers")
 
 
 def check_alike(

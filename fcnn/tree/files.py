@@ -9,6 +9,7 @@ from fcnn.files.npz import opened_archive
 from fcnn.files.reading import regular_file
 from fcnn.files.writing import whole_file
 from fcnn.numerics.arrays import Array, freeze
+from fcnn.tree.comparison import check_numbers
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
@@ -21,10 +22,8 @@ def save(path: str | os.PathLike[str], tree: Tree) -> None:
     Raises TypeError for a leaf that is neither a number nor an array of numbers.
     """
     target = as_path("tree.save", "path", path)
+    check_numbers("tree.save", tree)
     arrays = {place: np.asarray(leaf) for place, leaf in leaves_with_path(tree)}
-    for place, array in arrays.items():
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"tree.save: {place or 'the root'} is not an array of numbers")
     with whole_file(target) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 

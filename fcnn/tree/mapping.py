@@ -2,12 +2,12 @@
 
 import builtins
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fcnn.arguments.settings import check_function
 from fcnn.arguments.wording import kind_of
-from fcnn.tree.structure import Tree, check_same_structure, flatten, unflatten
+from fcnn.tree.structure import Structure, Tree, check_same_structure, flatten, unflatten
 
 _NOTHING: Any = object()
 
@@ -17,19 +17,15 @@ def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
 
     Raises ValueError, with the first path where they differ, for other structures.
     """
-    check_function("tree.map", "f", f)
-    leaves, structure = flatten(tree)
-    columns = [leaves, *(_leaves_like("tree.map", structure, other) for other in rest)]
-    return unflatten(structure, [f(*row) for row in zip(*columns, strict=True)])
+    rows, structure = _side_by_side("tree.map", f, tree, *rest)
+    return unflatten(structure, [f(*row) for row in rows])
 
 
 def map_with_path(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     """Like `map`, for f(path, leaf, ...); the path is a string such as `[0].w`."""
-    check_function("tree.map_with_path", "f", f)
-    leaves, structure = flatten(tree)
-    columns = [leaves, *(_leaves_like("tree.map_with_path", structure, t) for t in rest)]
-    rows = zip(structure.paths(), *columns, strict=True)
-    return unflatten(structure, [f(*row) for row in rows])
+    rows, structure = _side_by_side("tree.map_with_path", f, tree, *rest)
+    paths = structure.paths()
+    return unflatten(structure, [f(path, *row) for path, row in zip(paths, rows, strict=True)])
 
 
 def leaves(tree: Tree) -> list[Any]:
@@ -71,7 +67,15 @@ def _truth(path: str, leaf: Any) -> bool:
         ) from None
 
 
-def _leaves_like(function: str, structure: Any, tree: Tree) -> list[Any]:
-    found, other = flatten(tree)
-    check_same_structure(function, structure, other)
-    return found
+def _side_by_side(
+    function: str, f: Callable[..., Any], tree: Tree, *rest: Tree
+) -> tuple[Iterable[tuple[Any, ...]], Structure]:
+    """The leaves of several trees in each place, and the structure that they must share."""
+    check_function(function, "f", f)
+    leaves, structure = flatten(tree)
+    columns = [leaves]
+    for other in rest:
+        its_leaves, its_structure = flatten(other)
+        check_same_structure(function, structure, its_structure)
+        columns.append(its_leaves)
+    return zip(*columns, strict=True), structure

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from fcnn.tree import Structure
+from fcnn.tree.structure import Structure
 
 UNTRAINED: Final[Mapping[str, bool]] = {"trained": False}
 

@@ -106,6 +106,15 @@ def test_every_promised_name_is_public():
     assert all(hasattr(tree, name) for name in TREE_NAMES)
 
 
+@pytest.mark.parametrize("name", ["tree", "data", "check", "augmentation"])
+def test_a_public_room_offers_its_names_and_not_its_modules(name):
+    room = getattr(fcnn, name)
+    assert dir(room) == sorted(room.__all__)
+    for offered in room.__all__:
+        assert offered[0] != "_"
+        assert not inspect.ismodule(getattr(room, offered))
+
+
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_signatures_are_those_promised(name):
     agree(getattr(fcnn, name), SIGNATURES[name])
