@@ -1,30 +1,34 @@
-"""`pytest --full` does all of what is heavy, which is done at a tenth otherwise.
+"""How much is tried: what is heavy is done at a tenth, or with `pytest --full` as a whole.
 
-The property tests search a little, the same each time; or further, when asked to:
-`pytest --hypothesis-profile search tests/whole/test_properties.py` (or
-HYPOTHESIS_PROFILE=search) draws forty times as many examples, others each time, and prints how
-to see a failure again.
+`pytest --full -m "heavy or hypothesis"` runs only the tests that `--full` makes larger. The laws
+(tests/*/test_laws_*.py) are tried on a few drawn examples, the same each time; or on many, others
+each time, when asked to: with `--hypothesis-profile search` (or HYPOTHESIS_PROFILE=search), which
+also prints how to see a failure again.
 """
 
 import os
 
 import effort
+import pytest
 from hypothesis import HealthCheck, settings
 
-USUAL = settings(
+FULL = settings(
     max_examples=25,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],  # times are those of the machine, not the code
 )
-settings.register_profile("usual", USUAL)
-settings.register_profile("search", USUAL, max_examples=1000, derandomize=False, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+settings.register_profile("full", FULL)
+settings.register_profile("usual", FULL, max_examples=3)
+settings.register_profile("search", FULL, max_examples=1000, derandomize=False, print_blob=True)
 
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="all of what is heavy, not a tenth")
 
 
+@pytest.hookimpl(tryfirst=True)  # before hypothesis, which knows its own option
 def pytest_configure(config):
     effort.full = config.getoption("--full")
+    usual = "full" if effort.full else "usual"
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))

@@ -1,4 +1,7 @@
-"""How much is tried: a tenth of what is heavy, or with `pytest --full`, all of it."""
+"""How much is tried: a tenth of what is heavy, or with `pytest --full`, all of it.
+
+Tests that ask this are marked `heavy`, so that they can be run alone.
+"""
 
 full = False
 

@@ -13,14 +13,18 @@ from typing import Any
 import attrs
 import layer_cases
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 import fcnn
 from fcnn import tree
 from fcnn.layers.layer import call_apply
 
+few = settings(max_examples=max(2, settings.default.max_examples // 5))  # for what is slow
+
 # Arrays
 
+FLOAT64 = st.just(np.float64)
 DTYPES = st.sampled_from([np.float32, np.float64])
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -59,6 +63,20 @@ def lying_anyhow(draw, array, writeable=None):
     view[...] = array
     view.flags.writeable = draw(st.booleans()) if writeable is None else writeable
     return view
+
+
+def inner(a, b):
+    """The inner product of two trees, in double precision."""
+    products = tree.map(lambda p, q: float(np.vdot(p.astype(float), q.astype(float))), a, b)
+    return sum(tree.leaves(products))
+
+
+def copies(values):
+    return tree.map(np.copy, values)
+
+
+def finite(values):
+    return all(np.isfinite(leaf).all() for leaf in tree.leaves(values))
 
 
 # Calls of layers
