@@ -64,19 +64,21 @@ def random_erasing(
         chance, part, ratio, top, left = rng.random((N, 5)).T
         covered = (low + (high - low) * part) * H * W
         shape = np.exp(widest * (2 * ratio - 1))  # height / width
-        height, width = _sides(np.sqrt(covered * shape), H), _sides(np.sqrt(covered / shape), W)
-        height[chance >= probability] = 0
-        first_row, first_column = top * (H - height + 1) // 1, left * (W - width + 1) // 1
-        rows, columns = np.arange(H)[:, None], np.arange(W)[:, None]
-        in_row = (rows >= first_row) & (rows < first_row + height)  # (H, N)
-        in_column = (columns >= first_column) & (columns < first_column + width)  # (W, N)
+        rows = _stretch(H, np.sqrt(covered * shape), top) & (chance < probability)  # (H, N)
+        columns = _stretch(W, np.sqrt(covered / shape), left)  # (W, N)
         result = np.array(images.transpose(2, 1, 3, 0), order="C")  # (N, C, H, W) -> (H, C, W, N)
-        np.copyto(result, value, where=in_row[:, None, None] & in_column)
+        np.copyto(result, value, where=rows[:, None, None] & columns)
         return as_images(result)
 
     return augment
 
 
-def _sides(lengths: Array, size: int) -> Array:
-    """Whole numbers of pixels, at least 1 and at most all there are."""
-    return np.clip(np.rint(lengths), 1, size)
+def _stretch(size: int, length: Array, place: Array) -> Array:
+    """Which of so many pixels (size, N) lie in a stretch of about that length, at least one and
+    at most all of them; its place, from 0 to below 1, is uniform among those that there are.
+    """
+    length = np.clip(np.rint(length), 1, size)
+    first = place * (size - length + 1) // 1
+    pixels = np.arange(size)[:, None]
+    inside: Array = (pixels >= first) & (pixels < first + length)
+    return inside

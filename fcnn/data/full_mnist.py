@@ -9,14 +9,6 @@ from fcnn.data import mnist_files
 from fcnn.data.dataset import DataError, Dataset, assemble, images_from_bytes
 from fcnn.data.download import Progress, downloading_to, fetch
 from fcnn.data.idx import parse_idx
-from fcnn.data.mnist_files import (
-    ENVIRONMENT_VARIABLE,
-    MnistFile,
-    Place,
-    cache_folder,
-    copies,
-    examine,
-)
 from fcnn.numerics.arrays import Array
 
 
@@ -85,11 +77,11 @@ def download_mnist(*, progress: Progress | None = None) -> Path:
     DataError
         If the cache cannot be written to, or every mirror failed.
     """
-    folder = cache_folder()
+    folder = mnist_files.cache_folder()
     with downloading_to(folder):
         for file in mnist_files.FILES:
-            found = copies(folder, file)
-            damaged = [path for path in found if examine(path, file)[1]]
+            found = mnist_files.copies(folder, file)
+            damaged = [path for path in found if mnist_files.examine(path, file)[1]]
             target = fetch(file, folder, progress) if len(found) == len(damaged) else None
             for path in damaged:
                 if path != target:
@@ -97,12 +89,12 @@ def download_mnist(*, progress: Progress | None = None) -> Path:
     return folder
 
 
-def missing_files(folder: Path) -> list[MnistFile]:
+def missing_files(folder: Path) -> list[mnist_files.MnistFile]:
     """The files of which a folder has no copy, damaged or not."""
-    return [file for file in mnist_files.FILES if not copies(folder, file)]
+    return [file for file in mnist_files.FILES if not mnist_files.copies(folder, file)]
 
 
-def read_files(place: Place) -> list[Array]:
+def read_files(place: mnist_files.Place) -> list[Array]:
     """The verified arrays x_train, y_train, x_test and y_test as they are stored: bytes."""
     missing = [file.name for file in missing_files(place.folder)]
     if missing:
@@ -113,27 +105,27 @@ def read_files(place: Place) -> list[Array]:
         )
     arrays = []
     for file in mnist_files.FILES:
-        path = copies(place.folder, file)[0]
-        content, problem = examine(path, file)
+        path = mnist_files.copies(place.folder, file)[0]
+        content, problem = mnist_files.examine(path, file)
         if problem:
             raise DataError(f"mnist: {path} is damaged: {problem}. {_remedy(place)}")
         arrays.append(parse_idx(content, path))
     return arrays
 
 
-def _chosen(place: Place) -> str:
+def _chosen(place: mnist_files.Place) -> str:
     return {
         "directory": "given as the directory",
-        ENVIRONMENT_VARIABLE: f"named by {ENVIRONMENT_VARIABLE}",
+        mnist_files.ENVIRONMENT_VARIABLE: f"named by {mnist_files.ENVIRONMENT_VARIABLE}",
         "cache": "the cache",
     }[place.origin]
 
 
-def _remedy(place: Place) -> str:
+def _remedy(place: mnist_files.Place) -> str:
     if place.origin == "cache":
         return "Delete it and run `fcnn data download`"
     otherwise = {
         "directory": "give no directory",
-        ENVIRONMENT_VARIABLE: f"unset {ENVIRONMENT_VARIABLE}",
+        mnist_files.ENVIRONMENT_VARIABLE: f"unset {mnist_files.ENVIRONMENT_VARIABLE}",
     }[place.origin]
     return f"Put intact files there, or {otherwise} to use the cache and the mirrors"

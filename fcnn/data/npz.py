@@ -73,15 +73,8 @@ def npz_dataset(source: str, arrays: dict[str, Array]) -> Dataset:
 
 
 def _images(source: str, images: Array) -> Array:
-    if images.ndim not in (3, 4):
-        raise DataError(
-            f"{source}: images must be (N, H, W), (N, C, H, W) or (N, H, W, C),"
-            f" got the shape {images.shape}"
-        )
-    if images.ndim == 3:
-        images = images[:, None]  # (N, H, W) -> (N, 1, H, W)
-    elif images.shape[3] in CHANNEL_COUNTS and images.shape[1] not in CHANNEL_COUNTS:
-        images = np.moveaxis(images, 3, 1)  # (N, H, W, C) -> (N, C, H, W)
+    """Images as float32 (N, C, H, W)."""
+    images = _channels_first(source, images)
     if images.dtype == np.uint8:
         return images_from_bytes(images)
     if images.dtype.kind != "f":
@@ -89,6 +82,23 @@ def _images(source: str, images: Array) -> Array:
             f"{source}: images must be uint8 from 0 to 255 or floats from 0 to 1,"
             f" got {images.dtype}"
         )
+    return _in_single_precision(source, images)
+
+
+def _channels_first(source: str, images: Array) -> Array:
+    if images.ndim not in (3, 4):
+        raise DataError(
+            f"{source}: images must be (N, H, W), (N, C, H, W) or (N, H, W, C),"
+            f" got the shape {images.shape}"
+        )
+    if images.ndim == 3:
+        return images[:, None]  # (N, H, W) -> (N, 1, H, W)
+    if images.shape[3] in CHANNEL_COUNTS and images.shape[1] not in CHANNEL_COUNTS:
+        return np.moveaxis(images, 3, 1)  # (N, H, W, C) -> (N, C, H, W)
+    return images
+
+
+def _in_single_precision(source: str, images: Array) -> Array:
     # A float64 beyond float32's range becomes infinite, which the next line reports.
     with np.errstate(over="ignore"):
         converted: Array = images.astype(np.float32, order="C")
