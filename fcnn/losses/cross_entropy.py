@@ -1,11 +1,11 @@
-"""Losses: the mean over a batch, as a Python float, and its gradient."""
+"""Cross-entropy of class labels: of probabilities, and fused with softmax, of logits."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_axes, check_cache, check_floats, check_labels
-from fcnn.losses.loss import Loss
+from fcnn.arguments.arrays import check_cache
+from fcnn.losses.loss import Loss, check_classes, softmax_and_log
 from fcnn.numerics.arrays import Array
 
 
@@ -47,8 +47,8 @@ def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, C
     >>> round(cross_entropy_forward(np.array([[0.25, 0.75]]), np.array([1]))[0], 6)
     0.287682
     """
-    _check_arguments("cross_entropy", "probabilities", probabilities, labels)
-    picked = _clamp(probabilities[np.arange(len(labels)), labels])
+    N, _ = check_classes("cross_entropy", labels, probabilities=probabilities)
+    picked = _clamp(probabilities[np.arange(N), labels])
     loss = -float(np.log(picked).mean(dtype=np.float64))
     return loss, CrossEntropyCache(probabilities, labels)
 
@@ -91,15 +91,10 @@ def softmax_cross_entropy_forward(
     >>> round(softmax_cross_entropy_forward(np.log([[1.0, 3.0]]), np.array([1]))[0], 6)
     0.287682
     """
-    _check_arguments("softmax_cross_entropy", "logits", logits, labels)
-    with np.errstate(over="ignore"):  # -inf, and so p = 0, is right
-        shifted = logits - logits.max(1, keepdims=True)
-    probabilities = np.exp(shifted)
-    total = probabilities.sum(1, keepdims=True)
-    probabilities /= total
-    losses = np.log(total[:, 0]) - shifted[np.arange(len(labels)), labels]
-    loss = float(losses.mean(dtype=np.float64))
-    return loss, SoftmaxCrossEntropyCache(probabilities, labels)
+    N, _ = check_classes("softmax_cross_entropy", labels, logits=logits)
+    probabilities, log_total, z = softmax_and_log(logits)
+    losses = log_total[:, 0] - z[np.arange(N), labels]
+    return float(losses.mean(dtype=np.float64)), SoftmaxCrossEntropyCache(probabilities, labels)
 
 
 def softmax_cross_entropy_backward(cache: SoftmaxCrossEntropyCache) -> Array:
@@ -111,25 +106,12 @@ def softmax_cross_entropy_backward(cache: SoftmaxCrossEntropyCache) -> Array:
     return dlogits
 
 
-cross_entropy = Loss(
-    "cross_entropy",
-    forward=lambda probabilities, labels: cross_entropy_forward(probabilities, labels),
-    backward=lambda cache: cross_entropy_backward(cache),
-)
-
-softmax_cross_entropy = Loss(
-    "softmax_cross_entropy",
-    forward=lambda logits, labels: softmax_cross_entropy_forward(logits, labels),
-    backward=lambda cache: softmax_cross_entropy_backward(cache),
-)
-
-
 def _clamp(probabilities: Array) -> Array:
     clamped: Array = np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)
     return clamped
 
 
-def _check_arguments(function: str, name: str, outputs: Array, labels: Array) -> None:
-    check_floats(function, **{name: outputs})
-    check_axes(function, name, outputs, "N, K")
-    check_labels(function, labels, *outputs.shape)
+cross_entropy = Loss("cross_entropy", cross_entropy_forward, cross_entropy_backward)
+softmax_cross_entropy = Loss(
+    "softmax_cross_entropy", softmax_cross_entropy_forward, softmax_cross_entropy_backward
+)

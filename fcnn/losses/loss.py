@@ -1,11 +1,12 @@
-"""Losses: the mean over a batch, as a Python float, and its gradient."""
+"""The record that every loss is, and what losses of class labels have in common."""
 
 from collections.abc import Callable
 from typing import Any
 
 import attrs
+import numpy as np
 
-from fcnn.arguments.arrays import check_array
+from fcnn.arguments.arrays import check_array, check_axes, check_floats, check_labels
 from fcnn.arguments.settings import check_function, check_kind, number
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
@@ -65,3 +66,27 @@ def call_loss_backward(loss: Loss, cache: Any, outputs: Array) -> Array:
             f"{loss.name}: the gradient is {doutputs.dtype}, the outputs {outputs.dtype}"
         )
     return doutputs
+
+
+def check_classes(function: str, labels: Array, **outputs: Array) -> tuple[int, int]:
+    """The sizes (N, K) of outputs that are floats, if there is a label from 0 to K - 1 for each
+    of the N examples; TypeError or ValueError otherwise.
+    """
+    ((name, array),) = outputs.items()
+    check_floats(function, **outputs)
+    check_axes(function, name, array, "N, K")
+    N, K = array.shape
+    check_labels(function, labels, N, K)
+    return N, K
+
+
+def softmax_and_log(logits: Array) -> tuple[Array, Array, Array]:
+    """The softmax p of logits, and two arrays whose difference is -log p: log(sum of exp(z)),
+    (N, 1), and z, (N, K), both less the greatest logit of each example.
+    """
+    with np.errstate(over="ignore"):  # -inf, and so p = 0, is right
+        z = logits - logits.max(1, keepdims=True)
+    p = np.exp(z)
+    total = p.sum(1, keepdims=True)
+    p /= total
+    return p, np.log(total), z

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_axes, check_cache, check_floats, check_labels
+from fcnn.arguments.arrays import check_cache, check_labels
 from fcnn.arguments.settings import number
 from fcnn.arguments.wording import shown
-from fcnn.losses.loss import Loss
+from fcnn.losses.loss import Loss, check_classes, softmax_and_log
 from fcnn.numerics.arrays import Array
 
 
@@ -55,9 +55,7 @@ def smoothed_cross_entropy(
     weights = None if class_weights is None else _checked_weights(class_weights)
 
     def forward(logits: Array, labels: Array) -> tuple[float, SmoothedCache]:
-        return smoothed_cross_entropy_forward(
-            logits, labels, label_smoothing=smoothing, class_weights=weights
-        )
+        return _forward(logits, labels, smoothing, weights)
 
     def weight(labels: Array) -> float:
         if weights is None:
@@ -85,15 +83,18 @@ def smoothed_cross_entropy_forward(
     Raises TypeError or ValueError as `softmax_cross_entropy_forward` does, and ValueError for
     weights of other classes. Without smoothing, examples that weigh nothing have the loss 0.
     """
-    function = "smoothed_cross_entropy"
-    check_floats(function, logits=logits)
-    check_axes(function, "logits", logits, "N, K")
-    N, K = logits.shape
-    check_labels(function, labels, N, K)
     smoothing = _checked_smoothing(label_smoothing)
-    weights = np.ones(K) if class_weights is None else _checked_weights(class_weights)
+    weights = None if class_weights is None else _checked_weights(class_weights)
+    return _forward(logits, labels, smoothing, weights)
+
+
+def _forward(
+    logits: Array, labels: Array, smoothing: float, class_weights: Array | None
+) -> tuple[float, SmoothedCache]:
+    N, K = check_classes("smoothed_cross_entropy", labels, logits=logits)
+    weights = np.ones(K) if class_weights is None else class_weights
     if weights.shape != (K,):
-        raise ValueError(f"{function}: {len(weights)} class weights, but {K} classes")
+        raise ValueError(f"smoothed_cross_entropy: {len(weights)} class weights, but {K} classes")
     total = float(weights[labels].sum()) or 1.0  # a shard may weigh nothing, and is not divided
     targets = np.tile(smoothing / K * weights, (N, 1))
     targets[np.arange(N), labels] += (1 - smoothing) * weights[labels]
@@ -101,14 +102,10 @@ def smoothed_cross_entropy_forward(
         # Of any size: divided while they are float64. (Without them the total is N, and waits.)
         targets, total = targets / total, 1.0
     targets = targets.astype(logits.dtype)
-    with np.errstate(over="ignore"):
-        shifted = logits - logits.max(1, keepdims=True)
-    probabilities = np.exp(shifted)
-    sums = probabilities.sum(1, keepdims=True)
-    probabilities /= sums
+    probabilities, log_total, z = softmax_and_log(logits)
     # A class without weight in the target counts nothing, even if it is impossible.
     losses = np.zeros_like(targets)
-    np.multiply(targets, np.log(sums) - shifted, out=losses, where=targets > 0)
+    np.multiply(targets, log_total - z, out=losses, where=targets > 0)
     value = float(losses.sum(dtype=np.float64)) / total
     return value, SmoothedCache(probabilities, targets, total)
 
