@@ -30,6 +30,13 @@ def check_batch(function: str, name: str, array: Array) -> None:
         raise ValueError(f"{function}: {name} has no axes, expected a batch (N, ...)")
 
 
+def check_inputs(function: str, x: Array) -> None:
+    """At least one input."""
+    check_batch(function, "x", x)
+    if len(x) == 0:
+        raise ValueError(f"{function}: x is empty, N=0, expected at least one example")
+
+
 def check_data(function: str, x: Array, labels: Array) -> None:
     """Finite inputs of the same number as labels, which are class indices from 0."""
     check_examples(function, x, labels)

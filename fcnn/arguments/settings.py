@@ -71,6 +71,11 @@ def positive(function: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def thread_count(function: str, threads: Any) -> int | None:
+    """How many threads, an integer of at least 1; None: as many as the process has cores."""
+    return None if threads is None else positive(function, "threads", threads)
+
+
 def number(function: str, name: str, value: Any, expected: str = "a number") -> float:
     """A real number as a Python float, infinite if it is too large for one; TypeError for bools,
     strings and arrays with axes.

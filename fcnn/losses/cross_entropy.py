@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fcnn.arguments.arrays import check_cache
-from fcnn.losses.loss import Loss, check_classes, softmax_and_log
+from fcnn.losses.loss import Loss, check_outputs, softmax_and_log
 from fcnn.numerics.arrays import Array
 
 
@@ -47,7 +47,7 @@ def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, C
     >>> round(cross_entropy_forward(np.array([[0.25, 0.75]]), np.array([1]))[0], 6)
     0.287682
     """
-    N, _ = check_classes("cross_entropy", labels, probabilities=probabilities)
+    N, _ = check_outputs("cross_entropy", labels, probabilities=probabilities)
     picked = _clamp(probabilities[np.arange(N), labels])
     loss = -float(np.log(picked).mean(dtype=np.float64))
     return loss, CrossEntropyCache(probabilities, labels)
@@ -91,7 +91,7 @@ def softmax_cross_entropy_forward(
     >>> round(softmax_cross_entropy_forward(np.log([[1.0, 3.0]]), np.array([1]))[0], 6)
     0.287682
     """
-    N, _ = check_classes("softmax_cross_entropy", labels, logits=logits)
+    N, _ = check_outputs("softmax_cross_entropy", labels, logits=logits)
     probabilities, log_total, z = softmax_and_log(logits)
     losses = log_total[:, 0] - z[np.arange(N), labels]
     return float(losses.mean(dtype=np.float64)), SoftmaxCrossEntropyCache(probabilities, labels)

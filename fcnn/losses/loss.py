@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 
 from fcnn.arguments.arrays import check_array, check_axes, check_floats, check_labels
-from fcnn.arguments.settings import check_function, check_kind, number
+from fcnn.arguments.settings import check_function, check_kind, not_negative, number
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
 
@@ -68,7 +68,18 @@ def call_loss_backward(loss: Loss, cache: Any, outputs: Array) -> Array:
     return doutputs
 
 
-def check_classes(function: str, labels: Array, **outputs: Array) -> tuple[int, int]:
+def call_weight(loss: Loss, labels: Array) -> float:
+    """`loss.weight`; TypeError or ValueError unless it is a finite number of at least 0."""
+    return not_negative(loss.name, "the weight", loss.weight(labels))
+
+
+def check_some_weight(function: str, weight: float) -> None:
+    """ValueError for examples that weigh nothing: there is no mean over them."""
+    if not weight > 0:
+        raise ValueError(f"{function}: the examples weigh {weight} in all, expected more than 0")
+
+
+def check_outputs(function: str, labels: Array, **outputs: Array) -> tuple[int, int]:
     """The sizes (N, K) of outputs that are floats, if there is a label from 0 to K - 1 for each
     of the N examples; TypeError or ValueError otherwise.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from fcnn.arguments.arrays import check_cache, check_labels
 from fcnn.arguments.settings import number
 from fcnn.arguments.wording import shown
-from fcnn.losses.loss import Loss, check_classes, softmax_and_log
+from fcnn.losses.loss import Loss, check_outputs, softmax_and_log
 from fcnn.numerics.arrays import Array
 
 
@@ -91,7 +91,7 @@ def smoothed_cross_entropy_forward(
 def _forward(
     logits: Array, labels: Array, smoothing: float, class_weights: Array | None
 ) -> tuple[float, SmoothedCache]:
-    N, K = check_classes("smoothed_cross_entropy", labels, logits=logits)
+    N, K = check_outputs("smoothed_cross_entropy", labels, logits=logits)
     weights = np.ones(K) if class_weights is None else class_weights
     if weights.shape != (K,):
         raise ValueError(f"smoothed_cross_entropy: {len(weights)} class weights, but {K} classes")

@@ -12,10 +12,16 @@ import numpy as np
 from fcnn import tree
 from fcnn.arguments.arrays import check_array
 from fcnn.arguments.examples import check_examples
-from fcnn.arguments.settings import check_kind, not_negative, positive
+from fcnn.arguments.settings import check_kind, positive, thread_count
 from fcnn.distributed.pool import Crew
 from fcnn.layers.layer import Layer, call_forward, parameter_gradients
-from fcnn.losses.loss import Loss, call_loss, call_loss_backward
+from fcnn.losses.loss import (
+    Loss,
+    call_loss,
+    call_loss_backward,
+    call_weight,
+    check_some_weight,
+)
 from fcnn.networks.rewriting import faster
 from fcnn.numerics.arrays import Array
 from fcnn.tree import Structure, Tree
@@ -29,9 +35,13 @@ Augmentation: TypeAlias = "Callable[[np.random.Generator, Array], Array]"
 
 @attrs.frozen(eq=False)
 class BatchGradient:
-    """The loss of a batch, the outputs of the model shard by shard, and the gradients."""
+    """The mean loss of a batch, what the batch weighs in a mean over batches, the outputs of the
+    model shard by shard, and the gradients. The loss and gradients of a batch that weighs nothing
+    say nothing.
+    """
 
     value: float
+    weight: float
     outputs: list[Array]
     grads: Tree
 
@@ -73,15 +83,22 @@ def value_and_grad(
     check_kind("value_and_grad", "model", model, Layer)
     check_kind("value_and_grad", "loss", loss, Loss)
     positive("value_and_grad", "shard", shard)
-    if threads is not None:
-        threads = positive("value_and_grad", "threads", threads)
-
+    threads = thread_count("value_and_grad", threads)
     gradient = batch_gradients(model, loss, threads=threads, shard=shard)
 
     def f(
         params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
     ) -> tuple[float, Tree]:
+        check_examples("value_and_grad", x, labels)
+        if rng is not None:
+            check_kind("value_and_grad", "rng", rng, np.random.Generator)
+        elif model.needs_rng:
+            raise ValueError(
+                f"value_and_grad: {_first_that_needs_rng(model)} does something else in training "
+                "than in inference; hand over rng, a NumPy generator"
+            )
         result = gradient(params, x, labels, rng)
+        check_some_weight("value_and_grad", result.weight)
         return result.value, result.grads
 
     return f
@@ -94,11 +111,9 @@ def batch_gradients(
     threads: int | None = None,
     shard: int = SHARD,
     augment: Augmentation | None = None,
-    weightless: bool = False,
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
-    """What `value_and_grad` gives, with the outputs of the model besides. Each shard of the
-    inputs is augmented first, if rng is given. A batch whose examples weigh nothing is refused,
-    unless `weightless` says that its outputs are wanted, whatever its value and gradients.
+    """What `value_and_grad` gives and more, without its checks of what is given. Each shard of the
+    inputs is augmented first, if rng is given.
     """
     model = faster(model)
 
@@ -106,48 +121,41 @@ def batch_gradients(
     def crew_for(structure: Structure) -> Crew:
         return Crew(partial(_gradient_of_shard, model, loss, augment, structure), threads)
 
-    def f(
-        params: Tree, x: Array, labels: Array, rng: np.random.Generator | None = None
-    ) -> BatchGradient:
-        check_examples("value_and_grad", x, labels)
-        if rng is None and model.needs_rng:
-            raise ValueError(
-                f"value_and_grad: {_first_that_needs_rng(model)} does something else in training "
-                "than in inference; hand over rng, a NumPy generator"
-            )
+    def f(params: Tree, x: Array, labels: Array, rng: np.random.Generator | None) -> BatchGradient:
         parts = shards(len(x), shard)
-        if rng is not None:
-            check_kind("value_and_grad", "rng", rng, np.random.Generator)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-        weights = [
-            not_negative(loss.name, "the weight", loss.weight(labels[part])) for part in parts
-        ]
-        total = sum(weights)
-        if not total > 0:
-            if not weightless:
-                raise ValueError(
-                    f"value_and_grad: the examples weigh {total} in all, expected more than 0"
-                )
-            total = 1.0
+        weight, weights = _weights(loss, labels, parts)
         # What a shard's loss was divided by: of one that weighs nothing, it is the sum.
-        divisors = [weight or 1.0 for weight in weights]
-        fractions = [divisor / total for divisor in divisors]
-        leaves, structure = tree.flatten(params)
-        for index, leaf in enumerate(leaves):
-            if type(leaf) is not np.ndarray:
-                path = structure.paths()[index] or "the root"
-                check_array("value_and_grad", f"the parameter at {path}", leaf)
+        divisors = [own or 1.0 for own in weights]
+        total = sum(weights) or 1.0
+        leaves, structure = _arrays_of(params)
 
         def combine(results: list[list[Array]]) -> BatchGradient:
             values, outputs, *columns = zip(*results, strict=True)
             value = sum(d * float(v) for d, v in zip(divisors, values, strict=True)) / total
             grads = tree.unflatten(structure, map(_sum_in_order, columns))
-            return BatchGradient(value, [y.copy() for y in outputs], grads)
+            return BatchGradient(value, weight, [y.copy() for y in outputs], grads)
 
+        fractions = [divisor / total for divisor in divisors]
         items = list(zip(parts, streams, fractions, strict=True))
         return crew_for(structure).run([x, labels, *leaves], items, combine)
 
     return f
+
+
+def _weights(loss: Loss, labels: Array, parts: list[slice]) -> tuple[float, list[float]]:
+    """What a batch weighs, and each of its shards, whose sum may be rounded otherwise."""
+    whole = call_weight(loss, labels)
+    return whole, [whole] if len(parts) == 1 else [call_weight(loss, labels[p]) for p in parts]
+
+
+def _arrays_of(params: Tree) -> tuple[list[Array], Structure]:
+    leaves, structure = tree.flatten(params)
+    for index, leaf in enumerate(leaves):
+        if type(leaf) is not np.ndarray:
+            path = structure.paths()[index] or "the root"
+            check_array("value_and_grad", f"the parameter at {path}", leaf)
+    return leaves, structure
 
 
 def _gradient_of_shard(

@@ -1,9 +1,8 @@
 """Statistics of batch normalisation, from a sample of the training set."""
 
-import numpy as np
-
+from fcnn.arguments.examples import check_inputs
 from fcnn.arguments.settings import check_kind
-from fcnn.distributed import blas_threads as blas
+from fcnn.distributed.blas_threads import one_blas_thread
 from fcnn.layers.layer import Layer, call_calibrate
 from fcnn.networks.rewriting import faster
 from fcnn.numerics.arrays import Array
@@ -35,9 +34,11 @@ def calibrate(model: Layer, params: Tree, x: Array) -> Tree:
     array([2.], dtype=float32)
     """
     check_kind("calibrate", "model", model, Layer)
-    if not isinstance(x, np.ndarray) or x.ndim == 0 or len(x) == 0:
-        raise ValueError("calibrate: x is not a batch of at least one example")
-    if model.calibrate is None:
-        return params
-    with blas.one_blas_thread():
+    check_inputs("calibrate", x)
+    return params if model.calibrate is None else with_statistics(model, params, x)
+
+
+def with_statistics(model: Layer, params: Tree, x: Array) -> Tree:
+    """`calibrate` of a model that has statistics, without its checks."""
+    with one_blas_thread():
         return call_calibrate(faster(model), params, x)[0]

@@ -17,10 +17,9 @@ from fcnn.tree.files import arrange, read
 
 FORMAT: Final = 2  # format 1 has no figures of a validation set
 _MARK: Final = "fcnn_checkpoint"
-_ALWAYS: Final = ("train_loss", "train_accuracy", "seconds")
-_WHERE_EVALUATED: Final = (
-    "test_loss", "test_accuracy", "validation_loss", "validation_accuracy",
-)  # fmt: skip
+# None where nothing was held out, and then not in the file.
+_HELD_OUT: Final = ("test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
+_FIGURES: Final = ("train_loss", "train_accuracy", *_HELD_OUT, "seconds")
 
 
 def save_checkpoint(path: str | os.PathLike[str], record: Epoch) -> None:
@@ -86,9 +85,8 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
     content = arrange("load_checkpoint", path, found, _expected(path, found, model, optimizer))
     if content["epoch"] < 1:
         raise ValueError(f"load_checkpoint: {path}: ['epoch'] is {content['epoch']}")
-    figures: dict[str, Any] = dict.fromkeys(_WHERE_EVALUATED)
-    figures |= {
-        name: float(content[name]) for name in content if name in _ALWAYS + _WHERE_EVALUATED
+    figures: dict[str, Any] = {
+        name: float(content[name]) if name in content else None for name in _FIGURES
     }
     return Epoch(
         epoch=int(content["epoch"]),
@@ -116,7 +114,7 @@ def _expected(
         return leaf.astype(np.float64) if stored.dtype == np.float64 else leaf
 
     params = tree.map_with_path(as_stored, initial)
-    figures = [*_ALWAYS, *(name for name in _WHERE_EVALUATED if f"[{name!r}]" in found)]
+    figures = [name for name in _FIGURES if name not in _HELD_OUT or f"[{name!r}]" in found]
     return {
         _MARK: FORMAT,
         "epoch": 0,

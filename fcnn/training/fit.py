@@ -8,23 +8,35 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import attrs
+import numpy as np
 
-from fcnn.arguments.arrays import check_labels
 from fcnn.arguments.examples import check_data, two_arrays
-from fcnn.arguments.settings import check_function, check_kind, not_negative, positive, whole_number
+from fcnn.arguments.settings import (
+    check_function,
+    check_kind,
+    positive,
+    thread_count,
+    whole_number,
+)
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
-from fcnn.losses.loss import Loss
-from fcnn.numerics import random_streams as streams
+from fcnn.losses.loss import Loss, call_weight, check_some_weight
 from fcnn.numerics.arrays import Array, Shape
+from fcnn.numerics.random_streams import FORWARD, ORDER, SAMPLE, generator
 from fcnn.optimizers.optimizer import Optimizer
-from fcnn.training.batch_gradient import Augmentation, augmented, batch_gradients, shards
-from fcnn.training.calibration import calibrate
-from fcnn.training.inference import evaluate
+from fcnn.training.batch_gradient import (
+    Augmentation,
+    BatchGradient,
+    augmented,
+    batch_gradients,
+    shards,
+)
+from fcnn.training.calibration import with_statistics
+from fcnn.training.inference import check_classes, figures_of, outputs_of
 from fcnn.training.not_finite import are_finite, first_not_finite
 from fcnn.tree import Tree
 
-_SAMPLE: Final = 1000
+_SAMPLE_SIZE: Final = 1000
 
 Examples: TypeAlias = tuple[Array, Array]
 OnBatch: TypeAlias = Callable[[int, int], None]
@@ -100,7 +112,7 @@ def fit(
         on it.
     start
         A record to go on from; its parameters and optimizer state take the place of
-        `params`.
+        `params`. Of the last epoch, there is nothing left to do.
     on_batch
         Called after each batch with the number of those done in this epoch and their total.
     augment
@@ -124,9 +136,9 @@ def fit(
     ------
     TypeError, ValueError
         At once, if something is not of its kind, inputs and labels do not fit each other,
-        inputs are not finite, all examples weigh nothing, or the batch size is greater than
-        the number of examples. From the iterator, if the model does not fit them, or what
-        augment returns.
+        inputs are not finite, all examples weigh nothing, the batch size is greater than
+        the number of examples, or start is beyond the last epoch. From the iterator, if the
+        model does not fit them, or what augment returns.
     NotFiniteError
         From the iterator, if the loss or a gradient of a step is not finite. The message has
         the epoch, the step and the first layer that went wrong.
@@ -134,109 +146,140 @@ def fit(
     check_kind("fit", "model", model, Layer)
     check_kind("fit", "optimizer", optimizer, Optimizer)
     check_kind("fit", "loss", loss, Loss)
-    x, labels = two_arrays("fit", "train", train)
-    check_data("fit: train", x, labels)
-    weight_of_all = not_negative(loss.name, "the weight", loss.weight(labels))
-    if not weight_of_all > 0:
-        raise ValueError(
-            f"fit: train: the examples weigh {weight_of_all} in all, expected more than 0"
-        )
+    x, labels = _checked_examples("train", train)
+    held_out = {"test": test, "validation": validation}
+    check_some_weight("fit: train", call_weight(loss, labels))
     epochs = whole_number("fit", "epochs", epochs, 1)
     batch_size = positive("fit", "batch_size", batch_size)
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size is {batch_size}, but there are {len(x)} examples")
-    whole_number("fit", "seed", seed, 0)
-    held_out = {"test": test, "validation": validation}
-    evaluated = {name: examples for name, examples in held_out.items() if examples is not None}
-    for name, examples in evaluated.items():
-        check_data(f"fit: {name}", *two_arrays("fit", name, examples))
-    if threads is not None:
-        threads = positive("fit", "threads", threads)
-    if start is not None:
-        check_kind("fit", "start", start, Epoch)
-    if on_batch is not None:
-        check_function("fit", "on_batch", on_batch)
-    if augment is not None:
-        check_function("fit", "augment", augment)
+    for name, function in (("on_batch", on_batch), ("augment", augment)):
+        if function is not None:
+            check_function("fit", name, function)
+    threads = thread_count("fit", threads)
+    training = _Training(
+        model=model,
+        optimizer=optimizer,
+        x=x,
+        labels=labels,
+        held_out={n: _checked_examples(n, e) for n, e in held_out.items() if e is not None},
+        batch_size=batch_size,
+        seed=whole_number("fit", "seed", seed, 0),
+        loss=loss,
+        threads=threads,
+        on_batch=on_batch,
+        augment=augment,
+        gradient=batch_gradients(model, loss, threads=threads, augment=augment),
+    )
+    if start is None:
+        return _epochs(training, params, optimizer.init(params), 0, epochs)
+    check_kind("fit", "start", start, Epoch)
+    if start.epoch > epochs:
+        raise ValueError(
+            f"fit: start is of epoch {start.epoch}, expected at most epochs, which is {epochs}"
+        )
+    return _epochs(training, start.params, start.state, start.epoch, epochs)
 
-    # A layer with statistics gets them from the same examples after each epoch.
-    sample = streams.generator(seed, streams.SAMPLE).permutation(len(x))[:_SAMPLE]
-    gradient = batch_gradients(model, loss, threads=threads, augment=augment, weightless=True)
 
-    def one_epoch(epoch: int, params: Tree, state: Any) -> Epoch:
+def _checked_examples(name: str, value: Any) -> Examples:
+    x, labels = two_arrays("fit", name, value)
+    check_data(f"fit: {name}", x, labels)
+    return x, labels
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class _Training:
+    """What is the same in all epochs: arguments of `fit`, checked, and the gradient of a batch."""
+
+    model: Layer
+    optimizer: Optimizer
+    x: Array
+    labels: Array
+    held_out: dict[str, Examples]
+    batch_size: int
+    seed: int
+    loss: Loss
+    threads: int | None
+    on_batch: OnBatch | None
+    augment: Augmentation | None
+    gradient: Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]
+
+
+def _epochs(run: _Training, params: Tree, state: Any, done: int, epochs: int) -> Iterator[Epoch]:
+    """The records of the epochs after those that are done."""
+    sample = None
+    if run.model.calibrate is not None:  # the same examples after each epoch
+        sample = run.x[generator(run.seed, SAMPLE).permutation(len(run.x))[:_SAMPLE_SIZE]]
+    for epoch in range(done + 1, epochs + 1):
         begun = time.perf_counter()
-        order = streams.generator(seed, streams.ORDER, epoch).permutation(len(x))
-        rng = streams.generator(seed, streams.FORWARD, epoch)
-        steps = -(-len(x) // batch_size)
-        total_loss, total_weight, total_right = 0.0, 0.0, 0
-        for step in range(steps):
-            batch = order[step * batch_size : (step + 1) * batch_size]
-            result = gradient(params, x[batch], labels[batch], rng)
-            if step == 0:  # not only when the epoch is over
-                for name, (_, given) in evaluated.items():
-                    check_labels(f"fit: {name}", given, len(given), result.outputs[0].shape[-1])
-            weight = float(loss.weight(labels[batch]))
-            if weight > 0:
-                if not (math.isfinite(result.value) and are_finite(result.grads)):
-                    raise NotFiniteError(explain(epoch, step, params, batch, result.value))
-                params, state = optimizer.step(params, result.grads, state)
-                total_loss += weight * result.value
-                total_weight += weight
-            total_right += _count_right(result.outputs, labels[batch])
-            if on_batch is not None:
-                on_batch(step + 1, steps)
-        if model.calibrate is not None:
-            params = calibrate(model, params, x[sample])
-        found = {
-            name: evaluate(model, params, *examples, loss=loss, threads=threads)
-            for name, examples in evaluated.items()
-        }
-        tested, validated = found.get("test"), found.get("validation")
-        return Epoch(
+        params, state, train_loss, train_accuracy = _one_epoch(run, epoch, params, state)
+        if sample is not None:
+            params = with_statistics(run.model, params, sample)
+        test_loss, test_accuracy = _figures(run, "test", params)
+        validation_loss, validation_accuracy = _figures(run, "validation", params)
+        yield Epoch(
             epoch=epoch,
             params=params,
             state=state,
-            train_loss=total_loss / total_weight,
-            train_accuracy=total_right / len(x),
-            test_loss=tested.loss if tested else None,
-            test_accuracy=tested.accuracy if tested else None,
-            validation_loss=validated.loss if validated else None,
-            validation_accuracy=validated.accuracy if validated else None,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
             seconds=time.perf_counter() - begun,
-            in_shape=x.shape[1:],
+            in_shape=run.x.shape[1:],
         )
 
-    def explain(epoch: int, step: int, params: Tree, batch: Array, value: float) -> str:
-        # What random layers drew in this step, they draw again.
-        rng = streams.generator(seed, streams.FORWARD, epoch)
-        rng.spawn(step * len(shards(batch_size)))
-        parts = shards(len(batch))
-        drawn = zip(parts, rng.spawn(len(parts)), strict=True)
-        again = []
-        for part, stream in drawn:
-            inputs = x[batch[part]]
-            if augment is not None:
-                inputs = augmented(augment, stream, inputs)
-            again.append((inputs, labels[batch[part]], stream))
-        return (
-            f"epoch {epoch}, step {step + 1}: the loss is {value:.4g}; first not finite: "
-            f"{first_not_finite(model, loss, params, again)}"
-        )
 
-    def all_epochs(params: Tree, state: Any, done: int) -> Iterator[Epoch]:
-        for epoch in range(done + 1, epochs + 1):
-            record = one_epoch(epoch, params, state)
-            params, state = record.params, record.state
-            yield record
+def _one_epoch(
+    run: _Training, epoch: int, params: Tree, state: Any
+) -> tuple[Tree, Any, float, float]:
+    """Parameters and optimizer state after a step for each batch; mean loss and accuracy."""
+    order = generator(run.seed, ORDER, epoch).permutation(len(run.x))
+    rng = generator(run.seed, FORWARD, epoch)
+    batches = [order[i : i + run.batch_size] for i in range(0, len(order), run.batch_size)]
+    total_loss, total_weight, right = 0.0, 0.0, 0
+    for step, batch in enumerate(batches, 1):
+        labels = run.labels[batch]
+        result = run.gradient(params, run.x[batch], labels, rng)
+        if step == 1:  # not only when the epoch is over
+            for name, (_, known) in run.held_out.items():
+                check_classes(f"fit: {name}", result.outputs[0], known)
+        if result.weight > 0:
+            if not (math.isfinite(result.value) and are_finite(result.grads)):
+                raise NotFiniteError(
+                    f"epoch {epoch}, step {step}: the loss is {result.value:.4g}; first not "
+                    f"finite: {_first_not_finite(run, epoch, step, params, batch)}"
+                )
+            params, state = run.optimizer.step(params, result.grads, state)
+            total_loss += result.weight * result.value
+            total_weight += result.weight
+        predicted = np.concatenate([outputs.argmax(1) for outputs in result.outputs])
+        right += int((predicted == labels).sum())
+        if run.on_batch is not None:
+            run.on_batch(step, len(batches))
+    return params, state, total_loss / total_weight, right / len(order)
 
-    if start is not None:
-        return all_epochs(start.params, start.state, start.epoch)
-    return all_epochs(params, optimizer.init(params), 0)
+
+def _figures(run: _Training, name: str, params: Tree) -> tuple[float | None, float | None]:
+    """Loss and accuracy on examples that are held out, None without any."""
+    if name not in run.held_out:
+        return None, None
+    x, labels = run.held_out[name]
+    found = figures_of(run.loss, outputs_of(run.model, params, x, run.threads), labels)
+    return found.loss, found.accuracy
 
 
-def _count_right(outputs: list[Array], labels: Array) -> int:
-    begin, right = 0, 0
-    for part in outputs:
-        right += int((part.argmax(1) == labels[begin : begin + len(part)]).sum())
-        begin += len(part)
-    return right
+def _first_not_finite(run: _Training, epoch: int, step: int, params: Tree, batch: Array) -> str:
+    """What went wrong in a step: goes through it again, with what it drew."""
+    rng = generator(run.seed, FORWARD, epoch)
+    rng.spawn((step - 1) * len(shards(run.batch_size)))  # those of the steps before
+    parts = shards(len(batch))
+    again = []
+    for part, stream in zip(parts, rng.spawn(len(parts)), strict=True):
+        inputs = run.x[batch[part]]
+        if run.augment is not None:
+            inputs = augmented(run.augment, stream, inputs)
+        again.append((inputs, run.labels[batch[part]], stream))
+    return first_not_finite(run.model, run.loss, params, again)

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_axes, check_labels
-from fcnn.arguments.examples import check_batch, check_data
-from fcnn.arguments.settings import check_kind, positive
+from fcnn.arguments.arrays import check_axes
+from fcnn.arguments.examples import check_data, check_inputs
+from fcnn.arguments.settings import check_kind, thread_count
 from fcnn.distributed import threads as workers
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.losses.cross_entropy import softmax_cross_entropy
@@ -41,11 +41,12 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
     not looked at: the outputs of an image with a NaN are NaN.
     """
     check_kind("predict", "model", model, Layer)
-    check_batch("predict", "x", x)
-    if len(x) == 0:
-        raise ValueError("predict: x is empty, N=0, expected at least one example")
-    if threads is not None:
-        threads = positive("predict", "threads", threads)
+    check_inputs("predict", x)
+    return outputs_of(model, params, x, thread_count("predict", threads))
+
+
+def outputs_of(model: Layer, params: Tree, x: Array, threads: int | None) -> Array:
+    """`predict` without its checks of what is given."""
     model = faster(model)
     parts = shards(len(x), _SHARD)
     outputs = workers.run(lambda part: call_apply(model, params, x[part]), parts, threads)
@@ -81,10 +82,22 @@ def evaluate(
     check_kind("evaluate", "model", model, Layer)
     check_kind("evaluate", "loss", loss, Loss)
     check_data("evaluate", x, labels)
-    outputs = predict(model, params, x, threads=threads)
-    check_axes("evaluate", "the output", outputs, "N, K")
+    outputs = outputs_of(model, params, x, thread_count("evaluate", threads))
+    check_classes("evaluate", outputs, labels)
+    return figures_of(loss, outputs, labels)
+
+
+def check_classes(function: str, outputs: Array, labels: Array) -> None:
+    """Outputs (N, K) that tell apart the classes of all labels, which are indices from 0."""
+    check_axes(function, "the output", outputs, "N, K")
+    greatest, K = labels.max(), outputs.shape[1]
+    if greatest >= K:
+        raise ValueError(f"{function}: label {greatest} is outside 0..{K - 1}")
+
+
+def figures_of(loss: Loss, outputs: Array, labels: Array) -> Evaluation:
+    """What there is to say of outputs (N, K) of a model and the true classes."""
     N, K = outputs.shape
-    check_labels("evaluate", labels, N, K)
     value, _ = call_loss(loss, outputs, labels)
     predicted = outputs.argmax(1)
     pairs = labels.astype(np.int64) * K + predicted

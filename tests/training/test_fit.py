@@ -1,3 +1,6 @@
+"""fit: what is trained on, what each epoch's record says of it, and going on from one."""
+
+import attrs
 import numpy as np
 import pytest
 
@@ -39,7 +42,17 @@ def test_a_run_that_goes_on_is_the_run_that_was_never_stopped():
     assert tree.equal(
         [(r.params, r.state) for r in resumed], [(r.params, r.state) for r in whole[1:]]
     )
-    assert run(epochs=3, start=whole[2]) == []
+    assert run(epochs=3, start=whole[2]) == []  # nothing is left to do
+
+
+def test_a_record_beyond_the_last_epoch_is_refused_with_both_numbers():
+    (record,) = run(epochs=1)
+    start = attrs.evolve(record, epoch=16)
+    with pytest.raises(ValueError, match="start is of epoch 16, expected at most .* is 5"):
+        fcnn.fit(
+            MODEL, PARAMS, fcnn.sgd(0.01, momentum=0.9), TRAIN, epochs=5, batch_size=32, seed=0,
+            start=start,
+        )  # fmt: skip
 
 
 def test_every_example_is_trained_on_once_an_epoch():
