@@ -48,7 +48,7 @@ def test_a_run_that_goes_on_is_the_run_that_was_never_stopped():
 def test_a_record_beyond_the_last_epoch_is_refused_with_both_numbers():
     (record,) = run(epochs=1)
     start = attrs.evolve(record, epoch=16)
-    with pytest.raises(ValueError, match="start is of epoch 16, expected at most .* is 5"):
+    with pytest.raises(ValueError, match=r"start is of epoch 16, expected at most .* is 5"):
         fcnn.fit(
             MODEL, PARAMS, fcnn.sgd(0.01, momentum=0.9), TRAIN, epochs=5, batch_size=32, seed=0,
             start=start,
