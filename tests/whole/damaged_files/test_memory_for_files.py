@@ -1,0 +1,95 @@
+"""Small files that would be large: memory is what is really there."""
+
+import json
+import math
+import zipfile
+
+import mutations
+import numpy as np
+import pytest
+from idx_files import MNIST_NAMES, write_idx_folder
+from verdicts import LIMIT, peak
+
+import fcnn
+from fcnn import data, tree
+from fcnn.runs import folder as runs
+
+SIZES = [(10**9,), (10**12,), (6, 10**6, 10**6), (0, 10**18), (2**61,)]
+
+
+@pytest.mark.parametrize(
+    "content", [mutations.idx_bomb(), mutations.idx_lie(3), mutations.idx_lie(2)]
+)
+def test_memory_for_idx_files_is_what_is_there(tmp_path, content):
+    folder = write_idx_folder(tmp_path)
+    (folder / MNIST_NAMES[0]).write_bytes(content)
+    assert peak(data.load, folder) < LIMIT
+
+
+@pytest.mark.parametrize("shape", SIZES)
+def test_memory_for_archives_is_what_is_there(tmp_path, run, shape):
+    path = tmp_path / "digits.npz"
+    path.write_bytes(mutations.npz_promise(mutations.originals(), shape))
+    assert peak(data.load, path) < LIMIT
+    like = {"['w']": np.zeros(shape if math.prod(shape) == 0 else 3, np.float32)}
+    path.write_bytes(mutations.npz_promise(like, shape))
+    assert peak(tree.load, path, {"w": np.zeros(3, np.float32)}) < LIMIT
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_that_expand_without_limit_are_refused(tmp_path, method):
+    path = tmp_path / "digits.npz"
+    path.write_bytes(mutations.npz_zeros(mutations.originals(), 64 << 20, method))
+    assert path.stat().st_size < 20_000
+    assert peak(data.load, path) < LIMIT
+    assert peak(tree.load, path, ()) < LIMIT
+
+
+def test_arrays_that_share_their_bytes_are_refused(tmp_path):
+    path = tmp_path / "params.npz"
+    path.write_bytes(mutations.npz_overlapping(200, 1 << 20))
+    assert path.stat().st_size < 20_000
+    with np.load(path) as archive:  # 200 MB, all readable
+        assert archive["z199"].size == 1 << 20
+    like = {f"z{i:03}": np.zeros(1 << 20, np.uint8) for i in range(3)}
+    assert peak(tree.load, path, like) < LIMIT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"in_shape": [1, 99999, 9999]}, {"in_shape": [10**30, 4, 5]},
+     {"classes": 10**8, "network": "chain(flatten, dense(100000000))"},
+     {"classes": 10**30, "network": f"chain(flatten, dense({10**30}))"},
+     {"model": "mnist_cnn", "in_shape": [1, 10**4, 10**4],
+      "network": repr(fcnn.models.mnist_cnn(3))}],
+)  # fmt: skip
+def test_memory_for_a_run_is_that_of_its_parameters(run, changes):
+    config = json.loads((run / "config.json").read_bytes())
+    (run / "config.json").write_text(json.dumps(config | changes))
+    assert peak(fcnn.load_run, run) < LIMIT
+    with pytest.raises(
+        runs.RunError, match=r"would not fit into its file|features is 10+, expected at most"
+    ):
+        fcnn.load_run(run)
+
+
+def test_memory_for_a_checkpoint_is_that_of_its_parameters(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    shape = np.array([1, 9999, 9999])
+    np.savez(path, **{"['fcnn_checkpoint']": np.array(1), "['in_shape']": shape})
+    optimizer = fcnn.sgd(0.1)
+    assert peak(fcnn.load_checkpoint, path, fcnn.models.mnist_cnn(), optimizer) < LIMIT
+    with pytest.raises(ValueError, match="would not fit into its file"):
+        fcnn.load_checkpoint(path, fcnn.models.mnist_cnn(), optimizer)
+
+
+@pytest.mark.parametrize("label", [1000, 10**6, 2**62])
+def test_a_label_does_not_decide_how_much_memory_a_network_takes(tmp_path, label):
+    arrays = mutations.originals()
+    arrays["y_test"] = np.array([0, 1, label])
+    np.savez(tmp_path / "digits.npz", **arrays)
+    with pytest.raises(data.DataError, match=f"a label is {label}, but .* 1,000 at most"):
+        data.load(tmp_path / "digits.npz")
+    arrays["y_test"] = np.array([0, 1, 999])
+    np.savez(tmp_path / "digits.npz", **arrays)
+    assert data.number_of_classes(data.load(tmp_path / "digits.npz")) == 1000
