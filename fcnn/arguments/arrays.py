@@ -1,4 +1,4 @@
-"""The checks that open every operation, and the form of what they say.
+"""The checks of arrays that open every operation.
 
 Each names the function, what was expected and what came, with the names of the axes::
 
@@ -9,20 +9,98 @@ Each names the function, what was expected and what came, with the names of the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 
 from fcnn.arguments.wording import article, is_integer, kind_of, shape_error, shown
 from fcnn.numerics.arrays import Array, Shape
 
-if TYPE_CHECKING:
-    pass
-
-IMAGES: Final = "N, C, H, W"
-
 _FLOATS: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
-_NATIVE: Final = frozenset({np.ndarray, np.memmap})  # other subclasses, masked arrays and
+# Other subclasses, masked arrays and matrices among them, change what operators mean.
+_NATIVE: Final = frozenset({np.ndarray, np.memmap})
+_OR_NONE: Final = " or None"
+_NOUNS: Final = {"C": " channels", "D": " values", "F": " features", "K": " features"}
+
+
+def shapes(function: str, **arrays: tuple[Any, str]) -> tuple[int, ...]:
+    """The sizes of the axes of arrays, by their letters, in the order in which they come.
+
+    The arrays are all float32 or all float64, have the axes that are named, none of them empty,
+    and the same letter is the same size everywhere; TypeError or ValueError otherwise. Where the
+    names end in "or None", as for the bias that a layer may do without, None is passed over.
+
+    Examples
+    --------
+    >>> x, w = np.ones((8, 5)), np.ones((5, 3))
+    >>> shapes("dense", x=(x, "N, D"), w=(w, "D, K"), b=(None, "K or None"))
+    (8, 5, 3)
+    """
+    sizes: dict[str, int] = {}
+    dtype = None
+    for array, axes in arrays.values():
+        if array is None and axes.endswith(_OR_NONE):
+            continue
+        if type(array) not in _NATIVE or array.dtype not in _FLOATS:
+            _refuse(function, arrays)
+        dtype, letters = dtype or array.dtype, _letters(axes)
+        if array.dtype != dtype or len(letters) != array.ndim:
+            _refuse(function, arrays)
+        for letter, size in zip(letters, array.shape, strict=True):
+            if size == 0 or sizes.setdefault(letter, size) != size:
+                _refuse(function, arrays)
+    return tuple(sizes.values())
+
+
+@lru_cache(maxsize=256)
+def _letters(axes: str) -> tuple[str, ...]:
+    return tuple(axes.removesuffix(_OR_NONE).split(", "))
+
+
+def _refuse(function: str, arrays: dict[str, tuple[Any, str]]) -> None:
+    """Say what is wrong with arrays of which `shapes` knows that something is."""
+    given = {
+        name: (array, axes.removesuffix(_OR_NONE))
+        for name, (array, axes) in arrays.items()
+        if not (array is None and axes.endswith(_OR_NONE))
+    }
+    check_floats(function, **{name: array for name, (array, _) in given.items()})
+    first_with: dict[str, str] = {}  # by letter, the first array that has it
+    for name, (array, axes) in given.items():
+        check_axes(function, name, array, axes)
+        for letter, size in zip(_letters(axes), array.shape, strict=True):
+            first = first_with.setdefault(letter, name)
+            other, other_axes = given[first]
+            expected = other.shape[_letters(other_axes).index(letter)]
+            if expected != size:
+                raise shape_error(
+                    f"{function}: {first} has {letter}={expected}{_NOUNS.get(letter, '')}, "
+                    f"but {name} expects {letter}={size}",
+                    **{first: (other.shape, other_axes), name: (array.shape, axes)},
+                )
+
+
+def check_values(function: str, x: Array) -> None:
+    """A batch of floats of any form: at least one axis, and none of them empty."""
+    check_floats(function, x=x)
+    if x.ndim == 0 or x.size == 0:
+        raise ValueError(f"{function}: x has shape {x.shape}, expected (N, ...), not empty")
+
+
+def check_backward(function: str, cache: Any, kind: type, dy: Array) -> None:
+    """What a backward function is given: the cache of its own forward function, and a gradient
+    that is like the output, of which the cache has the `out_shape` and the `dtype`.
+    """
+    check_cache(function, cache, kind)
+    check_gradient(f"{function}_backward", dy, cache.out_shape, cache.dtype)
+
+
+def check_backward_from_output(function: str, y: Any, dy: Array) -> None:
+    """The same, of a function whose cache is its output."""
+    expected = f"a NumPy array, the output of {function}_forward"
+    check_array(f"{function}_backward", "cache", y, expected)
+    check_gradient(f"{function}_backward", dy, y.shape, y.dtype)
 
 
 def check_array(function: str, name: str, value: Any, expected: str = "a NumPy array") -> None:
@@ -55,9 +133,7 @@ def check_floats(function: str, **arrays: Array) -> None:
 
 def check_axes(function: str, name: str, array: Array, axes: str) -> None:
     """As many axes as named, none of them empty."""
-    if array.ndim == axes.count(",") + 1 and array.size:
-        return
-    letters = axes.split(", ")
+    letters = _letters(axes)
     if array.ndim != len(letters):
         raise ValueError(
             f"{function}: {name} has {array.ndim} {'axis' if array.ndim == 1 else 'axes'} "
@@ -68,14 +144,6 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
         if size == 0:
             shapes = {name: (array.shape, axes)}
             raise shape_error(f"{function}: {name} is empty, {letter}=0", **shapes)
-
-
-def check_filled(function: str, name: str, array: Array) -> None:
-    """At least one axis, and none of them empty."""
-    if array.ndim == 0 or array.size == 0:
-        raise ValueError(
-            f"{function}: {name} has shape {array.shape}, expected (N, ...), not empty"
-        )
 
 
 def check_gradient(function: str, dy: Array, shape: Shape, dtype: Any) -> None:

@@ -1,10 +1,7 @@
-"""The checks that open every operation, and the form of what they say.
+"""The checks of settings: numbers, pairs, kinds, functions, paths.
 
-Each names the function, what was expected and what came, with the names of the axes::
-
-    ValueError: conv2d: x has C=3 channels, but w expects C=1
-      x: (8, 3, 28, 28) as (N, C, H, W)
-      w: (6, 1, 5, 5)   as (F, C, KH, KW)
+Each gives the value as what it should be, a Python int or float say, or raises TypeError or
+ValueError that names the function, the setting, what was expected and what came.
 """
 
 from __future__ import annotations
@@ -20,6 +17,7 @@ from fcnn.numerics.arrays import Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 MOST: Final = 2**31 - 1  # of features, pixels, examples, threads: NumPy fails on more in odd ways
 
 

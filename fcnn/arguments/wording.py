@@ -1,24 +1,14 @@
-"""The checks that open every operation, and the form of what they say.
-
-Each names the function, what was expected and what came, with the names of the axes::
-
-    ValueError: conv2d: x has C=3 channels, but w expects C=1
-      x: (8, 3, 28, 28) as (N, C, H, W)
-      w: (6, 1, 5, 5)   as (F, C, KH, KW)
-"""
+"""How errors say what came, and what was expected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from fcnn.numerics.arrays import Shape
 
-if TYPE_CHECKING:
-    pass
-# matrices among them, change what operators mean
 _LONGEST: Final = 60  # characters of a value in a message
 
 

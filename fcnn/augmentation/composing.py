@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fcnn.arguments.arrays import IMAGES, check_axes, check_floats
+from fcnn.arguments.arrays import shapes
 from fcnn.arguments.settings import check_function, check_kind
 from fcnn.numerics.arrays import Array
 
@@ -35,5 +35,4 @@ def compose(*augmentations: Augmentation) -> Augmentation:
 def check_arguments(function: str, rng: np.random.Generator, images: Array) -> None:
     """A generator, and images (N, C, H, W) of floats; TypeError or ValueError otherwise."""
     check_kind(function, "rng", rng, np.random.Generator)
-    check_floats(function, images=images)
-    check_axes(function, "images", images, IMAGES)
+    shapes(function, images=(images, "N, C, H, W"))

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from fcnn.arguments.arrays import IMAGES, check_axes, check_floats
+from fcnn.arguments.arrays import shapes
 from fcnn.distributed.malloc import keep_freed_memory
 from fcnn.numerics.arrays import Array, as_images
 
@@ -61,9 +61,7 @@ def affine_warp(images: Array, matrix: Array, offset: Array) -> Array:
     array([[[[1.5, 1. , 0. ],
              [4.5, 2.5, 0. ]]]])
     """
-    check_floats("affine_warp", images=images)
-    check_axes("affine_warp", "images", images, IMAGES)
-    N, _, H, W = images.shape
+    N, _, H, W = shapes("affine_warp", images=(images, "N, C, H, W"))
     if np.shape(matrix) != (N, 2, 2) or np.shape(offset) != (N, 2):
         raise ValueError(
             f"affine_warp: matrix {np.shape(matrix)} and offset {np.shape(offset)}, "

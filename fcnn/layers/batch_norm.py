@@ -11,14 +11,13 @@ BatchNorm", 2021, section 3). So no state flows through the signatures.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import attrs
 import numpy as np
 
-from fcnn.arguments.arrays import check_cache, check_floats, check_gradient, check_shape
-from fcnn.arguments.settings import above_zero, true_or_false
-from fcnn.arguments.wording import shape_error
+from fcnn.arguments.arrays import check_backward, check_floats, check_shape, shapes
+from fcnn.arguments.settings import above_zero, check_kind, true_or_false
 from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.tree.trained_leaves import UNTRAINED
@@ -44,7 +43,8 @@ class BatchNormCache(NamedTuple):
     centred: Array  # x - mean as rows, (H, C, W*N)
     inverse: Array  # 1 / sqrt(var + epsilon), (C,)
     of_batch: bool  # whether mean and variance were those of x, and so depend on it
-    shape: Shape
+    out_shape: Shape
+    dtype: np.dtype[np.floating]
 
 
 def batch_norm(*, epsilon: float = 1e-5) -> Layer:
@@ -69,11 +69,9 @@ def batch_norm(*, epsilon: float = 1e-5) -> Layer:
     return Layer(
         "batch_norm",
         init,
-        forward=lambda params, x, rng=None: batch_norm_forward(
-            params, x, training=rng is not None, epsilon=epsilon
-        ),
-        backward=lambda cache, dy: batch_norm_backward(cache, dy),
-        backward_params=lambda cache, dy: batch_norm_backward_params(cache, dy),
+        forward=lambda params, x, rng=None: _forward(params, x, rng is not None, epsilon),
+        backward=batch_norm_backward,
+        backward_params=batch_norm_backward_params,
         apply=lambda params, x: _apply(params, x, epsilon),
         needs_rng=True,
         calibrate=lambda params, x: _calibrate(params, x, epsilon),
@@ -119,17 +117,22 @@ def batch_norm_forward(
     array([[-1.],
            [ 1.]])
     """
+    training = true_or_false("batch_norm", "training", training)
+    return _forward(params, x, training, above_zero("batch_norm", "epsilon", epsilon))
+
+
+def _forward(
+    params: BatchNormParams, x: Array, training: bool, epsilon: float
+) -> tuple[Array, BatchNormCache]:
     rows = _rows(params, x)
-    small = _in_dtype(epsilon, rows)
-    mean, var = params.mean, params.var
-    if true_or_false("batch_norm", "training", training):
-        mean, var, centred = _statistics(rows)
+    if training:
+        _, var, centred = _statistics(rows)
     else:
-        centred = rows - mean[:, None]
-    inverse = 1 / np.sqrt(var + small)
+        var, centred = params.var, rows - params.mean[:, None]
+    inverse = 1 / np.sqrt(var + _in_dtype(epsilon, rows.dtype))
     y = centred * (params.scale * inverse)[:, None]
     y += params.shift[:, None]
-    return _like(y, x.shape), BatchNormCache(params, centred, inverse, training, x.shape)
+    return _like(y, x.shape), BatchNormCache(params, centred, inverse, training, x.shape, x.dtype)
 
 
 def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormParams, Array]:
@@ -141,7 +144,7 @@ def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormPara
     zero: they are not trained.
     """
     dparams = batch_norm_backward_params(cache, dy)
-    params, centred, inverse, of_batch, shape = cache
+    params, centred, inverse, of_batch, shape, _ = cache
     rows, slope = _to_rows(dy), params.scale * inverse
     if not of_batch:
         return dparams, _like(rows * slope[:, None], shape)
@@ -155,8 +158,7 @@ def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormPara
 
 def batch_norm_backward_params(cache: BatchNormCache, dy: Array) -> BatchNormParams:
     """Gradients of the parameters alone."""
-    check_cache("batch_norm", cache, BatchNormCache)
-    check_gradient("batch_norm_backward", dy, cache.shape, cache.centred.dtype)
+    check_backward("batch_norm", cache, BatchNormCache, dy)
     rows, zero = _to_rows(dy), np.zeros_like(cache.inverse)
     dscale = cache.inverse * np.vecdot(rows, cache.centred).sum(0)
     return BatchNormParams(scale=dscale, shift=_sum(rows), mean=zero, var=zero)
@@ -166,7 +168,7 @@ def _apply(params: BatchNormParams, x: Array, epsilon: float) -> Array:
     """The output alone, for inference."""
     rows = _rows(params, x)
     y = rows - params.mean[:, None]
-    y *= (params.scale * (1 / np.sqrt(params.var + _in_dtype(epsilon, rows))))[:, None]
+    y *= (params.scale * (1 / np.sqrt(params.var + _in_dtype(epsilon, rows.dtype))))[:, None]
     y += params.shift[:, None]
     return _like(y, x.shape)
 
@@ -177,13 +179,12 @@ def _calibrate(params: BatchNormParams, x: Array, epsilon: float) -> tuple[Batch
     return params, _apply(params, x, epsilon)
 
 
-def _in_dtype(epsilon: float, rows: Array) -> np.floating:
-    """epsilon in the dtype of rows; ValueError if it is 0 or infinite there."""
-    epsilon = above_zero("batch_norm", "epsilon", epsilon)
+def _in_dtype(epsilon: float, dtype: np.dtype[np.floating]) -> np.floating:
+    """epsilon in the dtype of x; ValueError if it is 0 or infinite there."""
     with np.errstate(over="ignore", under="ignore"):
-        own: np.floating = rows.dtype.type(epsilon)
+        own: np.floating = dtype.type(epsilon)
     if not 0 < own < np.inf:
-        raise ValueError(f"batch_norm: epsilon is {epsilon}, which is {own} in {rows.dtype}")
+        raise ValueError(f"batch_norm: epsilon is {epsilon}, which is {own} in {dtype}")
     return own
 
 
@@ -206,25 +207,18 @@ def _sum(rows: Array) -> Array:
     return total
 
 
-def _rows(params: Any, x: Array) -> Array:
-    if not isinstance(params, BatchNormParams):
-        raise TypeError(
-            f"batch_norm: params is a {type(params).__name__}, expected BatchNormParams"
-        )
+def _rows(params: BatchNormParams, x: Array) -> Array:
+    """x as rows, after a look at it and at the parameters."""
+    check_kind("batch_norm", "params", params, BatchNormParams)
     scale, shift, mean, var = params.scale, params.shift, params.mean, params.var
-    check_floats("batch_norm", x=x, scale=scale, shift=shift, mean=mean, var=var)
-    if x.ndim not in (2, 4) or x.size == 0:
+    if not (isinstance(x, np.ndarray) and x.ndim in (2, 4)):
+        check_floats("batch_norm", x=x)
         raise ValueError(
-            f"batch_norm: x has shape {x.shape}, expected images (N, C, H, W) or vectors (N, C), "
-            "not empty"
+            f"batch_norm: x has shape {x.shape}, expected images (N, C, H, W) or vectors (N, C)"
         )
-    for name, array in (("scale", scale), ("shift", shift), ("mean", mean), ("var", var)):
-        if array.shape != x.shape[1:2]:
-            raise shape_error(
-                f"batch_norm: x has C={x.shape[1]} channels, but {name} does not",
-                x=(x.shape, "N, C, H, W" if x.ndim == 4 else "N, C"),
-                **{name: (array.shape, "C")},
-            )
+    axes = "N, C, H, W" if x.ndim == 4 else "N, C"
+    parts = {"scale": scale, "shift": shift, "mean": mean, "var": var}
+    shapes("batch_norm", x=(x, axes), **{name: (part, "C") for name, part in parts.items()})
     return _to_rows(x)
 
 

@@ -10,12 +10,12 @@ the kernel with the row windows of x; see `fcnn.numerics.row_windows`.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import attrs
 import numpy as np
 
-from fcnn.arguments.arrays import IMAGES, check_axes, check_cache, check_floats, check_gradient
+from fcnn.arguments.arrays import check_backward, shapes
 from fcnn.arguments.settings import check_function, check_kind, pair, positive, true_or_false
 from fcnn.arguments.wording import shape_error, shown
 from fcnn.layers.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
@@ -42,9 +42,19 @@ class Conv2dCache(NamedTuple):
     windows: Array  # (G, OH, KH*KW*C/G, OW*N)
     in_shape: Shape
     out_shape: Shape
+    dtype: np.dtype[np.floating]
     stride: Pair
     offset: Pair  # the padding above and to the left
     dilation: Pair
+
+
+class _Settings(NamedTuple):
+    """How a kernel moves over an image."""
+
+    stride: Pair
+    padding: Pair | Literal["same"]
+    dilation: Pair
+    groups: int
 
 
 def conv2d(
@@ -87,34 +97,32 @@ def conv2d(
     """
     features = positive("conv2d", "features", features)
     kernel = pair("conv2d", "kernel", kernel, 1)
-    stride, padding, dilation = _settings(stride, padding, dilation)
-    groups = positive("conv2d", "groups", groups)
-    if features % groups:
+    own = _checked(stride, padding, dilation, groups)
+    if features % own.groups:
         raise ValueError(f"conv2d: {groups} groups do not divide {features} features")
     bias = true_or_false("conv2d", "bias", bias)
     check_function("conv2d", "initializer", initializer)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Conv2dParams, Shape]:
         channels, height, width = image_shape("conv2d", in_shape)
-        if channels % groups:
-            raise ValueError(f"conv2d: {groups} groups do not divide C={channels} channels")
-        (rows, columns), _ = _geometry((height, width), kernel, stride, padding, dilation)
+        if channels % own.groups:
+            raise ValueError(f"conv2d: {own.groups} groups do not divide C={channels} channels")
+        (rows, columns), _ = _geometry((height, width), kernel, own)
         area = kernel[0] * kernel[1]
-        shape = (features, channels // groups, *kernel)
-        w = draw(initializer, rng, shape, shape[1] * area, features // groups * area)
+        shape = (features, channels // own.groups, *kernel)
+        w = draw(initializer, rng, shape, shape[1] * area, features // own.groups * area)
         return Conv2dParams(w, zeros(features) if bias else None), (features, rows, columns)
 
     return Layer(
         "conv2d",
         init,
-        forward=lambda params, x, rng=None: conv2d_forward(
-            params, x, stride=stride, padding=padding, dilation=dilation, groups=groups
-        ),
-        backward=lambda cache, dy: conv2d_backward(cache, dy),
-        backward_params=lambda cache, dy: conv2d_backward_params(cache, dy),
-        settings={"features": features, "kernel": kernel, "stride": stride, "padding": padding}
-        | ({} if dilation == (1, 1) else {"dilation": dilation})
-        | ({} if groups == 1 else {"groups": groups})
+        forward=lambda params, x, rng=None: _forward(params, x, own),
+        backward=conv2d_backward,
+        backward_params=conv2d_backward_params,
+        settings={"features": features, "kernel": kernel}
+        | {"stride": own.stride, "padding": own.padding}
+        | ({} if own.dilation == (1, 1) else {"dilation": own.dilation})
+        | ({} if own.groups == 1 else {"groups": own.groups})
         | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
     )
@@ -165,20 +173,21 @@ def conv2d_forward(
     array([[[[ 8., 12.],
              [20., 24.]]]])
     """
-    stride, padding, dilation = _settings(stride, padding, dilation)
-    groups = positive("conv2d", "groups", groups)
-    _check_arguments(params, x, groups)
-    N, _, H, W = x.shape
-    F, _, KH, KW = params.w.shape
-    (OH, OW), offset = _geometry((H, W), (KH, KW), stride, padding, dilation)
-    windows = row_windows(batch_innermost(x), (KH, KW), stride, offset, (OH, OW), dilation, groups)
+    return _forward(params, x, _checked(stride, padding, dilation, groups))
+
+
+def _forward(params: Conv2dParams, x: Array, own: _Settings) -> tuple[Array, Conv2dCache]:
+    N, _, H, W, F, KH, KW = _sizes(params, x, own.groups)
+    stride, _, dilation, G = own
+    (OH, OW), offset = _geometry((H, W), (KH, KW), own)
+    windows = row_windows(batch_innermost(x), (KH, KW), stride, offset, (OH, OW), dilation, G)
     # (F, C/G, KH, KW) -> (F, KH, KW, C/G), the order of the rows of a window
-    kernel = params.w.transpose(0, 2, 3, 1).reshape(groups, F // groups, -1)
+    kernel = params.w.transpose(0, 2, 3, 1).reshape(G, F // G, -1)
     y = row_products(kernel, windows)  # (OH, G, F/G, OW*N)
     if params.b is not None:
-        y += params.b.reshape(groups, -1, 1)
-    cache = Conv2dCache(params, windows, x.shape, (N, F, OH, OW), stride, offset, dilation)
-    return as_images(y.reshape(OH, F, OW, N)), cache
+        y += params.b.reshape(G, -1, 1)
+    y = as_images(y.reshape(OH, F, OW, N))
+    return y, Conv2dCache(params, windows, x.shape, y.shape, y.dtype, stride, offset, dilation)
 
 
 def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]:
@@ -204,9 +213,8 @@ def conv2d_backward(cache: Conv2dCache, dy: Array) -> tuple[Conv2dParams, Array]
 
 def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
     """Gradients of the parameters alone: dw[f, c, p, q] = sum of dy[f] * x shifted by p, q."""
-    check_cache("conv2d", cache, Conv2dCache)
+    check_backward("conv2d", cache, Conv2dCache, dy)
     params, G = cache.params, len(cache.windows)
-    check_gradient("conv2d_backward", dy, cache.out_shape, params.w.dtype)
     F, _, KH, KW = params.w.shape
     rows = batch_innermost(dy)  # (OH, F, OW, N)
     rows = rows.reshape(len(rows), F, -1)  # (OH, F, OW*N)
@@ -224,55 +232,48 @@ def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
 
 
 @lru_cache(maxsize=256)
-def _geometry(
-    size: Pair, kernel: Pair, stride: Pair, padding: Pair | str, dilation: Pair
-) -> tuple[Pair, Pair]:
+def _geometry(size: Pair, kernel: Pair, own: _Settings) -> tuple[Pair, Pair]:
     """Rows and columns of the output, and the padding above and to the left of the image."""
-    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
-    if isinstance(padding, str):
+    (KH, KW), (DH, DW) = kernel, own.dilation
+    reach = ((KH - 1) * DH + 1, (KW - 1) * DW + 1)
+    if own.padding == "same":
         return size, ((reach[0] - 1) // 2, (reach[1] - 1) // 2)
     noun = "kernel" if reach == kernel else "dilated kernel"
-    return output_size("conv2d", size, reach, stride, padding, noun), padding
+    return output_size("conv2d", size, reach, own.stride, own.padding, noun), own.padding
 
 
-def _settings(
-    stride: int | Pair, padding: Padding, dilation: int | Pair
-) -> tuple[Pair, Pair | Literal["same"], Pair]:
+def _checked(stride: int | Pair, padding: Padding, dilation: int | Pair, groups: int) -> _Settings:
     stride = pair("conv2d", "stride", stride, 1)
     dilation = pair("conv2d", "dilation", dilation, 1)
+    groups = positive("conv2d", "groups", groups)
     if not isinstance(padding, str):
-        return stride, pair("conv2d", "padding", padding, 0), dilation
+        return _Settings(stride, pair("conv2d", "padding", padding, 0), dilation, groups)
     if padding != "same":
         raise TypeError(
             f"conv2d: padding is {shown(padding)}, expected an int, a pair of ints or 'same'"
         )
     if stride != (1, 1):
         raise ValueError(f"conv2d: padding 'same' needs a stride of 1, got {stride}")
-    return stride, "same", dilation
+    return _Settings(stride, "same", dilation, groups)
 
 
-def _check_arguments(params: Any, x: Array, groups: int) -> None:
+def _sizes(params: Conv2dParams, x: Array, groups: int) -> tuple[int, ...]:
+    """N, C, H, W, F, KH, KW; ValueError or TypeError if x and the parameters do not fit."""
     check_kind("conv2d", "params", params, Conv2dParams)
     w, b = params.w, params.b
-    if b is None:
-        check_floats("conv2d", x=x, w=w)
-    else:
-        check_floats("conv2d", x=x, w=w, b=b)
-    check_axes("conv2d", "x", x, IMAGES)
-    kernel = "F, C, KH, KW" if groups == 1 else "F, C/G, KH, KW"
-    check_axes("conv2d", "w", w, kernel)
-    if x.shape[1] != w.shape[1] * groups:
-        each = "" if groups == 1 else f", {w.shape[1]} in each of {groups} groups"
+    if groups == 1:
+        return shapes("conv2d", x=(x, "N, C, H, W"), w=(w, "F, C, KH, KW"), b=(b, "F or None"))
+    axes = "F, C/G, KH, KW"
+    N, C, H, W, F, part, KH, KW = shapes(
+        "conv2d", x=(x, "N, C, H, W"), w=(w, axes), b=(b, "F or None")
+    )
+    if part * groups != C:
         raise shape_error(
-            f"conv2d: x has C={x.shape[1]} channels, but w expects C={w.shape[1] * groups}{each}",
-            x=(x.shape, IMAGES),
-            w=(w.shape, kernel),
+            f"conv2d: x has C={C} channels, but w expects C={part * groups}, {part} in each of "
+            f"{groups} groups",
+            x=(x.shape, "N, C, H, W"),
+            w=(w.shape, axes),
         )
-    if len(w) % groups:
-        raise ValueError(f"conv2d: {groups} groups do not divide F={len(w)} features")
-    if b is not None and b.shape != w.shape[:1]:
-        raise shape_error(
-            f"conv2d: w has F={len(w)} features, but b does not",
-            w=(w.shape, kernel),
-            b=(b.shape, "F"),
-        )
+    if F % groups:
+        raise ValueError(f"conv2d: {groups} groups do not divide F={F} features")
+    return N, C, H, W, F, KH, KW

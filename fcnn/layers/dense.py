@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import attrs
 import numpy as np
 
-from fcnn.arguments.arrays import check_axes, check_cache, check_floats, check_gradient, check_shape
+from fcnn.arguments.arrays import check_backward, check_shape, shapes
 from fcnn.arguments.settings import check_function, check_kind, positive, true_or_false
-from fcnn.arguments.wording import shape_error
 from fcnn.layers.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array, Shape
@@ -24,10 +23,12 @@ class DenseParams:
 
 
 class DenseCache(NamedTuple):
-    """What the backward pass needs: the parameters and x."""
+    """What the backward pass needs: the parameters and x, and the form of the output."""
 
     params: DenseParams
     x: Array
+    out_shape: Shape
+    dtype: np.dtype[np.floating]
 
 
 def dense(features: int, *, bias: bool = True, initializer: Initializer = he_normal) -> Layer:
@@ -50,8 +51,8 @@ def dense(features: int, *, bias: bool = True, initializer: Initializer = he_nor
         "dense",
         init,
         forward=lambda params, x, rng=None: dense_forward(params, x),
-        backward=lambda cache, dy: dense_backward(cache, dy),
-        backward_params=lambda cache, dy: dense_backward_params(cache, dy),
+        backward=dense_backward,
+        backward_params=dense_backward_params,
         settings={"features": features}
         | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
@@ -87,11 +88,13 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     >>> dense_forward(params, np.array([[1.0, 1.0]]))[0]
     array([[3.5, 1. ]])
     """
-    _check_arguments(params, x)
-    y = params.w.T @ x.T  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
-    if params.b is not None:
-        y += params.b[:, None]
-    return y.T, DenseCache(params, x)
+    check_kind("dense", "params", params, DenseParams)
+    w, b = params.w, params.b
+    N, _, K = shapes("dense", x=(x, "N, D"), w=(w, "D, K"), b=(b, "K or None"))
+    y = w.T @ x.T  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
+    if b is not None:
+        y += b[:, None]
+    return y.T, DenseCache(params, x, (N, K), x.dtype)
 
 
 def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
@@ -102,30 +105,6 @@ def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
 
 def dense_backward_params(cache: DenseCache, dy: Array) -> DenseParams:
     """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
-    check_cache("dense", cache, DenseCache)
-    params, x = cache
-    check_gradient("dense_backward", dy, (len(x), params.w.shape[1]), x.dtype)
-    return DenseParams(w=x.T @ dy, b=None if params.b is None else dy.sum(0))
-
-
-def _check_arguments(params: Any, x: Array) -> None:
-    check_kind("dense", "params", params, DenseParams)
-    w, b = params.w, params.b
-    if b is None:
-        check_floats("dense", x=x, w=w)
-    else:
-        check_floats("dense", x=x, w=w, b=b)
-    check_axes("dense", "x", x, "N, D")
-    check_axes("dense", "w", w, "D, K")
-    if x.shape[1] != w.shape[0]:
-        raise shape_error(
-            f"dense: x has D={x.shape[1]} values, but w expects D={w.shape[0]}",
-            x=(x.shape, "N, D"),
-            w=(w.shape, "D, K"),
-        )
-    if b is not None and b.shape != w.shape[1:]:
-        raise shape_error(
-            f"dense: w has K={w.shape[1]} features, but b does not",
-            w=(w.shape, "D, K"),
-            b=(b.shape, "K"),
-        )
+    check_backward("dense", cache, DenseCache, dy)
+    db = None if cache.params.b is None else dy.sum(0)
+    return DenseParams(w=cache.x.T @ dy, b=db)

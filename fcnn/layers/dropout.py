@@ -1,4 +1,4 @@
-"""Dropout."""
+"""dropout, y = x m / (1 - rate) with a random m of zeros and ones; in inference y = x."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import (
-    check_cache,
-    check_filled,
-    check_floats,
-    check_gradient,
-    check_sizes,
-)
+from fcnn.arguments.arrays import check_backward, check_sizes, check_values
 from fcnn.arguments.settings import below_one, check_kind
 from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array, Shape
@@ -22,7 +16,7 @@ class DropoutCache(NamedTuple):
     """What x was multiplied by, 0 or 1 / (1 - rate), or None in inference; and the form of x."""
 
     mask: Array | None
-    shape: Shape
+    out_shape: Shape
     dtype: np.dtype[np.floating]
 
 
@@ -58,8 +52,7 @@ def dropout_forward(
     x is (N, ...), float32 or float64; without rng the output is x itself. What is drawn
     depends on the shape of x, not on its memory order.
     """
-    check_floats("dropout", x=x)
-    check_filled("dropout", "x", x)
+    check_values("dropout", x)
     rate = below_one("dropout", "rate", rate)
     if rng is None:
         return x, DropoutCache(None, x.shape, x.dtype)
@@ -75,7 +68,5 @@ def dropout_forward(
 
 def dropout_backward(cache: DropoutCache, dy: Array) -> Array:
     """dy where x was kept, divided by 1 - rate; 0 elsewhere."""
-    check_cache("dropout", cache, DropoutCache)
-    mask, shape, dtype = cache
-    check_gradient("dropout_backward", dy, shape, dtype)
-    return dy if mask is None else dy * mask
+    check_backward("dropout", cache, DropoutCache, dy)
+    return dy if cache.mask is None else dy * cache.mask

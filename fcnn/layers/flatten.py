@@ -1,28 +1,21 @@
-"""Flatten: images to vectors."""
+"""flatten: images to vectors, (N, C, H, W) -> (N, C*H*W)."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_cache, check_floats, check_gradient, check_sizes
+from fcnn.arguments.arrays import check_backward, check_floats, check_sizes
 from fcnn.layers.layer import layer_without_parameters
 from fcnn.numerics.arrays import Array, Shape
 
 
 class FlattenCache(NamedTuple):
-    """The shape and dtype of x."""
+    """The shape of x, that of the output, and their dtype."""
 
-    shape: Shape
+    in_shape: Shape
+    out_shape: Shape
     dtype: np.dtype[np.floating]
-
-
-flatten = layer_without_parameters(
-    "flatten",
-    out_shape=lambda in_shape: (math.prod(check_sizes("flatten", in_shape, 1)),),
-    forward=lambda x: flatten_forward(x),
-    backward=lambda cache, dy: flatten_backward(cache, dy),
-)
 
 
 def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
@@ -40,13 +33,20 @@ def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
         raise ValueError(f"flatten: x has shape {x.shape}, expected (N, ...), not empty")
     # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
     columns = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
-    return columns.T, FlattenCache(x.shape, x.dtype)
+    return columns.T, FlattenCache(x.shape, columns.T.shape, x.dtype)
 
 
 def flatten_backward(cache: FlattenCache, dy: Array) -> Array:
     """dy (N, C*H*W) as (N, C, H, W)."""
-    check_cache("flatten", cache, FlattenCache)
-    shape, dtype = cache
-    check_gradient("flatten_backward", dy, (shape[0], math.prod(shape[1:])), dtype)
-    columns = dy.T.reshape(*shape[1:], shape[0])  # (D, N) -> (C, H, W, N)
+    check_backward("flatten", cache, FlattenCache, dy)
+    N, *shape = cache.in_shape
+    columns = dy.T.reshape(*shape, N)  # (D, N) -> (C, H, W, N)
     return np.moveaxis(columns, -1, 0)  # -> (N, C, H, W)
+
+
+flatten = layer_without_parameters(
+    "flatten",
+    flatten_forward,
+    flatten_backward,
+    out_shape=lambda in_shape: (math.prod(check_sizes("flatten", in_shape, 1)),),
+)

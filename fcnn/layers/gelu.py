@@ -1,7 +1,6 @@
-"""Smooth activations: sigmoid, tanh and gelu, element by element.
+"""gelu, y = x * cdf(x) with the normal distribution function cdf(x) = (1 + erf(x / sqrt(2))) / 2.
 
-Finite numbers give finite numbers, however large: where an exponential overflows or vanishes,
-the function has its limit.
+Finite numbers give finite numbers, however large.
 """
 
 import math
@@ -9,40 +8,29 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import (
-    check_cache,
-    check_filled,
-    check_floats,
-    check_gradient,
-    check_sizes,
-)
+from fcnn.arguments.arrays import check_backward, check_values
 from fcnn.layers.layer import layer_without_parameters
-from fcnn.numerics.arrays import Array
+from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.error_function import erf
 
 _SQRT_HALF: Final = math.sqrt(1 / 2)
 _NORMAL: Final = 1 / math.sqrt(2 * math.pi)  # the density of the normal distribution at 0
 
-gelu = layer_without_parameters(
-    "gelu",
-    out_shape=lambda in_shape: check_sizes("gelu", in_shape),
-    forward=lambda x: gelu_forward(x),
-    backward=lambda cache, dy: gelu_backward(cache, dy),
-)
-
 
 class GeluCache(NamedTuple):
-    """What the backward pass needs: x, and the normal distribution function at x."""
+    """What the backward pass needs: x, the normal distribution function at x, and their form."""
 
     x: Array
     cdf: Array
+    out_shape: Shape
+    dtype: np.dtype[np.floating]
 
 
 def gelu_forward(x: Array) -> tuple[Array, GeluCache]:
     """x * cdf(x), with the distribution function of the normal distribution.
 
     cdf(x) = (1 + erf(x / sqrt(2))) / 2, exactly and not by the approximation with tanh; see
-    `fcnn.error_function`. x of any shape, float32 or float64. Hendrycks, Gimpel:
+    `fcnn.numerics.error_function`. x of any shape, float32 or float64. Hendrycks, Gimpel:
     "Gaussian Error Linear Units" (2016).
 
     Raises TypeError if x is not a float array, ValueError if it is empty or has no axes.
@@ -53,19 +41,17 @@ def gelu_forward(x: Array) -> tuple[Array, GeluCache]:
     >>> gelu_forward(np.array([-1.0, 0.0, 1.0]))[0].round(6)
     array([-0.158655,  0.      ,  0.841345])
     """
-    check_floats("gelu", x=x)
-    check_filled("gelu", "x", x)
+    check_values("gelu", x)
     cdf = erf(x * _SQRT_HALF)
     cdf += 1
     cdf *= 0.5
-    return x * cdf, GeluCache(x, cdf)
+    return x * cdf, GeluCache(x, cdf, x.shape, x.dtype)
 
 
 def gelu_backward(cache: GeluCache, dy: Array) -> Array:
     """dx = dy * (cdf(x) + x * density(x)), with density(x) = exp(-x^2 / 2) / sqrt(2 pi)."""
-    check_cache("gelu", cache, GeluCache)
-    x, cdf = cache
-    check_gradient("gelu_backward", dy, x.shape, x.dtype)
+    check_backward("gelu", cache, GeluCache, dy)
+    x, cdf = cache.x, cache.cdf
     with np.errstate(over="ignore"):  # x^2 is inf, and so the density 0, far from zero
         dx = x * x
     dx *= -0.5
@@ -75,3 +61,6 @@ def gelu_backward(cache: GeluCache, dy: Array) -> Array:
     dx += cdf
     dx *= dy
     return dx
+
+
+gelu = layer_without_parameters("gelu", gelu_forward, gelu_backward)

@@ -6,13 +6,12 @@ A layer of one's own needs the first four fields alone; see `examples/custom_lay
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 
-from fcnn.arguments.arrays import check_array, check_shape
+from fcnn.arguments.arrays import check_array, check_shape, check_sizes
 from fcnn.arguments.settings import check_function, check_kind
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array, Shape
@@ -53,14 +52,11 @@ class Layer:
         The layers that it is made of, such as those of a chain.
     settings
         What the layer was made with, for tables and printing.
-    combinator
-        `combinator(*children, **settings) -> Layer`, what made this layer of its children, such
-        as `fcnn.chain`: a rewrite for speed makes it again of others. A name alone says nothing
-        of what a layer computes. Optional; who replaces functions of such a layer, with
-        `attrs.evolve` say, sets it to None.
-    commutes_with_relu
-        Whether relu before it and relu after it give the same bits and the same gradients, as
-        with max-pooling, so that a chain may take the order that costs less.
+    make
+        `make(*children, **settings) -> Layer`, what made this layer, such as `fcnn.chain`: by it
+        a rewrite for speed knows the layer, and makes it again of other children. A name alone
+        says nothing of what a layer computes. Optional; who replaces functions of such a
+        layer, with `attrs.evolve` say, sets it to None.
     """
 
     name: str
@@ -73,14 +69,13 @@ class Layer:
     calibrate: Callable[[Tree, Array], tuple[Tree, Array]] | None = None
     children: tuple[Layer, ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
-    combinator: Callable[..., Layer] | None = None
-    commutes_with_relu: bool = False
+    make: Callable[..., Layer] | None = None
 
     def __attrs_post_init__(self) -> None:
         check_kind("Layer", "name", self.name, str)
         for name in ("init", "forward", "backward"):
             check_function("Layer", name, getattr(self, name))
-        for name in ("backward_params", "apply", "calibrate", "combinator"):
+        for name in ("backward_params", "apply", "calibrate", "make"):
             if getattr(self, name) is not None:
                 check_function("Layer", name, getattr(self, name))
 
@@ -99,52 +94,76 @@ class Layer:
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
 
+def layer_without_parameters(
+    name: str,
+    forward: Callable[[Array], tuple[Array, Cache]],
+    backward: Callable[[Cache, Array], Array],
+    *,
+    out_shape: Callable[[Shape], Shape] | None = None,
+    apply: Callable[[Array], Array] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    make: Callable[..., Layer] | None = None,
+) -> Layer:
+    """The layer of a plain function of x: its parameters are the empty tuple.
+
+    Without an `out_shape` it is a function of each number by itself, of images and vectors of
+    any size, and keeps their shape.
+    """
+    shape_of = out_shape or (lambda in_shape: check_sizes(name, in_shape))
+    return Layer(
+        name,
+        init=lambda rng, in_shape: ((), shape_of(in_shape)),
+        forward=lambda params, x, rng=None: forward(x),
+        backward=lambda cache, dy: ((), backward(cache, dy)),
+        backward_params=lambda cache, dy: (),
+        apply=None if apply is None else lambda params, x: apply(x),
+        settings=settings or {},
+        make=make,
+    )
+
+
+# How others call the functions of a layer, which may be the user's: what comes back is what it
+# should be, or a TypeError says what it is.
+
+
 def call_init(layer: Layer, rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
-    """`layer.init`; TypeError unless it returns a pair of parameters and a shape."""
-    params, shape = _pair_of(layer, "init", "(params, out_shape)", layer.init(rng, in_shape))
+    """`layer.init`: a pair of parameters and a shape."""
+    params, shape = _pair(layer, "init", "(params, out_shape)", layer.init(rng, in_shape))
     return params, check_shape(layer.name, shape, "out_shape")
 
 
 def call_forward(
     layer: Layer, params: Tree, x: Array, rng: np.random.Generator | None
 ) -> tuple[Array, Cache]:
-    """`layer.forward`; TypeError unless it returns a pair, of an array and a cache."""
-    y, cache = _pair_of(layer, "forward", "(output, cache)", layer.forward(params, x, rng))
+    """`layer.forward`: a pair of an array and a cache."""
+    y, cache = _pair(layer, "forward", "(output, cache)", layer.forward(params, x, rng))
     check_array(layer.name, "the output", y)
     return y, cache
 
 
 def call_apply(layer: Layer, params: Tree, x: Array) -> Array:
     """The output of a layer in inference, by its cheaper way if it has one."""
-    if layer.apply is not None:
-        y = layer.apply(params, x)
-        check_array(layer.name, "the output", y)
-        return y
-    return call_forward(layer, params, x, None)[0]
+    if layer.apply is None:
+        return call_forward(layer, params, x, None)[0]
+    y = layer.apply(params, x)
+    check_array(layer.name, "the output", y)
+    return y
 
 
 def call_calibrate(layer: Layer, params: Tree, x: Array) -> tuple[Tree, Array]:
     """`layer.calibrate`; of a layer without statistics, its parameters and output."""
     if layer.calibrate is None:
         return params, call_apply(layer, params, x)
-    params, y = _pair_of(layer, "calibrate", "(params, output)", layer.calibrate(params, x))
+    params, y = _pair(layer, "calibrate", "(params, output)", layer.calibrate(params, x))
     check_array(layer.name, "the output", y)
     return params, y
 
 
 def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:
-    """`layer.backward`; TypeError unless it returns a pair, of a tree and an array."""
-    dparams, dx = _pair_of(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))
+    """`layer.backward`: a pair of a tree and an array."""
+    dparams, dx = _pair(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))
     check_array(layer.name, "dx", dx)
     return dparams, dx
-
-
-def _pair_of(layer: Layer, function: str, pair: str, result: Any) -> tuple[Any, Any]:
-    # An array of two rows would unpack without a word.
-    if not isinstance(result, tuple) or len(result) != 2:
-        kind = kind_of(result, with_length=True)
-        raise TypeError(f"{layer.name}: {function} must return the tuple {pair}, not {kind}")
-    return result
 
 
 def parameter_gradients(layer: Layer, cache: Cache, dy: Array) -> Tree:
@@ -152,52 +171,12 @@ def parameter_gradients(layer: Layer, cache: Cache, dy: Array) -> Tree:
     if layer.backward_params is not None:
         return layer.backward_params(cache, dy)
     # Nothing below needs dx, and a layer on integers, say, has none.
-    return _pair_of(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))[0]
+    return _pair(layer, "backward", "(dparams, dx)", layer.backward(cache, dy))[0]
 
 
-def layer_without_parameters(
-    name: str,
-    out_shape: Callable[[Shape], Shape],
-    forward: Callable[[Array], tuple[Array, Cache]],
-    backward: Callable[[Cache, Array], Array],
-    apply: Callable[[Array], Array] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    commutes_with_relu: bool = False,
-) -> Layer:
-    """The layer of a plain function of x: its parameters are the empty tuple."""
-    return Layer(
-        name,
-        init=lambda rng, in_shape: ((), out_shape(in_shape)),
-        forward=lambda params, x, rng=None: forward(x),
-        backward=lambda cache, dy: ((), backward(cache, dy)),
-        backward_params=lambda cache, dy: (),
-        apply=None if apply is None else lambda params, x: apply(x),
-        settings=settings or {},
-        commutes_with_relu=commutes_with_relu,
-    )
-
-
-class Place:
-    """Where among the layers of a chain, or of another combinator, a loop is; an error inside
-    says so.
-    """
-
-    def __init__(self, kind: str, layers: tuple[Layer, ...]) -> None:
-        self._kind = kind
-        self._layers = layers
-        self.index = 0
-
-    def __enter__(self) -> Place:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not isinstance(error, TypeError | ValueError):
-            return
-        if error.args and isinstance(error.args[0], str):
-            place = f"in {self._kind} layer {self.index} ({self._layers[self.index].name})"
-            error.args = (f"{error.args[0]}\n{place}", *error.args[1:])
+def _pair(layer: Layer, function: str, names: str, result: Any) -> tuple[Any, Any]:
+    # An array of two rows would unpack without a word.
+    if not isinstance(result, tuple) or len(result) != 2:
+        kind = kind_of(result, with_length=True)
+        raise TypeError(f"{layer.name}: {function} must return the tuple {names}, not {kind}")
+    return result

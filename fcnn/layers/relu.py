@@ -1,59 +1,30 @@
-"""Activations: relu and leaky_relu, and softmax over the last axis."""
+"""relu, y = max(x, 0), and leaky_relu, y = max(x, slope * x)."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import (
-    check_cache,
-    check_filled,
-    check_floats,
-    check_gradient,
-    check_sizes,
-)
+from fcnn.arguments.arrays import check_backward, check_values
 from fcnn.arguments.settings import number
 from fcnn.layers.layer import Layer, layer_without_parameters
-from fcnn.numerics.arrays import Array
+from fcnn.numerics.arrays import Array, Shape
 
 
 class ReluCache(NamedTuple):
-    """Where x is positive, and the dtype of x."""
+    """Where x is positive, and the shape and dtype of x."""
 
     positive: Array
+    out_shape: Shape
     dtype: np.dtype[np.floating]
 
 
 class LeakyReluCache(NamedTuple):
-    """Where x is positive, the slope elsewhere, and the dtype of x."""
+    """Where x is positive, the slope elsewhere, and the shape and dtype of x."""
 
     positive: Array
     slope: float
+    out_shape: Shape
     dtype: np.dtype[np.floating]
-
-
-relu = layer_without_parameters(
-    "relu",
-    out_shape=lambda in_shape: check_sizes("relu", in_shape),
-    forward=lambda x: relu_forward(x),
-    backward=lambda cache, dy: relu_backward(cache, dy),
-    apply=lambda x: _relu(x),
-)
-
-
-def leaky_relu(slope: float = 0.01) -> Layer:
-    """max(x, slope * x), with a slope from 0 to 1: a relu whose gradient never dies.
-
-    Maas, Hannun, Ng: "Rectifier nonlinearities improve neural network acoustic models" (2013).
-    """
-    slope = _checked_slope(slope)
-    return layer_without_parameters(
-        "leaky_relu",
-        out_shape=lambda in_shape: check_sizes("leaky_relu", in_shape),
-        forward=lambda x: leaky_relu_forward(x, slope=slope),
-        backward=lambda cache, dy: leaky_relu_backward(cache, dy),
-        apply=lambda x: _leaky_relu(x, slope),
-        settings={"slope": slope},
-    )
 
 
 def relu_forward(x: Array) -> tuple[Array, ReluCache]:
@@ -65,22 +36,37 @@ def relu_forward(x: Array) -> tuple[Array, ReluCache]:
     >>> relu_forward(np.array([-1.0, 0.0, 2.0]))[0]
     array([0., 0., 2.])
     """
-    return _relu(x), ReluCache(x > 0, x.dtype)
+    return _relu(x), ReluCache(x > 0, x.shape, x.dtype)
 
 
 def relu_backward(cache: ReluCache, dy: Array) -> Array:
     """dy where x > 0, else 0: the derivative at the kink itself is taken as 0."""
-    check_cache("relu", cache, ReluCache)
-    positive, dtype = cache
-    check_gradient("relu_backward", dy, positive.shape, dtype)
-    return dy * positive
+    check_backward("relu", cache, ReluCache, dy)
+    return dy * cache.positive
 
 
 def _relu(x: Array) -> Array:
-    check_floats("relu", x=x)
-    check_filled("relu", "x", x)
+    check_values("relu", x)
     y: Array = np.maximum(x, 0)
     return y
+
+
+relu = layer_without_parameters("relu", relu_forward, relu_backward, apply=_relu)
+
+
+def leaky_relu(slope: float = 0.01) -> Layer:
+    """max(x, slope * x), with a slope from 0 to 1: a relu whose gradient never dies.
+
+    Maas, Hannun, Ng: "Rectifier nonlinearities improve neural network acoustic models" (2013).
+    """
+    slope = _checked_slope(slope)
+    return layer_without_parameters(
+        "leaky_relu",
+        lambda x: leaky_relu_forward(x, slope=slope),
+        leaky_relu_backward,
+        apply=lambda x: _leaky_relu(x, slope),
+        settings={"slope": slope},
+    )
 
 
 def leaky_relu_forward(x: Array, *, slope: float = 0.01) -> tuple[Array, LeakyReluCache]:
@@ -107,23 +93,20 @@ def leaky_relu_forward(x: Array, *, slope: float = 0.01) -> tuple[Array, LeakyRe
     array([-0.25,  0.  ,  2.  ])
     """
     slope = _checked_slope(slope)
-    return _leaky_relu(x, slope), LeakyReluCache(x > 0, slope, x.dtype)
+    return _leaky_relu(x, slope), LeakyReluCache(x > 0, slope, x.shape, x.dtype)
 
 
 def leaky_relu_backward(cache: LeakyReluCache, dy: Array) -> Array:
     """dy where x > 0, else slope * dy, at the kink too."""
-    check_cache("leaky_relu", cache, LeakyReluCache)
-    positive, slope, dtype = cache
-    check_gradient("leaky_relu_backward", dy, positive.shape, dtype)
+    check_backward("leaky_relu", cache, LeakyReluCache, dy)
     # 1 where x > 0: several times faster than a choice element by element, and as exact.
-    dx: Array = np.maximum(positive, dtype.type(slope))
+    dx: Array = np.maximum(cache.positive, cache.dtype.type(cache.slope))
     dx *= dy
     return dx
 
 
 def _leaky_relu(x: Array, slope: float) -> Array:
-    check_floats("leaky_relu", x=x)
-    check_filled("leaky_relu", "x", x)
+    check_values("leaky_relu", x)
     y = x * slope
     return np.maximum(x, y, out=y)
 

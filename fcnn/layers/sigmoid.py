@@ -1,34 +1,14 @@
-"""Smooth activations: sigmoid, tanh and gelu, element by element.
+"""sigmoid, y = 1 / (1 + exp(-x)), and tanh. Both derivatives are functions of y.
 
-Finite numbers give finite numbers, however large: where an exponential overflows or vanishes,
+Finite numbers give finite numbers, however large: where the exponential overflows or vanishes,
 the function has its limit.
 """
 
 import numpy as np
 
-from fcnn.arguments.arrays import (
-    check_array,
-    check_filled,
-    check_floats,
-    check_gradient,
-    check_sizes,
-)
+from fcnn.arguments.arrays import check_backward_from_output, check_values
 from fcnn.layers.layer import layer_without_parameters
 from fcnn.numerics.arrays import Array
-
-sigmoid = layer_without_parameters(
-    "sigmoid",
-    out_shape=lambda in_shape: check_sizes("sigmoid", in_shape),
-    forward=lambda x: sigmoid_forward(x),
-    backward=lambda cache, dy: sigmoid_backward(cache, dy),
-)
-
-tanh = layer_without_parameters(
-    "tanh",
-    out_shape=lambda in_shape: check_sizes("tanh", in_shape),
-    forward=lambda x: tanh_forward(x),
-    backward=lambda cache, dy: tanh_backward(cache, dy),
-)
 
 
 def sigmoid_forward(x: Array) -> tuple[Array, Array]:
@@ -43,8 +23,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, Array]:
     >>> sigmoid_forward(np.array([-1000.0, 0.0, 1000.0]))[0]
     array([0. , 0.5, 1. ])
     """
-    check_floats("sigmoid", x=x)
-    check_filled("sigmoid", "x", x)
+    check_values("sigmoid", x)
     y = np.negative(x)
     with np.errstate(over="ignore"):  # exp(-x) is inf, and so y = 0, far below zero
         np.exp(y, out=y)
@@ -56,8 +35,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, Array]:
 def sigmoid_backward(cache: Array, dy: Array) -> Array:
     """dx = dy * y * (1 - y), for dy of the shape of x."""
     y = cache
-    check_array("sigmoid_backward", "cache", y, "a NumPy array, the output of sigmoid_forward")
-    check_gradient("sigmoid_backward", dy, y.shape, y.dtype)
+    check_backward_from_output("sigmoid", y, dy)
     dx = 1 - y
     dx *= y
     dx *= dy
@@ -76,8 +54,7 @@ def tanh_forward(x: Array) -> tuple[Array, Array]:
     >>> tanh_forward(np.array([-1000.0, 0.0, 1000.0]))[0]
     array([-1.,  0.,  1.])
     """
-    check_floats("tanh", x=x)
-    check_filled("tanh", "x", x)
+    check_values("tanh", x)
     y = np.tanh(x)
     return y, y
 
@@ -85,9 +62,12 @@ def tanh_forward(x: Array) -> tuple[Array, Array]:
 def tanh_backward(cache: Array, dy: Array) -> Array:
     """dx = dy * (1 - y^2), for dy of the shape of x."""
     y = cache
-    check_array("tanh_backward", "cache", y, "a NumPy array, the output of tanh_forward")
-    check_gradient("tanh_backward", dy, y.shape, y.dtype)
+    check_backward_from_output("tanh", y, dy)
     dx = y * y
     np.subtract(1, dx, out=dx)
     dx *= dy
     return dx
+
+
+sigmoid = layer_without_parameters("sigmoid", sigmoid_forward, sigmoid_backward)
+tanh = layer_without_parameters("tanh", tanh_forward, tanh_backward)

@@ -1,17 +1,10 @@
-"""Activations: relu and leaky_relu, and softmax over the last axis."""
+"""softmax over the last axis, p = exp(x) / sum of exp(x)."""
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_array, check_floats, check_gradient, check_sizes
+from fcnn.arguments.arrays import check_backward_from_output, check_floats, check_sizes
 from fcnn.layers.layer import layer_without_parameters
 from fcnn.numerics.arrays import Array
-
-softmax = layer_without_parameters(
-    "softmax",
-    out_shape=lambda in_shape: check_sizes("softmax", in_shape, 1),
-    forward=lambda x: softmax_forward(x),
-    backward=lambda cache, dy: softmax_backward(cache, dy),
-)
 
 
 def softmax_forward(x: Array) -> tuple[Array, Array]:
@@ -40,7 +33,14 @@ def softmax_backward(cache: Array, dy: Array) -> Array:
     dx = p * (dy - sum of p * dy over the last axis)
     """
     p = cache
-    check_array("softmax_backward", "cache", p, "a NumPy array, the output of softmax_forward")
-    check_gradient("softmax_backward", dy, p.shape, p.dtype)
+    check_backward_from_output("softmax", p, dy)
     dx: Array = p * (dy - (p * dy).sum(-1, keepdims=True))
     return dx
+
+
+softmax = layer_without_parameters(
+    "softmax",
+    softmax_forward,
+    softmax_backward,
+    out_shape=lambda in_shape: check_sizes("softmax", in_shape, 1),
+)

@@ -1,10 +1,9 @@
-"""The pixels that a sliding window leaves."""
+"""The sizes of images, and of what a window that slides over them leaves."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 
 from fcnn.arguments.arrays import check_shape
-from fcnn.arguments.settings import pair
 from fcnn.numerics.arrays import Pair, Shape
 
 
@@ -24,23 +23,6 @@ def output_size(
         )
     rows, columns = ((padded[i] - window[i]) // stride[i] + 1 for i in (0, 1))
     return rows, columns
-
-
-def pool_sizes(
-    function: str, window: int | Pair, stride: int | Pair | None, padding: int | Pair
-) -> tuple[Pair, Pair, Pair]:
-    """Window, stride and padding of a pool as pairs; the stride defaults to the window.
-
-    Raises ValueError if the padding exceeds half of the window, rounded down.
-    """
-    window = pair(function, "window", window, 1)
-    stride = window if stride is None else pair(function, "stride", stride, 1)
-    padding = pair(function, "padding", padding, 0)
-    if padding[0] > window[0] // 2 or padding[1] > window[1] // 2:
-        raise ValueError(
-            f"{function}: padding {padding} exceeds half of the window {window}, rounded down"
-        )
-    return window, stride, padding
 
 
 def image_shape(function: str, in_shape: Shape) -> tuple[int, int, int]:

@@ -1,27 +1,14 @@
-"""Branches: layers beside one another, where a chain has them one after the other.
-
-Where a value goes two ways, its gradients add up: for y = x + f(x), dx = dy + f'(x) dy.
-"""
+"""residual: y = x + f(x), and so dx = dy + f'(x) dy, for the value goes two ways."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from fcnn.arguments.arrays import check_floats, check_shape
+from fcnn.arguments.arrays import check_floats
 from fcnn.arguments.settings import check_kind
-from fcnn.layers.layer import (
-    Cache,
-    Layer,
-    Place,
-    call_apply,
-    call_backward,
-    call_calibrate,
-    call_forward,
-    call_init,
-    parameter_gradients,
-)
+from fcnn.layers.layer import Layer
+from fcnn.networks.combinator import Combinator, Step
 from fcnn.numerics.arrays import Array, Shape
-from fcnn.tree import Tree
 
 
 def residual(layer: Layer) -> Layer:
@@ -47,15 +34,19 @@ def residual(layer: Layer) -> Layer:
     """
     check_kind("residual", "layer", layer, Layer)
 
-    def place() -> Place:
-        return Place("residual", (layer,))
+    def through(x: Array, step: Step) -> Array:
+        check_floats("residual", x=x)
+        y: Array = step(0, x)
+        check_same(x.shape, y.shape)
+        return x + y
 
-    def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
-        in_shape = check_shape("residual", in_shape)
-        with place():
-            params, out_shape = call_init(layer, rng, in_shape)
-        check_same(in_shape, out_shape)
-        return params, in_shape
+    def shape_through(shape: Shape, step: Step) -> Shape:
+        check_same(shape, step(0, shape))
+        return shape
+
+    def back(dy: Array, step: Step, shapes: Sequence[Shape]) -> Array:
+        dx: Array = step(0, dy)
+        return dx if dx is None else dy + dx
 
     def check_same(in_shape: Shape, out_shape: Shape) -> None:
         if in_shape != out_shape:
@@ -64,47 +55,4 @@ def residual(layer: Layer) -> Layer:
                 "a sum needs equal shapes"
             )
 
-    def add(x: Array, y: Array) -> Array:
-        check_same(x.shape, y.shape)
-        return x + y
-
-    def forward(
-        params: Tree, x: Array, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Cache]:
-        check_floats("residual", x=x)
-        with place():
-            y, cache = call_forward(layer, params, x, rng)
-        return add(x, y), cache
-
-    def apply(params: Tree, x: Array) -> Array:
-        check_floats("residual", x=x)
-        with place():
-            y = call_apply(layer, params, x)
-        return add(x, y)
-
-    def backward(cache: Cache, dy: Array) -> tuple[Tree, Array]:
-        with place():
-            dparams, dx = call_backward(layer, cache, dy)
-        return dparams, dy + dx
-
-    def backward_params(cache: Cache, dy: Array) -> Tree:
-        with place():
-            return parameter_gradients(layer, cache, dy)
-
-    def calibrate(params: Tree, x: Array) -> tuple[Tree, Array]:
-        with place():
-            params, y = call_calibrate(layer, params, x)
-        return params, add(x, y)
-
-    return Layer(
-        "residual",
-        init,
-        forward,
-        backward,
-        backward_params,
-        apply,
-        needs_rng=layer.needs_rng,
-        calibrate=calibrate if layer.calibrate else None,
-        children=(layer,),
-        combinator=residual,
-    )
+    return Combinator(residual, (layer,), through, shape_through, back, bare=True).layer()

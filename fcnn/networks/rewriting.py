@@ -7,6 +7,7 @@ nothing of it shows in a tree.
 from functools import lru_cache
 
 from fcnn.layers.layer import Layer
+from fcnn.layers.max_pool2d import max_pool2d
 from fcnn.layers.relu import relu
 from fcnn.networks.chain import chain
 
@@ -21,11 +22,11 @@ def faster(model: Layer) -> Layer:
     inside of other combinators are rewritten too. A layer that does not say how it is made
     of its children stays as it is.
     """
-    if model.combinator is None:
+    if model.make is None or not model.children:
         return model
     layers = [faster(layer) for layer in model.children]
-    if model.combinator is chain:
+    if model.make is chain:
         for i in range(len(layers) - 1):
-            if layers[i] is relu and layers[i + 1].commutes_with_relu:
+            if layers[i] is relu and layers[i + 1].make is max_pool2d:
                 layers[i], layers[i + 1] = layers[i + 1], layers[i]
-    return model.combinator(*layers, **model.settings)
+    return model.make(*layers, **model.settings)

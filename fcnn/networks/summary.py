@@ -49,18 +49,18 @@ def parameter_count(params: Tree) -> int:
 
 
 def _rows(layer: Layer, in_shape: Shape, path: str) -> Iterator[Row]:
-    if layer.children and layer.combinator is chain:
+    if layer.children and layer.make is chain:
         for index, child in enumerate(layer.children):
             yield from _rows(child, in_shape, f"{path}[{index}]")
             _, in_shape = call_init(child, np.random.default_rng(0), in_shape)
         return
     params, out_shape = call_init(layer, np.random.default_rng(0), in_shape)
     size = 4 * math.prod(out_shape)
-    if layer.combinator is residual:
+    if layer.make is residual:
         # The parameters of a residual are those of its layer, and so have its path.
         yield from _rows(layer.children[0], in_shape, path)
         yield Row(path, "add", out_shape, 0, 0, size)
-    elif layer.combinator is parallel:
+    elif layer.make is parallel:
         for index, child in enumerate(layer.children):
             yield from _rows(child, in_shape, f"{path}[{index}]")
         yield Row(path, layer.settings.get("merge", "concatenate"), out_shape, 0, 0, size)

@@ -81,7 +81,7 @@ def _in_shard(
 
 
 def _stages(layer: Layer, params: Tree, place: str) -> Iterator[_Stage]:
-    if layer.combinator is not chain:
+    if layer.make is not chain:
         yield _Stage(f"layer {place or 0}, {layer!r}", layer, params)
         return
     for i, child in enumerate(layer.children):

@@ -160,7 +160,7 @@ def test_wrong_settings():
     with pytest.raises(ValueError, match=r"expects images \(C, H, W\) or vectors \(D,\)"):
         fcnn.batch_norm().init(RNG(0), (2, 3))
     params, _ = fcnn.batch_norm().init(RNG(0), (3,))
-    with pytest.raises(ValueError, match="x has C=2 channels, but scale does not"):
+    with pytest.raises(ValueError, match="x has C=2 channels, but scale expects C=3"):
         fcnn.batch_norm_forward(params, np.ones((4, 2), np.float32))
     with pytest.raises(TypeError, match="params is a tuple, expected BatchNormParams"):
         fcnn.batch_norm_forward((), np.ones((4, 2), np.float32))

@@ -70,7 +70,7 @@ WRONG_CALLS = [
     ("a cache of relu for flatten", lambda: fcnn.flatten_backward(RELU_CACHE, V), TypeError,
      "flatten_backward: cache is a ReluCache, expected a FlattenCache from flatten_forward"),
     ("a cache of a chain for a pool", lambda: fcnn.max_pool2d_backward(CHAIN_CACHE, V), TypeError,
-     "max_pool2d_backward: cache is a ChainCache, expected a MaxPoolCache from "
+     "max_pool2d_backward: cache is a CombinatorCache, expected a MaxPoolCache from "
      "max_pool2d_forward"),
     ("a cache of relu for softmax", lambda: fcnn.softmax_backward(RELU_CACHE, V), TypeError,
      "softmax_backward: cache is a ReluCache, expected a NumPy array, the output of "

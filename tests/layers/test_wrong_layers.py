@@ -106,8 +106,8 @@ WRONG_CALLS = [
      "Layer: name is an int, expected a str"),
     ("a layer that is calibrated by a number", lambda: own(calibrate=5), TypeError,
      "Layer: calibrate is an int, expected a function"),
-    ("a layer made again by its name", lambda: own(combinator="own"), TypeError,
-     "Layer: combinator is a str, expected a function"),
+    ("a layer made again by its name", lambda: own(make="own"), TypeError,
+     "Layer: make is a str, expected a function"),
 ]  # fmt: skip
 
 

@@ -255,13 +255,14 @@ WRONG = [
      "parallel_backward: dy has shape (6, 5, 6, 6), the output had (6, 4, 6, 6)"),
     ("a gradient of another dtype",
      lambda: backward_of(X[:, [0, 1, 0, 1]].astype(np.float64)), TypeError,
-     "parallel_backward: dy is float64, but the output was float32"),
+     "relu_backward: dy is float64, but the output was float32\nin parallel layer 0 (relu)"),
     ("a cache of another function",
      lambda: fcnn.parallel(fcnn.relu).backward(fcnn.relu_forward(X)[1], X), TypeError,
-     "parallel_backward: cache is a ReluCache, expected a ParallelCache from parallel_forward"),
+     "parallel_backward: cache is a ReluCache, expected a CombinatorCache from "
+     "parallel_forward"),
     ("a cache of another parallel",
      lambda: fcnn.parallel(fcnn.relu).backward(TWO.forward(((), ()), X)[1], X), ValueError,
-     "parallel_backward: cache is that of 2 layers, expected 1"),
+     "parallel_backward: cache is that of a parallel of 2 layers, expected a parallel of 1"),
 ]  # fmt: skip
 
 TWO = fcnn.parallel(fcnn.relu, fcnn.tanh)

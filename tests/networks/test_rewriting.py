@@ -64,7 +64,7 @@ def test_a_combinator_of_ones_own_may_say_how_it_is_made_again():
     inner = fcnn.chain(
         fcnn.conv2d(2, padding=1), fcnn.relu, fcnn.max_pool2d(3, stride=1, padding=1)
     )
-    model = own("own", inner, combinator=lambda layer: own("own", layer))
+    model = own("own", inner, make=lambda layer: own("own", layer))
     assert repr(faster(model)) == (
         "own(chain(conv2d(2, 3, padding=1), max_pool2d(3, stride=1, padding=1), relu))"
     )

@@ -30,10 +30,10 @@ WRONG_CALLS = [
      "dense_backward: dy has shape (2, 5), the output had (2, 4)\n"
      "in chain layer 1 (dense)"),
     ("a cache of a pool for a chain", lambda: MODEL.backward(POOL_CACHE, V), TypeError,
-     "chain_backward: cache is a MaxPoolCache, expected a ChainCache from chain_forward"),
+     "chain_backward: cache is a MaxPoolCache, expected a CombinatorCache from chain_forward"),
     ("a cache of a shorter chain",
      lambda: MODEL.backward_params(chain(flatten).forward(((),), X)[1], V), ValueError,
-     "chain_backward: cache is of a chain of length 1, expected 2"),
+     "chain_backward: cache is that of a chain of 1 layers, expected a chain of 2"),
 ]  # fmt: skip
 
 

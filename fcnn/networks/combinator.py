@@ -1,0 +1,201 @@
+"""What chain, residual and parallel share: a layer that is made of layers.
+
+A combinator says how a value goes through its layers, and how the gradient comes back, in terms
+of `step(i, x)`, which stands for whatever is done with layer i: make its parameters, run it,
+calibrate it, go back through it. The rest is here: the parameters, caches and gradients of the
+layers, and where among them an error happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.arguments.arrays import check_cache, check_shape
+from fcnn.arguments.settings import check_kind
+from fcnn.arguments.wording import kind_of
+from fcnn.layers.layer import (
+    Cache,
+    Layer,
+    call_apply,
+    call_backward,
+    call_calibrate,
+    call_forward,
+    call_init,
+    parameter_gradients,
+)
+from fcnn.numerics.arrays import Array, Shape
+from fcnn.tree import Tree
+
+Step: TypeAlias = Callable[[int, Any], Any]  # of arrays, or of shapes
+
+
+class CombinatorCache(NamedTuple):
+    """What a combinator keeps for its way back."""
+
+    combinator: str
+    caches: tuple[Cache, ...]  # of the layers
+    params: tuple[Tree, ...]
+    shapes: tuple[Shape, ...]  # of their outputs
+
+
+@attrs.frozen(eq=False)
+class Combinator:
+    """How values and gradients go through layers.
+
+    Attributes
+    ----------
+    make, layers, settings
+        What makes the layer, such as `fcnn.chain`, of which layers, and with what settings.
+    through
+        `through(x, step) -> y`: forward, for arrays.
+    shape_through
+        The same for the shapes of examples.
+    back
+        `back(dy, step, shapes) -> dx`, with the shapes of the layers' outputs; what step gives
+        is None where nobody needs the gradient.
+    in_sequence
+        Whether each layer gets what the one before it gives, so that those below all parameters
+        need no gradient.
+    bare
+        Whether its parameters are those of its only layer, and not the tuple of its layers'.
+    """
+
+    make: Callable[..., Layer]
+    layers: tuple[Layer, ...]
+    through: Callable[[Array, Step], Array]
+    shape_through: Callable[[Shape, Step], Shape]
+    back: Callable[[Array, Step, Sequence[Shape]], Array]
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    in_sequence: bool = False
+    bare: bool = False
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return self.make.__name__
+
+    def layer(self) -> Layer:
+        """The layer that is made of the layers."""
+        has_statistics = any(layer.calibrate for layer in self.layers)
+        return Layer(
+            self.name,
+            self.init,
+            self.forward,
+            self.backward,
+            self.backward_params,
+            self.apply,
+            needs_rng=any(layer.needs_rng for layer in self.layers),
+            calibrate=self.calibrate if has_statistics else None,
+            children=self.layers,
+            settings=self.settings,
+            make=self.make,
+        )
+
+    def init(self, rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
+        params: list[Tree] = [None] * len(self.layers)
+
+        def step(i: int, shape: Shape) -> Any:
+            params[i], out_shape = self._call(call_init, i, rng, shape)
+            return out_shape
+
+        out_shape = self.shape_through(check_shape(self.name, in_shape), step)
+        return self._joined(params), out_shape
+
+    def forward(
+        self, params: Tree, x: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, CombinatorCache]:
+        own = self._parted(params)
+        caches: list[Cache] = [None] * len(own)
+        shapes: list[Shape] = [()] * len(own)
+
+        def step(i: int, x: Array) -> Any:
+            y, caches[i] = self._call(call_forward, i, own[i], x, rng)
+            shapes[i] = y.shape
+            return y
+
+        y = self.through(x, step)
+        return y, CombinatorCache(self.name, tuple(caches), own, tuple(shapes))
+
+    def apply(self, params: Tree, x: Array) -> Array:
+        own = self._parted(params)
+        return self.through(x, lambda i, x: self._call(call_apply, i, own[i], x))
+
+    def calibrate(self, params: Tree, x: Array) -> tuple[Tree, Array]:
+        own = list(self._parted(params))
+
+        def step(i: int, x: Array) -> Any:
+            own[i], y = self._call(call_calibrate, i, own[i], x)
+            return y
+
+        y = self.through(x, step)
+        return self._joined(own), y
+
+    def backward(self, cache: CombinatorCache, dy: Array) -> tuple[Tree, Array]:
+        self._check_cache(cache)
+        grads = list(cache.params)
+
+        def step(i: int, dy: Array) -> Any:
+            grads[i], dx = self._call(call_backward, i, cache.caches[i], dy)
+            return dx
+
+        dx = self.back(dy, step, cache.shapes)
+        return self._joined(grads), dx
+
+    def backward_params(self, cache: CombinatorCache, dy: Array) -> Tree:
+        self._check_cache(cache)
+        grads = list(cache.params)  # empty parameters are their own gradients
+        lowest = next((i for i, own in enumerate(grads) if tree.leaves(own)), len(grads))
+
+        def step(i: int, dy: Array) -> Any:
+            if self.in_sequence and i > lowest:
+                grads[i], dx = self._call(call_backward, i, cache.caches[i], dy)
+                return dx
+            if not self.in_sequence or i == lowest:
+                grads[i] = self._call(parameter_gradients, i, cache.caches[i], dy)
+            return None
+
+        self.back(dy, step, cache.shapes)
+        return self._joined(grads)
+
+    def _call(self, function: Callable[..., Any], i: int, *arguments: Any) -> Any:
+        """A function of layer i; an error says which layer it was."""
+        try:
+            return function(self.layers[i], *arguments)
+        except (TypeError, ValueError) as error:
+            if error.args and isinstance(error.args[0], str):
+                place = f"in {self.name} layer {i} ({self.layers[i].name})"
+                error.args = (f"{error.args[0]}\n{place}", *error.args[1:])
+            raise
+
+    def _parted(self, params: Tree) -> tuple[Tree, ...]:
+        """The parameters of each layer."""
+        if self.bare:
+            return (params,)
+        if not isinstance(params, tuple) or len(params) != len(self.layers):
+            raise ValueError(
+                f"{self.name}: {len(self.layers)} layers need a tuple of as many parameters, got "
+                f"{len(params) if isinstance(params, tuple) else kind_of(params)}"
+            )
+        return params
+
+    def _joined(self, own: list[Tree]) -> Tree:
+        return own[0] if self.bare else tuple(own)
+
+    def _check_cache(self, cache: CombinatorCache) -> None:
+        check_cache(self.name, cache, CombinatorCache)
+        if cache.combinator != self.name or len(cache.caches) != len(self.layers):
+            raise ValueError(
+                f"{self.name}_backward: cache is that of a {cache.combinator} of "
+                f"{len(cache.caches)} layers, expected a {self.name} of {len(self.layers)}"
+            )
+
+
+def check_layers(function: str, layers: tuple[Layer, ...]) -> None:
+    """Layers and nothing else; TypeError otherwise."""
+    for index, layer in enumerate(layers):
+        check_kind(function, f"layer {index}", layer, Layer)
