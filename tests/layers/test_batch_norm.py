@@ -162,5 +162,5 @@ def test_wrong_settings():
     params, _ = fcnn.batch_norm().init(RNG(0), (3,))
     with pytest.raises(ValueError, match="x has C=2 channels, but scale expects C=3"):
         fcnn.batch_norm_forward(params, np.ones((4, 2), np.float32))
-    with pytest.raises(TypeError, match="params is a tuple, expected BatchNormParams"):
+    with pytest.raises(TypeError, match="params is a tuple, expected a BatchNormParams"):
         fcnn.batch_norm_forward((), np.ones((4, 2), np.float32))

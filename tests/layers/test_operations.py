@@ -46,13 +46,13 @@ def test_the_channels_error_shows_both_shapes():
          "params is a tuple, expected a Conv2dParams"),
         (lambda: fcnn.conv2d_forward(
             fcnn.Conv2dParams(w=np.ones((2, 1, 3, 3)), b=np.ones(3)), np.ones((1, 1, 3, 3))),
-         ValueError, "w has F=2 features, but b expects F=1"),
+         ValueError, "w has F=2 features, but b expects F=3"),
         (lambda: fcnn.dense_forward(
             fcnn.DenseParams(w=np.ones((2, 3)), b=np.ones(3)), np.ones((4, 5))),
          ValueError, "x has D=5 values, but w expects D=2"),
         (lambda: fcnn.dense_forward(
             fcnn.DenseParams(w=np.ones((2, 3)), b=np.ones(2)), np.ones((4, 2))),
-         ValueError, "w has K=3 features, but b expects K=1"),
+         ValueError, "w has K=3 features, but b expects K=2"),
         (lambda: fcnn.max_pool2d_forward(images(1, 1, 4, 4), padding=2), ValueError,
          "exceeds half of the window"),
         (lambda: fcnn.max_pool2d_forward(images(1, 1, 1, 1)), ValueError,
