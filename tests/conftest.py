@@ -32,3 +32,16 @@ def pytest_configure(config):
     effort.full = config.getoption("--full")
     usual = "full" if effort.full else "usual"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A folder of the test's own, in which it runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Runs draw none: that takes longer than all the rest of a small one."""
+    monkeypatch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
