@@ -89,16 +89,10 @@ from fcnn.version import __version__ as __version__
 
 # What is loaded when it is first asked for: programs without it start the sooner.
 _LAZY = {
-    "augmentation": "fcnn.augmentation",
-    "check": "fcnn.check",
-    "data": "fcnn.data",
-    "models": "fcnn.models",
-    "schedules": "fcnn.schedules",
-    "tree": "fcnn.tree",
-    "Run": "fcnn.runs.folder",
-    "load_run": "fcnn.runs.folder",
-    "load_checkpoint": "fcnn.training.checkpoints",
-    "save_checkpoint": "fcnn.training.checkpoints",
+    "augmentation": "fcnn.augmentation", "check": "fcnn.check", "data": "fcnn.data",
+    "models": "fcnn.models", "schedules": "fcnn.schedules", "tree": "fcnn.tree",
+    **dict.fromkeys(("Run", "load_run"), "fcnn.runs.folder"),
+    **dict.fromkeys(("load_checkpoint", "save_checkpoint"), "fcnn.training.checkpoints"),
 }
 if _typing.TYPE_CHECKING:
     from fcnn import augmentation as augmentation, check as check, data as data
@@ -108,19 +102,21 @@ if _typing.TYPE_CHECKING:
     from fcnn.training.checkpoints import save_checkpoint as save_checkpoint
 # fmt: on
 
+# Public is what is imported above, not the modules that it comes from.
+__all__ = sorted(
+    [name for name, value in globals().items() if name[0] != "_" and not hasattr(value, "__spec__")]
+    + ["__version__", *_LAZY]
+)
+
 
 def __getattr__(name: str) -> _typing.Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'fcnn' has no attribute {name!r}")
-    import importlib
+    from importlib import import_module
 
-    module = importlib.import_module(_LAZY[name])
-    return module if _LAZY[name] == f"fcnn.{name}" else getattr(module, name)
+    module = import_module(_LAZY[name])
+    return module if module.__name__ == f"fcnn.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-_own = [name for name, value in globals().items() if type(value) is not type(_typing)]
-__all__ = sorted([*_LAZY, "__version__", *(name for name in _own if name[0] != "_")])
