@@ -81,10 +81,10 @@ def _refuse(function: str, arrays: dict[str, tuple[Any, str]]) -> None:
                 )
 
 
-def check_values(function: str, x: Array) -> None:
-    """A batch of floats of any form: at least one axis, and none of them empty."""
+def check_values(function: str, x: Array, least_axes: int = 1) -> None:
+    """A batch of floats of any form: with so many axes at least, and none of them empty."""
     check_floats(function, x=x)
-    if x.ndim == 0 or x.size == 0:
+    if x.ndim < least_axes or x.size == 0:
         raise ValueError(f"{function}: x has shape {x.shape}, expected (N, ...), not empty")
 
 

@@ -36,14 +36,6 @@ def check_function(function: str, name: str, value: Any) -> None:
 
 def pair(function: str, name: str, value: Any, minimum: int) -> Pair:
     """An int, or a sequence of two, as (vertical, horizontal)."""
-    if type(value) is tuple and len(value) == 2:
-        first, second = value  # what layers hand over is checked already: this costs little
-        if (
-            type(first) is type(second) is int
-            and minimum <= first <= MOST
-            and minimum <= second <= MOST
-        ):
-            return first, second
     values: Any = (value, value) if is_integer(value) else value
     if not isinstance(values, tuple | list) or len(values) != 2 or not all(map(is_integer, values)):
         raise TypeError(f"{function}: {name} is {shown(value)}, expected an int or a pair of ints")
@@ -62,11 +54,9 @@ def whole_number(function: str, name: str, value: Any, minimum: int) -> int:
 
 def positive(function: str, name: str, value: Any) -> int:
     """An integer of at least 1, and no more than arrays can have."""
-    if type(value) is int and 1 <= value <= MOST:  # as for pairs
-        return value
-    whole_number(function, name, value, 1)
-    _check_range(function, name, value, value, value, 1)
-    return int(value)
+    count = whole_number(function, name, value, 1)
+    _check_range(function, name, value, count, count, 1)
+    return count
 
 
 def thread_count(function: str, threads: Any) -> int | None:
@@ -99,9 +89,25 @@ def true_or_false(function: str, name: str, value: Any) -> bool:
 def not_negative(function: str, name: str, value: Any, expected: str = "a number") -> float:
     """A finite number of at least 0 as a Python float."""
     real = number(function, name, value, expected)
-    if not (math.isfinite(real) and real >= 0):
-        raise ValueError(f"{function}: {name} is {real}, expected finite and at least 0")
-    return real
+    return _within(function, name, real, 0 <= real < math.inf, "finite and at least 0")
+
+
+def above_zero(function: str, name: str, value: Any) -> float:
+    """A finite number greater than 0 as a Python float."""
+    real = number(function, name, value)
+    return _within(function, name, real, 0 < real < math.inf, "finite and above 0")
+
+
+def below_one(function: str, name: str, value: Any) -> float:
+    """A number of at least 0 and below 1 as a Python float: a part that is kept."""
+    real = number(function, name, value)
+    return _within(function, name, real, 0 <= real < 1, "at least 0 and below 1")
+
+
+def fraction(function: str, name: str, value: Any) -> float:
+    """A number from 0 to 1 as a Python float."""
+    real = number(function, name, value)
+    return _within(function, name, real, 0 <= real <= 1, "0 to 1")
 
 
 def as_path(function: str, name: str, value: Any) -> Path:
@@ -115,20 +121,10 @@ def as_path(function: str, name: str, value: Any) -> Path:
     return Path(os.fspath(value))
 
 
-def above_zero(function: str, name: str, value: Any) -> float:
-    """A finite number greater than 0 as a Python float."""
-    real = number(function, name, value)
-    if not (math.isfinite(real) and real > 0):
-        raise ValueError(f"{function}: {name} is {real}, expected finite and above 0")
-    return real
-
-
-def below_one(function: str, name: str, value: Any) -> float:
-    """A number of at least 0 and below 1 as a Python float: a part that is kept."""
-    real = number(function, name, value)
-    if not 0 <= real < 1:
-        raise ValueError(f"{function}: {name} is {real}, expected at least 0 and below 1")
-    return real
+def _within(function: str, name: str, value: float, holds: bool, expected: str) -> float:
+    if not holds:
+        raise ValueError(f"{function}: {name} is {value}, expected {expected}")
+    return value
 
 
 def _check_range(function: str, name: str, value: Any, low: int, high: int, minimum: int) -> None:

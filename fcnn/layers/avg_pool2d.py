@@ -57,29 +57,9 @@ def avg_pool2d_forward(
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
 ) -> tuple[Array, AveragePoolCache]:
-    """The mean of every window of a batch of images.
+    """The mean of every window of a batch of images, where `max_pool2d_forward` has the maximum.
 
-    Parameters
-    ----------
-    x
-        Images (N, C, H, W), float32 or float64.
-    window, stride, padding
-        An int, or a pair (vertical, horizontal). The stride defaults to the window. Padding
-        counts as zeros, in the mean too, and is at most window // 2.
-
-    Returns
-    -------
-    y, cache
-        y (N, C, OH, OW) with OH = (H + 2 PH - KH) // SH + 1, OW likewise. Rows and columns
-        that fill no whole window are left out.
-
-    Raises
-    ------
-    TypeError
-        If x is not a float array.
-    ValueError
-        If x is not a batch of images, the padding exceeds half the window, or the window
-        the padded image.
+    The settings, sizes and errors are those there; padding counts as zeros, in the mean too.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def dropout(rate: float) -> Layer:
     return Layer(
         "dropout",
         init=lambda rng, in_shape: ((), check_sizes("dropout", in_shape)),
-        forward=lambda params, x, rng=None: dropout_forward(x, rng, rate=rate),
+        forward=lambda params, x, rng=None: _forward(x, rng, rate),
         backward=lambda cache, dy: ((), dropout_backward(cache, dy)),
         backward_params=lambda cache, dy: (),
         apply=lambda params, x: x,
@@ -52,8 +52,11 @@ def dropout_forward(
     x is (N, ...), float32 or float64; without rng the output is x itself. What is drawn
     depends on the shape of x, not on its memory order.
     """
+    return _forward(x, rng, below_one("dropout", "rate", rate))
+
+
+def _forward(x: Array, rng: np.random.Generator | None, rate: float) -> tuple[Array, DropoutCache]:
     check_values("dropout", x)
-    rate = below_one("dropout", "rate", rate)
     if rng is None:
         return x, DropoutCache(None, x.shape, x.dtype)
     check_kind("dropout", "rng", rng, np.random.Generator)

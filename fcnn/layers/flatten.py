@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_backward, check_floats, check_sizes
+from fcnn.arguments.arrays import check_backward, check_sizes, check_values
 from fcnn.layers.layer import layer_without_parameters
 from fcnn.numerics.arrays import Array, Shape
 
@@ -28,9 +28,7 @@ def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
     array([[0., 1., 2., 3.],
            [4., 5., 6., 7.]])
     """
-    check_floats("flatten", x=x)
-    if x.ndim < 2 or x.size == 0:
-        raise ValueError(f"flatten: x has shape {x.shape}, expected (N, ...), not empty")
+    check_values("flatten", x, least_axes=2)
     # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
     columns = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
     return columns.T, FlattenCache(x.shape, columns.T.shape, x.dtype)

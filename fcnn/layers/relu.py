@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fcnn.arguments.arrays import check_backward, check_values
-from fcnn.arguments.settings import number
+from fcnn.arguments.settings import fraction
 from fcnn.layers.layer import Layer, layer_without_parameters
 from fcnn.numerics.arrays import Array, Shape
 
@@ -59,10 +59,10 @@ def leaky_relu(slope: float = 0.01) -> Layer:
 
     Maas, Hannun, Ng: "Rectifier nonlinearities improve neural network acoustic models" (2013).
     """
-    slope = _checked_slope(slope)
+    slope = fraction("leaky_relu", "slope", slope)
     return layer_without_parameters(
         "leaky_relu",
-        lambda x: leaky_relu_forward(x, slope=slope),
+        lambda x: _leaky_forward(x, slope),
         leaky_relu_backward,
         apply=lambda x: _leaky_relu(x, slope),
         settings={"slope": slope},
@@ -92,7 +92,10 @@ def leaky_relu_forward(x: Array, *, slope: float = 0.01) -> tuple[Array, LeakyRe
     >>> leaky_relu_forward(np.array([-1.0, 0.0, 2.0]), slope=0.25)[0]
     array([-0.25,  0.  ,  2.  ])
     """
-    slope = _checked_slope(slope)
+    return _leaky_forward(x, fraction("leaky_relu", "slope", slope))
+
+
+def _leaky_forward(x: Array, slope: float) -> tuple[Array, LeakyReluCache]:
     return _leaky_relu(x, slope), LeakyReluCache(x > 0, slope, x.shape, x.dtype)
 
 
@@ -109,10 +112,3 @@ def _leaky_relu(x: Array, slope: float) -> Array:
     check_values("leaky_relu", x)
     y = x * slope
     return np.maximum(x, y, out=y)
-
-
-def _checked_slope(slope: float) -> float:
-    slope = number("leaky_relu", "slope", slope)
-    if not 0 <= slope <= 1:
-        raise ValueError(f"leaky_relu: slope is {slope}, expected at least 0 and at most 1")
-    return slope

@@ -215,7 +215,7 @@ WRONG_CALLS = [
     ("a mean over more than the image", lambda: fcnn.avg_pool2d_forward(X, window=6), ValueError,
      "avg_pool2d: the window 6x6 exceeds the image 5x5 with padding 0x0"),
     ("a slope below zero", lambda: fcnn.leaky_relu_forward(V, slope=-0.1), ValueError,
-     "leaky_relu: slope is -0.1, expected at least 0 and at most 1"),
+     "leaky_relu: slope is -0.1, expected 0 to 1"),
     ("an epsilon that is a bool", lambda: norm(epsilon=True), TypeError,
      "batch_norm: epsilon is True, expected a number"),
     ("an infinite epsilon of the function", lambda: norm(epsilon=float("inf")), ValueError,
