@@ -18,7 +18,7 @@ from tasks import MNIST, NETWORKS
 from with_fcnn import build
 
 import fcnn
-from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.distributed.malloc import keep_freed_memory
 from fcnn.networks.rewriting import faster
 from fcnn.networks.summary import summarize
@@ -30,8 +30,7 @@ def main() -> None:
     network = sys.argv[1] if len(sys.argv) > 1 else "mnist_cnn"
     shard = int(sys.argv[2]) if len(sys.argv) > 2 else 32
     keep_freed_memory()
-    with one_blas_thread():
-        profile(network, shard)
+    on_one_blas_thread(profile)(network, shard)
 
 
 def profile(network: str, shard: int) -> None:

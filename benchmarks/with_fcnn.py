@@ -6,7 +6,7 @@ import numpy as np
 from tasks import NETWORKS, Task
 
 import fcnn
-from fcnn.distributed.threads import run
+from fcnn.distributed.threads import run_on_threads
 from fcnn.training.throughput import operations
 
 SIDE = 1024
@@ -44,7 +44,7 @@ def prepare_peak() -> Callable[[int], None]:
     a = np.ones((SIDE, SIDE), np.float32)
 
     def multiply(count: int) -> None:
-        run(lambda _: a @ a, range(count), None)
+        run_on_threads(lambda _: a @ a, range(count), None)
 
     return multiply
 

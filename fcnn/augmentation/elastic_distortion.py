@@ -8,7 +8,7 @@ import numpy as np
 from fcnn.arguments.settings import above_zero, not_negative
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.augmentation.warping import warp
-from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.numerics.arrays import Array, freeze
 
 
@@ -55,6 +55,7 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
     return augment
 
 
+@on_one_blas_thread  # whose bits do not depend on the number of cores
 def smooth(fields: Array, sigma: float) -> Array:
     """Fields (N, K, H, W), smoothed by a Gaussian along both axes: (K, H, W, N) in memory.
 
@@ -63,11 +64,10 @@ def smooth(fields: Array, sigma: float) -> Array:
     """
     N, K, H, W = fields.shape
     down, across = (gaussian(size, sigma, fields.dtype) for size in (H, W))
-    with one_blas_thread():  # whose bits do not depend on the number of cores
-        rows = fields.reshape(-1, W) @ across
-        # (N, K, H, W) -> (K, H, W, N)
-        turned = np.ascontiguousarray(rows.reshape(N, K, H, W).transpose(1, 2, 3, 0))
-        smoothed: Array = np.matmul(down, turned.reshape(K, H, W * N))
+    rows = fields.reshape(-1, W) @ across
+    # (N, K, H, W) -> (K, H, W, N)
+    turned = np.ascontiguousarray(rows.reshape(N, K, H, W).transpose(1, 2, 3, 0))
+    smoothed: Array = np.matmul(down, turned.reshape(K, H, W * N))
     return smoothed.reshape(K, H, W, N)
 
 

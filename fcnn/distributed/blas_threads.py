@@ -6,42 +6,66 @@ that overlap share it, and the last one out lifts it. That of others (OpenMP, MK
 one thread, and every thread sets its own.
 """
 
+from __future__ import annotations
+
 import ctypes
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from fcnn.distributed.interrupts import interrupts_deferred
 
-class Limit(NamedTuple):
-    """The number of threads of a BLAS library: how to get it, and how to set it."""
-
-    get: Callable[[], int]
-    set: Callable[[int], object]
-
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _lock = threading.Lock()
 _users = 0
-_before: list[int] = []
+_before: list[int] = []  # what the first of the users found
+
+
+def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
+    """The function, with BLAS held to one thread while it runs."""
+
+    @wraps(function)
+    def held(*args: P.args, **kwargs: P.kwargs) -> Result:
+        with interrupts_deferred() as interrupts, one_blas_thread():
+            return interrupts.allowed_in(function, *args, **kwargs)
+
+    return held
 
 
 class one_blas_thread:  # noqa: N801, it is used like a function
-    """Hold BLAS to one thread, in the calling thread and in all that share its limit."""
+    """Hold BLAS to one thread, in the calling thread and in all that share its limit, while
+    the block runs. An interrupt at its ends would leave the limit there, so they are deferred.
+    """
 
     def __enter__(self) -> None:
-        self._before = [limit.get() for limit in _limits(per_thread=True)]
+        limits = _limits()
+        self._before = [limit.get() for limit in limits.of_a_thread]
         hold_this_thread_to_one()
-        _enter()
+        global _users
+        with _lock:
+            _users += 1  # first, so that a child forked from here on lifts the limit
+            if _users == 1:
+                _before[:] = [limit.get() for limit in limits.of_the_process]
+                for limit in limits.of_the_process:
+                    limit.set(1)
 
     def __exit__(self, *error: object) -> None:
-        _leave()
-        _set(_limits(per_thread=True), self._before)
+        global _users
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _lift()
+        for limit, count in zip(_limits().of_a_thread, self._before, strict=True):
+            limit.set(count)
 
 
 def hold_this_thread_to_one() -> None:
     """Set the limits that hold for one thread alone, in the calling thread."""
-    for limit in _limits(per_thread=True):
+    for limit in _limits().of_a_thread:
         limit.set(1)
 
 
@@ -51,59 +75,51 @@ def forget_after_fork() -> None:
     _lock = threading.Lock()
     if _users:
         _users = 0
-        _set(_limits(per_thread=False), _before)
+        _lift()
 
 
-def _enter() -> None:
-    global _users
-    with _lock:
-        _users += 1  # first, so that a child forked from here on lifts the limit
-        if _users == 1:
-            limits = _limits(per_thread=False)
-            _before[:] = [limit.get() for limit in limits]
-            for limit in limits:
-                limit.set(1)
-
-
-def _leave() -> None:
-    global _users
-    with _lock:
-        _users -= 1
-        if _users == 0:
-            _set(_limits(per_thread=False), _before)
-
-
-def _set(limits: list[Limit], threads: list[int]) -> None:
-    for limit, count in zip(limits, threads, strict=False):
+def _lift() -> None:
+    # A child may be forked before the counts are known, when no limit is set yet.
+    for limit, count in zip(_limits().of_the_process, _before, strict=False):
         limit.set(count)
+    _before.clear()
+
+
+class _Limit(NamedTuple):
+    """The number of threads of a BLAS library: how to get it, and how to set it."""
+
+    get: Callable[[], int]
+    set: Callable[[int], object]
+
+
+class _Limits(NamedTuple):
+    of_the_process: list[_Limit]
+    of_a_thread: list[_Limit]
 
 
 @cache
-def _limits(per_thread: bool) -> list[Limit]:
-    """Those of the BLAS libraries that NumPy has loaded, of one kind; looked for once."""
+def _limits() -> _Limits:
+    """Those of the BLAS libraries that NumPy has loaded; looked for once."""
     from threadpoolctl import ThreadpoolController
 
-    return [
-        _limit_of(library)
-        for library in ThreadpoolController().select(user_api="blas").lib_controllers
-        if _is_per_thread(library) == per_thread
-    ]
+    limits = _Limits([], [])
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        if library.internal_api == "mkl" or getattr(library, "threading_layer", "") == "openmp":
+            limits.of_a_thread.append(_Limit(library.get_num_threads, library.set_num_threads))
+        else:
+            limits.of_the_process.append(_limit_of_the_process(library))
+    return limits
 
 
-def _is_per_thread(library: Any) -> bool:
-    layer = getattr(library, "threading_layer", "")
-    return bool(library.internal_api == "mkl" or layer == "openmp")
-
-
-def _limit_of(library: Any) -> Limit:
+def _limit_of_the_process(library: Any) -> _Limit:
     """OpenBLAS is asked directly: threadpoolctl lets the first thread that sets a limit set
     all later ones and ignores the others without a word. And it takes ten times as long,
     which shows where one image is predicted.
     """
-    if library.internal_api == "openblas" and not _is_per_thread(library):
+    if library.internal_api == "openblas":
         functions = ctypes.CDLL(library.filepath)
         for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
             names = [f"{prefix}openblas_{do}_num_threads{suffix}" for do in ("get", "set")]
             if all(hasattr(functions, name) for name in names):
-                return Limit(*(getattr(functions, name) for name in names))
-    return Limit(library.get_num_threads, library.set_num_threads)
+                return _Limit(*(getattr(functions, name) for name in names))
+    return _Limit(library.get_num_threads, library.set_num_threads)

@@ -4,21 +4,31 @@ NumPy's elementwise loops use one core, so the shards of a batch run side by sid
 is held to one thread meanwhile (see `fcnn.distributed.blas_threads`).
 """
 
+from __future__ import annotations
+
 import contextvars
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fcnn.distributed import blas_threads as blas
+from fcnn.distributed import blas_threads
+from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.interrupts import interrupts_deferred
 from fcnn.distributed.malloc import keep_freed_memory
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_MOST_PER_CORE: Final = 4  # threads: more gain nothing
+_MOMENT: Final = 0.05  # seconds that Ctrl-C may wait
 
-def run(
+
+def run_on_threads(
     function: Callable[[Item], Result], items: Sequence[Item], threads: int | None
 ) -> list[Result]:
     """The function of every item, in order, on that many threads (None: all cores).
@@ -26,12 +36,12 @@ def run(
     The calling thread takes items like the others, so it never waits for a busy pool, and
     calls may come from several threads or from inside of each other.
     """
-    count = available_cores() if threads is None else threads
     keep_freed_memory()
-    with blas.one_blas_thread():
-        if min(count, len(items)) == 1:
-            return [function(item) for item in items]
-        return _run_in_threads(function, items, min(count, len(items)))
+    count = useful_threads(threads, len(items))
+    with interrupts_deferred() as interrupts, one_blas_thread():
+        if count == 1:
+            return interrupts.allowed_in(lambda: [function(item) for item in items])
+        return _run_in_threads(function, items, count, interrupts)
 
 
 def available_cores() -> int:
@@ -41,8 +51,19 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def useful_threads(threads: int | None, items: int) -> int:
+    """How many of the threads that are asked for (None: as many as cores) have something to do."""
+    if items == 1 or threads == 1:
+        return 1
+    cores = available_cores()
+    return min(items, cores if threads is None else min(threads, _MOST_PER_CORE * cores))
+
+
 def _run_in_threads(
-    function: Callable[[Item], Result], items: Sequence[Item], count: int
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    count: int,
+    interrupts: interrupts_deferred,
 ) -> list[Result]:
     waiting = deque(range(len(items)))
     results: list[Any] = [None] * len(items)
@@ -57,36 +78,69 @@ def _run_in_threads(
             # A thread has numpy.errstate of its own; what the caller set holds for all.
             results[place] = contexts[place].run(function, items[place])
 
-    global _busy
-    pool = _pool(count - 1)
-    with _lock:
-        _busy += 1
-    helpers = [pool.submit(take_items) for _ in range(count - 1)]
+    helpers = _start(take_items, count - 1)
     try:
-        try:
-            take_items()
-        finally:
-            waiting.clear()  # after an error or Ctrl-C, nothing new is begun
-            running = [helper for helper in helpers if not helper.cancel()]
-        for helper in running:
-            helper.result()
+        interrupts.allowed_in(take_items)
     finally:
-        with _lock:
-            _busy -= 1
+        waiting.clear()  # after an error or Ctrl-C, nothing new is begun
+        begun = [helper for helper in helpers if not helper.cancel()]
+        try:
+            _wait(begun, interrupts)
+        finally:
+            _wait(begun, interrupts)  # after Ctrl-C; a second one does not wait
+    for helper in begun:
+        if helper.error is not None:
+            raise helper.error
     return results
 
 
+class _Task:
+    """A function that a thread of a pool is given."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._begun, self._running = threading.Lock(), threading.Lock()
+        self._running.acquire()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        if self._begun.acquire(blocking=False):
+            _at_work.add(threading.get_ident())
+            try:
+                self._function()
+            except BaseException as error:
+                self.error = error
+            finally:
+                _at_work.discard(threading.get_ident())
+                self._running.release()
+
+    def cancel(self) -> bool:
+        """Have it not begin any more; False if it has."""
+        return self._begun.acquire(blocking=False)
+
+    def ended(self, seconds: float) -> bool:
+        """Whether what was begun has ended, or does within that many seconds."""
+        if self._running.acquire(timeout=seconds):
+            self._running.release()
+            return True
+        return False
+
+
+def _wait(tasks: list[_Task], interrupts: interrupts_deferred) -> None:
+    for task in tasks:
+        while not task.ended(_MOMENT):
+            interrupts.raise_noted()
+
+
 _lock = threading.Lock()
-_busy = 0  # calls that have the pools at work
-_pools: dict[int, Any] = {}
+_pools: dict[int, ThreadPoolExecutor] = {}  # by their number of threads
+_at_work: set[int] = set()  # those of their threads that are not idle
 
 
 def is_only_thread() -> bool:
     """Whether the calling thread is the only one of Python's, but for idle ones of our pools."""
-    if _busy:
-        return False
     ours = sum(len(pool._threads) for pool in _pools.values())
-    return threading.active_count() - ours == 1
+    return not _at_work and threading.active_count() - ours == 1
 
 
 def end_idle_threads() -> None:
@@ -98,25 +152,35 @@ def end_idle_threads() -> None:
         pool.shutdown()
 
 
-def _pool(threads: int) -> Any:
-    """The pool of that many threads, made at first use and kept; idle threads cost nothing."""
+def _start(function: Callable[[], None], threads: int) -> list[_Task]:
+    """Run a function on that many threads of a pool, which is made at first use and kept: idle
+    threads cost nothing. They are fewer if the system has no more.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     with _lock:
         if threads not in _pools:
             _pools[threads] = ThreadPoolExecutor(
-                threads, "fcnn", initializer=blas.hold_this_thread_to_one
+                threads, "fcnn", initializer=blas_threads.hold_this_thread_to_one
             )
-        return _pools[threads]
+        tasks = []
+        try:
+            for _ in range(threads):
+                task = _Task(function)
+                _pools[threads].submit(task.run)
+                tasks.append(task)
+        except RuntimeError:  # can't start new thread
+            _pools.pop(threads).shutdown(wait=False)
+        return tasks
 
 
 def _forget_after_fork() -> None:
     """A child process has none of its parent's threads."""
-    global _lock, _busy
+    global _lock
     _lock = threading.Lock()
-    _busy = 0
     _pools.clear()
-    blas.forget_after_fork()
+    _at_work.clear()
+    blas_threads.forget_after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from fcnn.arguments.wording import unknown
 from fcnn.check.gradient_check import GradientMismatch
-from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.blas_threads import on_one_blas_thread
 
 Run: TypeAlias = Callable[[], Mapping[str, float]]
 
@@ -58,26 +58,9 @@ class Verdict:
         return not self.failures
 
 
+@on_one_blas_thread  # cases are small: waking another thread costs more than it saves
 def prove(proof: Proof) -> Verdict:
     """Run every case of a proof, whatever the others say."""
-    with one_blas_thread():  # cases are small: waking another thread costs more than it saves
-        return _prove(proof)
-
-
-def choose(proofs: Iterable[Proof], layers: Iterable[str]) -> list[Proof]:
-    """The proofs of these layers; all of them if none is named.
-
-    Raises ValueError for a name that no proof has, with the nearest one.
-    """
-    proofs, layers = list(proofs), list(layers)
-    known = {layer: None for proof in proofs for layer in proof.layer.split(" + ")}
-    for layer in layers:
-        if layer not in known:
-            raise ValueError(unknown("layer", layer, known))
-    return [proof for proof in proofs if not layers or set(layers) & set(proof.layer.split(" + "))]
-
-
-def _prove(proof: Proof) -> Verdict:
     worst, count, failures = 0.0, 0, []
     for name, run in proof.cases():
         count += 1
@@ -97,6 +80,19 @@ def _prove(proof: Proof) -> Verdict:
                 message = f"wrong, relatively: {figures}; allowed {proof.tolerance:.0e}"
                 failures.append(Failure(name, message))
     return Verdict(proof.layer, proof.against, count, worst, tuple(failures))
+
+
+def choose(proofs: Iterable[Proof], layers: Iterable[str]) -> list[Proof]:
+    """The proofs of these layers; all of them if none is named.
+
+    Raises ValueError for a name that no proof has, with the nearest one.
+    """
+    proofs, layers = list(proofs), list(layers)
+    known = {layer: None for proof in proofs for layer in proof.layer.split(" + ")}
+    for layer in layers:
+        if layer not in known:
+            raise ValueError(unknown("layer", layer, known))
+    return [proof for proof in proofs if not layers or set(layers) & set(proof.layer.split(" + "))]
 
 
 def _greater(worst: float, *errors: float) -> float:

@@ -13,7 +13,7 @@ from fcnn import tree
 from fcnn.arguments.arrays import check_array
 from fcnn.arguments.examples import check_examples
 from fcnn.arguments.settings import check_kind, positive, thread_count
-from fcnn.distributed.pool import Crew
+from fcnn.distributed.pool import Pool
 from fcnn.layers.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses.loss import (
     Loss,
@@ -118,8 +118,8 @@ def batch_gradients(
     model = faster(model)
 
     @lru_cache(maxsize=1)
-    def crew_for(structure: Structure) -> Crew:
-        return Crew(partial(_gradient_of_shard, model, loss, augment, structure), threads)
+    def pool_for(structure: Structure) -> Pool:
+        return Pool(partial(_gradient_of_shard, model, loss, augment, structure), threads)
 
     def f(params: Tree, x: Array, labels: Array, rng: np.random.Generator | None) -> BatchGradient:
         parts = shards(len(x), shard)
@@ -138,7 +138,7 @@ def batch_gradients(
 
         fractions = [divisor / total for divisor in divisors]
         items = list(zip(parts, streams, fractions, strict=True))
-        return crew_for(structure).run([x, labels, *leaves], items, combine)
+        return pool_for(structure).run([x, labels, *leaves], items, combine)
 
     return f
 

@@ -2,7 +2,7 @@
 
 from fcnn.arguments.examples import check_inputs
 from fcnn.arguments.settings import check_kind
-from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.layers.layer import Layer, call_calibrate
 from fcnn.networks.rewriting import faster
 from fcnn.numerics.arrays import Array
@@ -38,7 +38,7 @@ def calibrate(model: Layer, params: Tree, x: Array) -> Tree:
     return params if model.calibrate is None else with_statistics(model, params, x)
 
 
+@on_one_blas_thread
 def with_statistics(model: Layer, params: Tree, x: Array) -> Tree:
     """`calibrate` of a model that has statistics, without its checks."""
-    with one_blas_thread():
-        return call_calibrate(faster(model), params, x)[0]
+    return call_calibrate(faster(model), params, x)[0]

@@ -7,7 +7,7 @@ import numpy as np
 from fcnn.arguments.arrays import check_axes
 from fcnn.arguments.examples import check_data, check_inputs
 from fcnn.arguments.settings import check_kind, thread_count
-from fcnn.distributed import threads as workers
+from fcnn.distributed.threads import run_on_threads
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_loss
@@ -49,7 +49,7 @@ def outputs_of(model: Layer, params: Tree, x: Array, threads: int | None) -> Arr
     """`predict` without its checks of what is given."""
     model = faster(model)
     parts = shards(len(x), _SHARD)
-    outputs = workers.run(lambda part: call_apply(model, params, x[part]), parts, threads)
+    outputs = run_on_threads(lambda part: call_apply(model, params, x[part]), parts, threads)
     for part, y in zip(parts, outputs, strict=True):
         if y.ndim == 0 or len(y) != part.stop - part.start:
             raise ValueError(

@@ -8,7 +8,7 @@ from statistics import median
 import attrs
 import numpy as np
 
-from fcnn.distributed import threads as workers
+from fcnn.distributed.threads import available_cores, run_on_threads
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.networks.summary import summarize
@@ -43,7 +43,7 @@ def rates(
     Each figure is the median of seven series on random images, of about that many seconds
     in all; one step of training is a gradient and an update.
     """
-    most = workers.available_cores() if threads is None else threads
+    most = available_cores() if threads is None else threads
     forward, backward = operations(model, in_shape)
     for count in sorted({*(2**i for i in range(most.bit_length())), most}):
         step, infer = _work(model, in_shape, batch_size, count)
@@ -97,7 +97,7 @@ def operations(model: Layer, in_shape: Shape) -> tuple[int | None, int]:
 
 def _products(count: int) -> None:
     a = np.ones((_SIDE, _SIDE), np.float32)
-    workers.run(lambda _: a @ a, range(count), count)
+    run_on_threads(lambda _: a @ a, range(count), count)
 
 
 def _seconds_per_call(function: Callable[[], object], seconds: float) -> float:

@@ -16,7 +16,7 @@ import pytest
 import fcnn
 from fcnn import tree
 from fcnn.distributed.helper_processes import can_fork
-from fcnn.distributed.pool import Crew
+from fcnn.distributed.pool import Pool
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux")
 
@@ -30,12 +30,12 @@ def no_other_threads():
     assert can_fork()
 
 
-def crew_of(function, threads=2, items=4):
-    """A crew whose helpers are at work: the first calls are done by threads."""
-    crew = Crew(function, threads)
+def pool_of(function, threads=2, items=4):
+    """A pool whose helpers are at work: the first calls are done by threads."""
+    pool = Pool(function, threads)
     for _ in range(2):
-        crew.run([X], range(items))
-    return crew
+        pool.run([X], range(items))
+    return pool
 
 
 def process_ids(arrays, item):
@@ -51,8 +51,8 @@ def is_running(pid):
     return True
 
 
-def helpers_of(crew):
-    pids = {int(result[0]) for result in crew.run([X], range(8))}
+def helpers_of(pool):
+    pids = {int(result[0]) for result in pool.run([X], range(8))}
     return pids - {CALLER}
 
 
@@ -69,8 +69,8 @@ def in_another_python(script, **environment):
 
 
 def test_the_first_calls_are_done_by_threads_and_later_ones_by_processes():
-    crew = Crew(process_ids, 3)
-    counts = [len(helpers_of(crew)) for _ in range(4)]
+    pool = Pool(process_ids, 3)
+    counts = [len(helpers_of(pool)) for _ in range(4)]
     assert counts == [0, 0, 2, 2]
 
 
@@ -100,8 +100,8 @@ def test_an_array_lies_in_a_helper_as_it_lies_in_the_caller():
 
     image = np.arange(24.0).reshape(1, 2, 3, 4)
     for x in (image[:, :, ::-1, ::-1], image[..., ::2], image[0][None], image.T[:, 1:]):
-        crew = Crew(strides, 2)
-        calls = [crew.run([x], range(8)) for _ in range(4)]
+        pool = Pool(strides, 2)
+        calls = [pool.run([x], range(8)) for _ in range(4)]
         assert len({int(pid) for _, pid in calls[-1]}) == 2
         assert len({tuple(found) for call in calls for found, _ in call}) == 1
 
@@ -155,13 +155,13 @@ def test_what_fails_in_a_helper_fails_in_the_caller_with_its_own_words():
             raise LookupError("no luck with 3")
         return [arrays[0] * item]
 
-    crew = Crew(fail_for_3, 2)
+    pool = Pool(fail_for_3, 2)
     for _ in range(3):
-        assert [int(r[0][1]) for r in crew.run([X], range(3))] == [0, 1, 2]
+        assert [int(r[0][1]) for r in pool.run([X], range(3))] == [0, 1, 2]
     for _ in range(3):
         with pytest.raises(LookupError, match="no luck with 3"):
-            crew.run([X], range(8))
-    assert len(crew.run([X], range(3))) == 3
+            pool.run([X], range(8))
+    assert len(pool.run([X], range(3))) == 3
 
 
 def test_warnings_and_floating_point_errors_of_helpers_are_met_in_the_caller():
@@ -170,23 +170,23 @@ def test_warnings_and_floating_point_errors_of_helpers_are_met_in_the_caller():
         return [1 / arrays[0]]
 
     with np.errstate(all="ignore"):
-        crew = crew_of(divide)
-        assert crew.run([X], range(4))[3][0][0] == np.inf
+        pool = pool_of(divide)
+        assert pool.run([X], range(4))[3][0][0] == np.inf
     with np.errstate(divide="warn"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert crew.run([X], range(4))[3][0][0] == np.inf
+        assert pool.run([X], range(4))[3][0][0] == np.inf
     assert len(caught) == 4
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
-        crew.run([X], range(4))
+        pool.run([X], range(4))
 
 
 def test_a_helper_that_is_killed_costs_time_and_nothing_else():
-    crew = crew_of(process_ids)
-    first = helpers_of(crew)
+    pool = pool_of(process_ids)
+    first = helpers_of(pool)
     for pid in first:
         os.kill(pid, signal.SIGKILL)
-    assert {int(result[0]) for result in crew.run([X], range(8))} <= {CALLER, *first}
-    second = helpers_of(crew)
+    assert {int(result[0]) for result in pool.run([X], range(8))} <= {CALLER, *first}
+    second = helpers_of(pool)
     assert len(second) == 1
     assert not second & first
 
@@ -198,40 +198,40 @@ def test_a_helper_that_is_killed_in_the_middle_of_its_work_too():
         time.sleep(0.01)
         return [arrays[0] * item]
 
-    crew = crew_of(die_in_a_helper)
+    pool = pool_of(die_in_a_helper)
     for _ in range(3):
-        assert [int(r[0][1]) for r in crew.run([X], range(8))] == list(range(8))
+        assert [int(r[0][1]) for r in pool.run([X], range(8))] == list(range(8))
 
 
 def test_a_result_larger_than_ever_before_is_computed_by_the_caller():
-    crew = crew_of(lambda arrays, item: [np.full(10 if item < 4 else 10**6, item)], items=4)
+    pool = pool_of(lambda arrays, item: [np.full(10 if item < 4 else 10**6, item)], items=4)
     for _ in range(2):
-        assert [r[0].size for r in crew.run([X], range(8))] == [10] * 4 + [10**6] * 4
+        assert [r[0].size for r in pool.run([X], range(8))] == [10] * 4 + [10**6] * 4
 
 
 def test_arrays_of_objects_stay_with_the_threads():
-    crew = Crew(lambda arrays, item: [np.array(len(arrays[0][0]))], 2)
+    pool = Pool(lambda arrays, item: [np.array(len(arrays[0][0]))], 2)
     words = np.array(["one", "three"], object)
     for _ in range(4):
-        assert [int(r[0]) for r in crew.run([words], range(4))] == [3] * 4
+        assert [int(r[0]) for r in pool.run([words], range(4))] == [3] * 4
 
 
 def test_helpers_end_with_the_function_they_work_for():
-    crew = crew_of(process_ids)
-    (pid,) = helpers_of(crew)
+    pool = pool_of(process_ids)
+    (pid,) = helpers_of(pool)
     assert is_running(pid)
-    del crew
+    del pool
     gc.collect()
     assert not is_running(pid)
 
 
 def test_calls_from_several_threads_at_a_time_get_their_own_results():
-    crew = crew_of(lambda arrays, item: [arrays[0] * item])
+    pool = pool_of(lambda arrays, item: [arrays[0] * item])
     wrong = []
 
     def call(factor):
         for _ in range(50):
-            results = [r[0].copy() for r in crew.run([X * factor], range(4))]
+            results = [r[0].copy() for r in pool.run([X * factor], range(4))]
             if not all(np.array_equal(r, X * factor * i) for i, r in enumerate(results)):
                 wrong.append(factor)
 
@@ -248,13 +248,13 @@ def test_a_call_from_inside_of_a_call_is_done_by_threads():
 
     def function(arrays, item):
         if os.getpid() == CALLER and item == 99:
-            inside.extend(crew.run([X], range(8)))
+            inside.extend(pool.run([X], range(8)))
         time.sleep(0.01)
         return [np.array(os.getpid())]
 
-    crew = crew_of(function)
-    assert len(helpers_of(crew)) == 1
-    crew.run([X], [99] * 8)
+    pool = pool_of(function)
+    assert len(helpers_of(pool)) == 1
+    pool.run([X], [99] * 8)
     assert {int(result[0]) for result in inside} == {CALLER}
 
 
@@ -263,16 +263,16 @@ def test_where_forking_is_not_safe_threads_do_the_work(why):
     script = """
     import os, threading, time
     import numpy as np
-    from fcnn.distributed.pool import Crew
+    from fcnn.distributed.pool import Pool
 
     def process_ids(arrays, item):
         time.sleep(0.02)
         return [np.array(os.getpid())]
 
     def try_it():
-        crew = Crew(process_ids, 2)
+        pool = Pool(process_ids, 2)
         for _ in range(4):
-            pids = {int(r[0]) for r in crew.run([np.ones(1)], range(8))}
+            pids = {int(r[0]) for r in pool.run([np.ones(1)], range(8))}
         print(len(pids), flush=True)
 
     why = WHY
@@ -296,7 +296,7 @@ def test_where_forking_is_not_safe_threads_do_the_work(why):
 BUSY = """
 import os, signal, sys, time
 import numpy as np
-from fcnn.distributed.pool import Crew
+from fcnn.distributed.pool import Pool
 
 def work(arrays, item):
     if slow:
@@ -304,9 +304,9 @@ def work(arrays, item):
     return [np.array(os.getpid())]
 
 slow = True
-crew = Crew(work, 2)
+pool = Pool(work, 2)
 for _ in range(3):
-    pids = {int(r[0]) for r in crew.run([np.ones(1)], range(8))}
+    pids = {int(r[0]) for r in pool.run([np.ones(1)], range(8))}
 (pid,) = pids - {os.getpid()}
 print(pid, flush=True)
 """
@@ -323,7 +323,7 @@ def gone_within(seconds, pid):
 
 @pytest.mark.parametrize("when", ["between calls", "in a call"])
 def test_helpers_do_not_outlive_a_caller_that_is_killed(when):
-    wait = "time.sleep(60)" if when == "between calls" else "crew.run([np.ones(1)], range(999))"
+    wait = "time.sleep(60)" if when == "between calls" else "pool.run([np.ones(1)], range(999))"
     caller = subprocess.Popen(
         [sys.executable, "-c", BUSY + wait], stdout=subprocess.PIPE, text=True
     )
@@ -336,13 +336,13 @@ def test_helpers_do_not_outlive_a_caller_that_is_killed(when):
 
 @pytest.mark.parametrize("when", ["between calls", "in a call"])
 def test_ctrl_c_ends_a_call_at_once_and_the_next_one_works(when):
-    wait = "time.sleep(60)" if when == "between calls" else "crew.run([np.ones(1)], range(999))"
+    wait = "time.sleep(60)" if when == "between calls" else "pool.run([np.ones(1)], range(999))"
     script = f"""{BUSY}
 try:
     {wait}
 except KeyboardInterrupt:
     print("interrupted", flush=True)
-print(len(crew.run([np.ones(1)], range(8))))
+print(len(pool.run([np.ones(1)], range(8))))
 """
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script],
@@ -367,7 +367,7 @@ def test_a_forked_process_leaves_the_helpers_alone_and_gets_its_own():
         BUSY
         + """
 child = os.fork()
-pids = {int(r[0]) for r in crew.run([np.ones(1)], range(8))}
+pids = {int(r[0]) for r in pool.run([np.ones(1)], range(8))}
 own = pids - {os.getpid()}
 assert len(own) == 1, pids
 if child == 0:
@@ -446,7 +446,7 @@ def test_a_fast_function_is_really_computed_by_helpers():
 
 def test_results_of_one_thread_are_not_those_of_another():
     """What is combined is combined before another call may write to the shared memory."""
-    crew = crew_of(lambda arrays, item: [arrays[0] * item])
+    pool = pool_of(lambda arrays, item: [arrays[0] * item])
     inside, wrong = threading.Event(), []
 
     def slowly(results):
@@ -456,30 +456,30 @@ def test_results_of_one_thread_are_not_those_of_another():
 
     def other():
         inside.wait()
-        crew.run([X * 7], range(4))
+        pool.run([X * 7], range(4))
 
     thread = threading.Thread(target=other)
     thread.start()
-    results = crew.run([X], range(4), slowly)
+    results = pool.run([X], range(4), slowly)
     thread.join()
     wrong = [i for i, r in enumerate(results) if not np.array_equal(r, X * i)]
     assert not wrong
 
 
 def test_labels_that_become_objects_go_to_threads():
-    crew = Crew(lambda arrays, item: [np.array(len(arrays[1]))], 2)
+    pool = Pool(lambda arrays, item: [np.array(len(arrays[1]))], 2)
     for labels in (np.arange(4), np.array([{}, [], "a", None], object), np.zeros(4, "i4,f8")):
         for _ in range(4):
-            assert [int(r[0]) for r in crew.run([X, labels], range(4))] == [4] * 4
+            assert [int(r[0]) for r in pool.run([X, labels], range(4))] == [4] * 4
 
 
 def test_unaligned_arrays_are_computed_alike_everywhere():
     raw = np.frombuffer(b"x" + np.arange(6.0).tobytes(), np.uint8)[1:].view(float)
-    crew = Crew(
+    pool = Pool(
         lambda arrays, item: [np.array(arrays[0].flags.aligned), *process_ids(arrays, item)], 2
     )
     for _ in range(4):
-        assert all(result[0] for result in crew.run([raw], range(8)))
+        assert all(result[0] for result in pool.run([raw], range(8)))
 
 
 def test_a_helper_that_never_answers_is_given_up(monkeypatch):
@@ -491,9 +491,9 @@ def test_a_helper_that_never_answers_is_given_up(monkeypatch):
         time.sleep(0.01)
         return [arrays[0] * item]
 
-    crew = crew_of(hang_in_a_helper)
+    pool = pool_of(hang_in_a_helper)
     for _ in range(6):  # and after a few times there are no more helpers
-        assert [int(r[0][1]) for r in crew.run([X], range(4))] == list(range(4))
+        assert [int(r[0][1]) for r in pool.run([X], range(4))] == list(range(4))
 
 
 def test_without_more_processes_threads_go_on(monkeypatch):
@@ -501,9 +501,9 @@ def test_without_more_processes_threads_go_on(monkeypatch):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr("os.fork", no_process)
-    crew = crew_of(process_ids)
+    pool = pool_of(process_ids)
     for _ in range(3):
-        assert helpers_of(crew) == set()
+        assert helpers_of(pool) == set()
 
 
 def test_errors_of_the_operating_system_are_told_once_and_not_swallowed():
@@ -517,10 +517,10 @@ def test_errors_of_the_operating_system_are_told_once_and_not_swallowed():
         time.sleep(0.01)
         return [arrays[0]]
 
-    crew = crew_of(time_out)
+    pool = pool_of(time_out)
     calls[:] = range(8)
     with pytest.raises(TimeoutError, match="too slow"):
-        crew.run([X], range(8))
+        pool.run([X], range(8))
     assert len(calls) == 9
 
 
@@ -535,7 +535,7 @@ def test_helpers_do_not_hold_the_files_of_the_caller():
         )
         + """
         cat.stdin.close()
-        print(cat.wait(timeout=20), len(crew.run([np.ones(1)], range(8))))
+        print(cat.wait(timeout=20), len(pool.run([np.ones(1)], range(8))))
         """
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,87 @@
+"""Ctrl-C waits while something must not be left half done.
+
+Python raises KeyboardInterrupt between any two steps of the main thread, at the first step of
+an `__exit__` or a `finally` too. What is counted up in one place and down in another, started
+and ended, locked and unlocked, cannot be kept right by these alone. While the shards of a call
+are computed, SIGINT is therefore only noted, and let through where the functions of layers run
+and where their results are waited for: few places, and nothing is half done there.
+"""
+
+from __future__ import annotations
+
+import _thread
+import threading
+
+# The same functions in the module `signal` take ten times as long, for the sake of enums.
+from _signal import getsignal, signal  # type: ignore[import-not-found]
+from collections.abc import Callable
+from contextlib import suppress
+from signal import SIGINT
+from types import FrameType
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+class interrupts_deferred:  # noqa: N801, it is used like a function
+    """While the block runs, an interrupt is noted; when it ends, the interrupt comes.
+
+    What SIGINT does then is what it did before: by default KeyboardInterrupt is raised. In
+    other threads than the main one there are no interrupts, and nothing happens.
+    """
+
+    def __init__(self) -> None:
+        self._handler: Any = None
+        self._noted = False
+        self._allowed = False
+
+    def __enter__(self) -> interrupts_deferred:
+        if threading.get_ident() == threading.main_thread().ident:
+            handler = getsignal(SIGINT)
+            if callable(handler):
+                self._handler = handler
+                signal(SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._handler is not None:
+            found = signal(SIGINT, self._handler)
+            if found != self._on_signal:
+                signal(SIGINT, found)  # somebody has set another one meanwhile
+            self.raise_noted()
+
+    def allowed_in(
+        self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Call a function, which interrupts may end."""
+        self._allowed = True  # an assignment is one step: nothing comes between
+        try:
+            self.raise_noted()
+            return function(*args, **kwargs)
+        finally:
+            self._allowed = False
+
+    def raise_noted(self) -> None:
+        """Let through the interrupt that has come, if one has."""
+        if self._noted:
+            self._noted = False
+            self._handler(SIGINT, None)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._allowed:
+            self._handler(number, frame)
+        else:
+            self._noted = True
+
+
+def call_while_deleting(function: Callable[[], object]) -> None:
+    """Call a function while an object is deleted. Exceptions are lost there: an interrupt comes
+    from another thread, as soon as that has its turn.
+    """
+    try:
+        with interrupts_deferred():
+            function()
+    except KeyboardInterrupt:
+        with suppress(RuntimeError):  # no more threads: Python is about to end
+            _thread.start_new_thread(_thread.interrupt_main, ())
