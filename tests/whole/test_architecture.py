@@ -63,6 +63,12 @@ def test_the_package_holds_its_rooms_and_few_files():
     assert rooms | {name.removesuffix(".py") for name in FILES - {"py.typed"}} == HEIGHT.keys()
 
 
+def test_the_map_of_the_house_names_every_room_from_the_top_down():
+    lines = fcnn.__doc__.split("\n\n")[2]
+    rooms = [line.split("   ")[0].split(", ") for line in lines.splitlines()]
+    assert rooms == [line for line in ROOMS if line[0] not in ("__main__", "__init__", "version")]
+
+
 def test_every_room_imports_only_from_rooms_below_it():
     for module in MODULES.keys() - {"fcnn"}:
         own = room_of(module)
