@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fcnn.arguments.settings import number
+from fcnn.arguments.settings import fraction, number
 from fcnn.arguments.wording import shown
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.numerics.arrays import Array, as_images
@@ -42,9 +42,7 @@ def random_erasing(
     >>> augment(np.random.default_rng(0), np.ones((1, 1, 4, 4))).sum()
     np.float64(12.0)
     """
-    probability = number("random_erasing", "probability", probability)
-    if not 0 <= probability <= 1:
-        raise ValueError(f"random_erasing: probability is {probability}, expected 0 to 1")
+    probability = fraction("random_erasing", "probability", probability)
     if not isinstance(area, Sequence) or isinstance(area, str) or len(area) != 2:
         raise TypeError(f"random_erasing: area is {shown(area)}, expected two numbers")
     low, high = (number("random_erasing", "area", part) for part in area)

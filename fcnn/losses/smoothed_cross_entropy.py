@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fcnn.arguments.arrays import check_cache, check_labels
-from fcnn.arguments.settings import number
+from fcnn.arguments.settings import fraction
 from fcnn.arguments.wording import shown
 from fcnn.losses.loss import Loss, check_outputs, softmax_and_log
 from fcnn.numerics.arrays import Array
@@ -51,7 +51,7 @@ def smoothed_cross_entropy(
     >>> round(loss.forward(logits, labels)[0], 6), loss.weight(labels)
     (0.369723, 4.0)
     """
-    smoothing = _checked_smoothing(label_smoothing)
+    smoothing = fraction("smoothed_cross_entropy", "label_smoothing", label_smoothing)
     weights = None if class_weights is None else _checked_weights(class_weights)
 
     def forward(logits: Array, labels: Array) -> tuple[float, SmoothedCache]:
@@ -83,7 +83,7 @@ def smoothed_cross_entropy_forward(
     Raises TypeError or ValueError as `softmax_cross_entropy_forward` does, and ValueError for
     weights of other classes. Without smoothing, examples that weigh nothing have the loss 0.
     """
-    smoothing = _checked_smoothing(label_smoothing)
+    smoothing = fraction("smoothed_cross_entropy", "label_smoothing", label_smoothing)
     weights = None if class_weights is None else _checked_weights(class_weights)
     return _forward(logits, labels, smoothing, weights)
 
@@ -118,13 +118,6 @@ def smoothed_cross_entropy_backward(cache: SmoothedCache) -> Array:
     dlogits -= targets
     dlogits /= total
     return dlogits
-
-
-def _checked_smoothing(label_smoothing: float) -> float:
-    smoothing = number("smoothed_cross_entropy", "label_smoothing", label_smoothing)
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"smoothed_cross_entropy: label_smoothing is {smoothing}, expected 0 to 1")
-    return smoothing
 
 
 def _checked_weights(class_weights: Sequence[float] | Array) -> Array:

@@ -1,14 +1,11 @@
-"""Optimizers: pure functions that map over the trees of parameters and gradients.
-
-Here are the record and stochastic gradient descent. `fcnn.adaptive_moments` has adam and adamw;
-`fcnn.averaging` and `fcnn.gradient_changes` have optimizers made of another one: with an average
-of the parameters, with clipped gradients, with an L2 penalty.
+"""The record that every optimizer is: pure functions that map over trees of parameters and
+gradients; and what optimizers have in common.
 
 Weight decay is decoupled from the gradient: a step also takes learning_rate * weight_decay of
 a weight away from it, whatever the momentum or the scaling of gradients. It touches the leaves
 for which a rule of path and leaf, `decays`, holds. No rule is asked about statistics, such as
 the mean and var of `BatchNormParams`: they are not trained, and never decay. (A class of one's
-own marks its statistics as `fcnn.untrained` says.)
+own marks its statistics as `fcnn.tree.trained_leaves` says.)
 """
 
 from collections.abc import Callable
@@ -19,10 +16,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.arrays import check_floats
-from fcnn.arguments.settings import (
-    check_function,
-    not_negative,
-)
+from fcnn.arguments.settings import check_function, not_negative
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree

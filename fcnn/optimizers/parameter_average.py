@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from fcnn import tree
-from fcnn.arguments.settings import below_one, check_kind, number
+from fcnn.arguments.settings import below_one, check_kind, fraction
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.optimizers.optimizer import Optimizer, aligned_leaves
 from fcnn.tree import Tree
@@ -36,9 +36,7 @@ def average(averaged: Tree, params: Tree, decay: float) -> Tree:
     >>> average((np.array([1.0]),), (np.array([3.0]),), 0.75)
     (array([1.5]),)
     """
-    decay = number("average", "decay", decay)
-    if not 0 <= decay <= 1:
-        raise ValueError(f"average: decay is {decay}, expected 0 to 1")
+    decay = fraction("average", "decay", decay)
     structure, rows = aligned_leaves("average", params, average=averaged)
     new = []
     for p, a in rows:

@@ -1,15 +1,4 @@
-"""Optimizers: pure functions that map over the trees of parameters and gradients.
-
-Here are the record and stochastic gradient descent. `fcnn.adaptive_moments` has adam and adamw;
-`fcnn.averaging` and `fcnn.gradient_changes` have optimizers made of another one: with an average
-of the parameters, with clipped gradients, with an L2 penalty.
-
-Weight decay is decoupled from the gradient: a step also takes learning_rate * weight_decay of
-a weight away from it, whatever the momentum or the scaling of gradients. It touches the leaves
-for which a rule of path and leaf, `decays`, holds. No rule is asked about statistics, such as
-the mean and var of `BatchNormParams`: they are not trained, and never decay. (A class of one's
-own marks its statistics as `fcnn.untrained` says.)
-"""
+"""Stochastic gradient descent: with momentum, Nesterov's momentum, weight decay."""
 
 import attrs
 import numpy as np
