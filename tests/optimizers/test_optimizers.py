@@ -211,6 +211,15 @@ def test_clipping_shrinks_long_gradients_and_hands_on_short_ones():
     assert tree.allclose(handed[1], tree.map(lambda g: g / 4, grads), rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_a_clipped_gradient_is_as_long_as_allowed_however_short_it_was(size):
+    handed = []
+    spy = fcnn.Optimizer(lambda params: (), lambda p, g, state: (handed.append(g) or p, state))
+    grads = (np.array([3.0, 0.0]) * size, np.array([[4.0]]) * size)
+    fcnn.clip_by_global_norm(spy, size).step(tree.map(np.zeros_like, grads), grads, ())
+    assert tree.allclose(handed[0], tree.map(lambda g: g / 5, grads), rtol=1e-12, atol=0)
+
+
 def test_the_norm_of_large_float32_gradients_does_not_overflow():
     params = (np.zeros(4, np.float32),)
     optimizer = fcnn.clip_by_global_norm(fcnn.sgd(1.0), 1.0)
