@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fcnn.arguments.arrays import check_array, check_axes, check_floats, check_labels
+from fcnn.arguments.arrays import check_array, check_labels, shapes
 from fcnn.arguments.settings import check_function, check_kind, not_negative, number
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
@@ -84,9 +84,7 @@ def check_outputs(function: str, labels: Array, **outputs: Array) -> tuple[int, 
     of the N examples; TypeError or ValueError otherwise.
     """
     ((name, array),) = outputs.items()
-    check_floats(function, **outputs)
-    check_axes(function, name, array, "N, K")
-    N, K = array.shape
+    N, K = shapes(function, **{name: (array, "N, K")})
     check_labels(function, labels, N, K)
     return N, K
 
