@@ -37,48 +37,65 @@ def shapes(function: str, **arrays: tuple[Any, str]) -> tuple[int, ...]:
     >>> shapes("dense", x=(x, "N, D"), w=(w, "D, K"), b=(None, "K or None"))
     (8, 5, 3)
     """
-    sizes: dict[str, int] = {}
-    dtype = None
+    given, dtype = [], None
     for array, axes in arrays.values():
         if array is None and axes.endswith(_OR_NONE):
             continue
         if type(array) not in _NATIVE or array.dtype not in _FLOATS:
-            _refuse(function, arrays)
-        dtype, letters = dtype or array.dtype, _letters(axes)
-        if array.dtype != dtype or len(letters) != array.ndim:
-            _refuse(function, arrays)
-        for letter, size in zip(letters, array.shape, strict=True):
-            if size == 0 or sizes.setdefault(letter, size) != size:
-                _refuse(function, arrays)
+            raise _refusal(function, arrays)
+        if dtype is not None and array.dtype != dtype:
+            raise _refusal(function, arrays)
+        dtype = array.dtype
+        given.append((axes, array.shape))
+    sizes = _sizes(tuple(given))
+    if sizes is None:
+        raise _refusal(function, arrays)
+    return sizes
+
+
+@lru_cache(maxsize=1024)  # every batch of a training has the same
+def _sizes(given: tuple[tuple[str, Shape], ...]) -> tuple[int, ...] | None:
+    """The size of each letter; None if axes are empty, or more, fewer or others than named."""
+    sizes: dict[str, int] = {}
+    for axes, shape in given:
+        letters = _letters(axes)
+        if len(letters) != len(shape) or 0 in shape:
+            return None
+        if any(sizes.setdefault(a, size) != size for a, size in zip(letters, shape, strict=True)):
+            return None
     return tuple(sizes.values())
 
 
-@lru_cache(maxsize=256)
-def _letters(axes: str) -> tuple[str, ...]:
-    return tuple(axes.removesuffix(_OR_NONE).split(", "))
+def _letters(axes: str) -> list[str]:
+    return axes.removesuffix(_OR_NONE).split(", ")
 
 
-def _refuse(function: str, arrays: dict[str, tuple[Any, str]]) -> None:
-    """Say what is wrong with arrays of which `shapes` knows that something is."""
+def _refusal(function: str, arrays: dict[str, tuple[Any, str]]) -> ValueError:
+    """What is wrong with arrays of which `shapes` knows that something is."""
     given = {
         name: (array, axes.removesuffix(_OR_NONE))
         for name, (array, axes) in arrays.items()
         if not (array is None and axes.endswith(_OR_NONE))
     }
     check_floats(function, **{name: array for name, (array, _) in given.items()})
-    first_with: dict[str, str] = {}  # by letter, the first array that has it
     for name, (array, axes) in given.items():
         check_axes(function, name, array, axes)
-        for letter, size in zip(_letters(axes), array.shape, strict=True):
-            first = first_with.setdefault(letter, name)
-            other, other_axes = given[first]
-            expected = other.shape[_letters(other_axes).index(letter)]
-            if expected != size:
-                raise shape_error(
-                    f"{function}: {first} has {letter}={expected}{_NOUNS.get(letter, '')}, "
-                    f"but {name} expects {letter}={size}",
-                    **{first: (other.shape, other_axes), name: (array.shape, axes)},
-                )
+    named = [
+        (letter, size, name)
+        for name, (array, axes) in given.items()
+        for letter, size in zip(_letters(axes), array.shape, strict=True)
+    ]
+    letter, size, first, other, name = next(
+        (letter, size, first, other, name)
+        for letter, size, first in named
+        for same, other, name in named
+        if same == letter and other != size
+    )
+    return shape_error(
+        f"{function}: {first} has {letter}={size}{_NOUNS.get(letter, '')}, "
+        f"but {name} expects {letter}={other}",
+        **{each: (given[each][0].shape, given[each][1]) for each in (first, name)},
+    )
 
 
 def check_values(function: str, x: Array, least_axes: int = 1) -> None:

@@ -99,8 +99,9 @@ class Combinator:
     def init(self, rng: np.random.Generator, in_shape: Shape) -> tuple[Tree, Shape]:
         params: list[Tree] = [None] * len(self.layers)
 
+        @self._placing_errors
         def step(i: int, shape: Shape) -> Any:
-            params[i], out_shape = self._call(call_init, i, rng, shape)
+            params[i], out_shape = call_init(self.layers[i], rng, shape)
             return out_shape
 
         out_shape = self.shape_through(check_shape(self.name, in_shape), step)
@@ -113,8 +114,9 @@ class Combinator:
         caches: list[Cache] = [None] * len(own)
         shapes: list[Shape] = [()] * len(own)
 
+        @self._placing_errors
         def step(i: int, x: Array) -> Any:
-            y, caches[i] = self._call(call_forward, i, own[i], x, rng)
+            y, caches[i] = call_forward(self.layers[i], own[i], x, rng)
             shapes[i] = y.shape
             return y
 
@@ -122,14 +124,20 @@ class Combinator:
         return y, CombinatorCache(self.name, tuple(caches), own, tuple(shapes))
 
     def apply(self, params: Tree, x: Array) -> Array:
-        own = self._parted(params)
-        return self.through(x, lambda i, x: self._call(call_apply, i, own[i], x))
+        own, layers = self._parted(params), self.layers
+
+        @self._placing_errors
+        def step(i: int, x: Array) -> Any:
+            return call_apply(layers[i], own[i], x)
+
+        return self.through(x, step)
 
     def calibrate(self, params: Tree, x: Array) -> tuple[Tree, Array]:
         own = list(self._parted(params))
 
+        @self._placing_errors
         def step(i: int, x: Array) -> Any:
-            own[i], y = self._call(call_calibrate, i, own[i], x)
+            own[i], y = call_calibrate(self.layers[i], own[i], x)
             return y
 
         y = self.through(x, step)
@@ -139,8 +147,9 @@ class Combinator:
         self._check_cache(cache)
         grads = list(cache.params)
 
+        @self._placing_errors
         def step(i: int, dy: Array) -> Any:
-            grads[i], dx = self._call(call_backward, i, cache.caches[i], dy)
+            grads[i], dx = call_backward(self.layers[i], cache.caches[i], dy)
             return dx
 
         dx = self.back(dy, step, cache.shapes)
@@ -151,26 +160,31 @@ class Combinator:
         grads = list(cache.params)  # empty parameters are their own gradients
         lowest = next((i for i, own in enumerate(grads) if tree.leaves(own)), len(grads))
 
+        @self._placing_errors
         def step(i: int, dy: Array) -> Any:
             if self.in_sequence and i > lowest:
-                grads[i], dx = self._call(call_backward, i, cache.caches[i], dy)
+                grads[i], dx = call_backward(self.layers[i], cache.caches[i], dy)
                 return dx
             if not self.in_sequence or i == lowest:
-                grads[i] = self._call(parameter_gradients, i, cache.caches[i], dy)
+                grads[i] = parameter_gradients(self.layers[i], cache.caches[i], dy)
             return None
 
         self.back(dy, step, cache.shapes)
         return self._joined(grads)
 
-    def _call(self, function: Callable[..., Any], i: int, *arguments: Any) -> Any:
-        """A function of layer i; an error says which layer it was."""
-        try:
-            return function(self.layers[i], *arguments)
-        except (TypeError, ValueError) as error:
-            if error.args and isinstance(error.args[0], str):
-                place = f"in {self.name} layer {i} ({self.layers[i].name})"
-                error.args = (f"{error.args[0]}\n{place}", *error.args[1:])
-            raise
+    def _placing_errors(self, step: Step) -> Step:
+        """A step whose errors say in which layer they arose."""
+
+        def placing(i: int, x: Any) -> Any:
+            try:
+                return step(i, x)
+            except (TypeError, ValueError) as error:
+                if error.args and isinstance(error.args[0], str):
+                    place = f"in {self.name} layer {i} ({self.layers[i].name})"
+                    error.args = (f"{error.args[0]}\n{place}", *error.args[1:])
+                raise
+
+        return placing
 
     def _parted(self, params: Tree) -> tuple[Tree, ...]:
         """The parameters of each layer."""
