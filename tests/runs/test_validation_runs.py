@@ -234,7 +234,9 @@ def test_a_run_without_a_validation_set_says_test():
 def test_the_pictures_are_told_what_the_history_is_of(up_and_down, monkeypatch, fraction):
     told = {}
     monkeypatch.setattr("fcnn.pictures.run_pictures.available", lambda: True)
-    monkeypatch.setattr("fcnn.pictures.run_pictures.save_pictures", lambda folder, **given: told.update(given))
+    monkeypatch.setattr(
+        "fcnn.pictures.run_pictures.save_pictures", lambda folder, **given: told.update(given)
+    )
     config = config_of(epochs=3, validation_fraction=fraction)
     metrics = experiment.train(config, DATA, begin("run", config)).metrics
     assert told["held_out"] == ("validation" if fraction else "test")
