@@ -1,4 +1,4 @@
-"""Batch normalisation and dropout: what they do in training, and how statistics come in."""
+"""Batch normalisation: what it does in training, and how statistics come in."""
 
 import loops
 import numpy as np
@@ -44,30 +44,6 @@ def test_large_means_cost_no_precision():
         tree.map(lambda a: a.astype(float), params), x.astype(float), training=True
     )
     assert np.abs(y - exact).max() < 1e-3
-
-
-def test_calibration_gives_each_layer_the_statistics_of_its_inputs():
-    model = network()
-    params, _ = model.init(RNG(0), (2, 6, 6))
-    x = RNG(1).standard_normal((200, 2, 6, 6)).astype(np.float32)
-    calibrated = fcnn.calibrate(model, params, x)
-    y = x
-    for layer, own in zip(model.children, calibrated, strict=True):
-        if isinstance(own, fcnn.BatchNormParams):
-            axes = (0, 2, 3) if y.ndim == 4 else 0
-            assert np.allclose(own.mean, y.mean(axes), atol=1e-5)
-            assert np.allclose(own.var, y.var(axes), rtol=1e-4)
-            assert not own.mean.flags.writeable
-        y, _ = layer.forward(own, y)
-    kept = [own for own in calibrated if not isinstance(own, fcnn.BatchNormParams)]
-    assert tree.equal(kept, [own for own in params if not isinstance(own, fcnn.BatchNormParams)])
-    assert tree.equal(calibrated, fcnn.calibrate(fcnn.chain(model), (params,), x)[0])
-
-
-def test_calibration_of_a_model_without_statistics_changes_nothing():
-    model = fcnn.models.lines_cnn()
-    params, _ = model.init(RNG(0), (1, 14, 14))
-    assert fcnn.calibrate(model, params, np.ones((3, 1, 14, 14), np.float32)) is params
 
 
 def test_one_value_per_channel_is_refused_in_training_alone():
@@ -130,24 +106,6 @@ def test_a_run_with_statistics_learns_and_resumes_bit_for_bit():
         )
     )  # fmt: skip
     assert tree.equal(resumed[-1].params, last.params)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dropout_keeps_the_expectation_and_drops_the_rate(dtype):
-    x = np.ones((50, 8, 9, 10), dtype)
-    y, cache = fcnn.dropout(0.3).forward((), x, RNG(0))
-    assert y.dtype == dtype
-    assert set(np.unique(y)) == {0, dtype(1 / (1 - 0.3))}
-    assert abs((y == 0).mean() - 0.3) < 0.01
-    assert np.array_equal(fcnn.dropout(0.3).backward(cache, x)[1], y)
-
-
-@pytest.mark.parametrize("shape", [(5, 3, 4, 6), (7, 9)])
-def test_what_dropout_draws_does_not_depend_on_memory_order(shape):
-    x = RNG(0).random(shape)
-    expected, _ = fcnn.dropout_forward(x, RNG(1), rate=0.5)
-    for other in (np.asfortranarray(x), np.moveaxis(np.moveaxis(x, 0, -1).copy(), -1, 0)):
-        assert np.array_equal(fcnn.dropout_forward(other, RNG(1), rate=0.5)[0], expected)
 
 
 def test_wrong_settings():

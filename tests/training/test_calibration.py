@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fcnn
+from fcnn import tree
 from fcnn.numerics.random_streams import SAMPLE, generator
 
 RNG = np.random.default_rng
@@ -71,3 +72,30 @@ def test_a_batch_is_needed():
         fcnn.calibrate(fcnn.batch_norm(), params, np.zeros((0, 3), np.float32))
     with pytest.raises(TypeError, match="calibrate: x is a list, expected a batch as a NumPy"):
         fcnn.calibrate(fcnn.batch_norm(), params, [[1.0, 2.0, 3.0]])
+
+
+def test_calibration_gives_each_layer_the_statistics_of_its_inputs():
+    model = fcnn.chain(
+        fcnn.conv2d(4, 3, padding=1), fcnn.batch_norm(epsilon=0.1), fcnn.relu, fcnn.max_pool2d(2),
+        fcnn.flatten, fcnn.dropout(0.2), fcnn.dense(6), fcnn.batch_norm(), fcnn.dense(3),
+    )  # fmt: skip
+    params, _ = model.init(RNG(0), (2, 6, 6))
+    x = RNG(1).standard_normal((200, 2, 6, 6)).astype(np.float32)
+    calibrated = fcnn.calibrate(model, params, x)
+    y = x
+    for layer, own in zip(model.children, calibrated, strict=True):
+        if isinstance(own, fcnn.BatchNormParams):
+            axes = (0, 2, 3) if y.ndim == 4 else 0
+            assert np.allclose(own.mean, y.mean(axes), atol=1e-5)
+            assert np.allclose(own.var, y.var(axes), rtol=1e-4)
+            assert not own.mean.flags.writeable
+        y, _ = layer.forward(own, y)
+    kept = [own for own in calibrated if not isinstance(own, fcnn.BatchNormParams)]
+    assert tree.equal(kept, [own for own in params if not isinstance(own, fcnn.BatchNormParams)])
+    assert tree.equal(calibrated, fcnn.calibrate(fcnn.chain(model), (params,), x)[0])
+
+
+def test_calibration_of_a_model_without_statistics_changes_nothing():
+    model = fcnn.models.lines_cnn()
+    params, _ = model.init(RNG(0), (1, 14, 14))
+    assert fcnn.calibrate(model, params, np.ones((3, 1, 14, 14), np.float32)) is params
