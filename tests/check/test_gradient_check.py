@@ -256,3 +256,33 @@ def test_parameters_without_elements_have_nothing_to_check():
         init=lambda rng, shape: (np.zeros((0, 3), np.float32), shape),
     )  # fmt: skip
     assert check.layer(layer, (3,)).errors["params"] == 0
+
+
+def test_an_error_that_one_direction_does_not_see_is_seen_by_another():
+    rng = np.random.default_rng(0)
+    rng.standard_normal((1, 2))
+    direction = rng.standard_normal((2, 2))[0]
+    blind = np.array([-direction[1], direction[0]])
+    x = np.array([0.5, 1.0])
+    with pytest.raises(check.GradientMismatch, match="twist"):
+        check.function("twist", lambda x: (x, ()), lambda cache, dy: dy + blind, x)
+
+
+def test_the_report_has_the_error_of_every_argument():
+    a, b = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+
+    def backward(ab, dy):
+        return (1.001 * ab[1] * dy, ab[0] * dy)
+
+    report = check.function(
+        "product", lambda ab: (ab[0] * ab[1], ab), backward, (a, b), tolerance=0.01, jacobian=True
+    )
+    assert report.errors["[0]"] == pytest.approx(0.001, rel=0.01)
+    assert report.errors["[1]"] < 1e-9
+    assert report.worst == report.errors["[0]"]
+
+
+def test_a_gradient_so_great_that_the_comparison_is_nan_is_noticed():
+    huge = layer_like(fcnn.flatten, backward=lambda cache, dy: ((), np.full_like(dy, 1.7e308)))
+    with np.errstate(all="ignore"), pytest.raises(check.GradientMismatch, match="by x is wrong"):
+        check.layer(huge, (3,))

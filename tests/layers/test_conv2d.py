@@ -125,3 +125,9 @@ def test_layers_print_what_is_unusual():
         (fcnn.gelu, "gelu"),
     ]:
         assert repr(layer) == text
+
+
+def test_the_overlapping_windows_of_a_convolution_cannot_be_written_to():
+    params = fcnn.Conv2dParams(w=np.ones((2, 1, 3, 3)), b=np.zeros(2))
+    _, cache = fcnn.conv2d_forward(params, np.ones((1, 1, 5, 5)))
+    assert not cache.windows.flags.writeable

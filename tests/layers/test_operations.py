@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fcnn
+from fcnn import tree
 
 
 def conv(shape=(2, 1, 3, 3), dtype=np.float32):
@@ -180,3 +181,15 @@ def test_minus_infinity_everywhere_still_sends_the_gradient_to_real_pixels():
     )
     dx = fcnn.max_pool2d_backward(cache, np.ones_like(y))
     assert dx[0, 0].tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_shape"),
+    [(fcnn.conv2d(3, 3, padding=1), (2, 5, 5)), (fcnn.dense(4), (5,))],
+    ids=["conv2d", "dense"],
+)
+def test_gradients_of_weights_are_contiguous(layer, in_shape):
+    params, _ = layer.init(np.random.default_rng(0), in_shape)
+    y, cache = layer.forward(params, np.ones((6, *in_shape), np.float32))
+    for leaf in tree.leaves(layer.backward(cache, y)[0]):
+        assert leaf.flags.c_contiguous

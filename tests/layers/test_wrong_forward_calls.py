@@ -136,6 +136,9 @@ WRONG_CALLS = [
     ("an empty kernel", lambda: conv(w=ones(2, 1, 0, 3)), ValueError,
      "conv2d: w is empty, KH=0\n"
      "  w: (2, 1, 0, 3) as (F, C, KH, KW)"),
+    ("weights without outputs", lambda: product(w=ones(4, 0), b=ones(0)), ValueError,
+     "dense: w is empty, K=0\n"
+     "  w: (4, 0) as (D, K)"),
     ("weights of rank 3", lambda: product(w=ones(4, 3, 1)), ValueError,
      "dense: w has 3 axes (4, 3, 1), expected 2 as (D, K)"),
     ("a bias of one value", lambda: conv(b=ones(1)), ValueError,

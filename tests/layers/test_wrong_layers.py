@@ -4,6 +4,7 @@ A row: what is wrong, the call, the exception's type, its whole text.
 """
 
 import numpy as np
+import pytest
 from wrong_calls import RNG, X, each_row, own, refuses
 
 import fcnn
@@ -119,3 +120,15 @@ def test_a_wrong_call_gets_an_error_that_says_what_is_wrong(call, error, text):
 def test_what_looks_wrong_and_is_not():
     assert relu.init(None, ())[1] == ()
     assert dense(2).init(RNG, [np.int64(3)])[1] == (2,)
+
+
+@pytest.mark.parametrize("in_shape", [(0, 5, 5), (1, 0, 5), (1, 5, 0), (5, 5), (1, 1, 5, 5)])
+@pytest.mark.parametrize("layer", [fcnn.conv2d(2, 1, padding=1), fcnn.max_pool2d(2, padding=1)])
+def test_empty_images_are_refused_by_init(layer, in_shape):
+    with pytest.raises(ValueError, match=rf"{layer.name}: expects images \(C, H, W\), got"):
+        layer.init(np.random.default_rng(0), in_shape)
+
+
+def test_empty_vectors_are_refused_by_init():
+    with pytest.raises(ValueError, match=r"dense: expects vectors \(D,\), got \(0,\)"):
+        fcnn.dense(2).init(np.random.default_rng(0), (0,))

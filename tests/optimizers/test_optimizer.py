@@ -277,3 +277,14 @@ def test_running_statistics_stay_as_they_are(name):
     assert np.array_equal(params[1].mean, before[1].mean)
     assert np.array_equal(params[1].var, before[1].var)
     assert not np.array_equal(params[1].scale, before[1].scale)
+
+
+def test_velocity_and_parameters_are_contiguous_whatever_the_parameters_were():
+    params = (np.asfortranarray(np.ones((2, 3))),)
+    optimizer = fcnn.sgd(0.1, momentum=0.9)
+    state = optimizer.init(params)
+    assert state.velocity[0].flags.c_contiguous
+    stepped, state = optimizer.step(params, (np.asfortranarray(np.ones((2, 3))),), state)
+    for leaf in (stepped[0], state.velocity[0]):
+        assert leaf.flags.c_contiguous
+        assert not leaf.flags.writeable

@@ -196,3 +196,21 @@ def test_an_error_in_one_shard_reaches_the_caller_and_the_pool_goes_on():
             f(PARAMS, x, labels)
     labels[40] = 0
     f(PARAMS, x, labels)
+
+
+def test_gradients_that_a_layer_keeps_are_not_added_to():
+    kept = np.arange(3, dtype=np.float32)
+    model = fcnn.Layer(
+        "mine",
+        lambda rng, shape: (np.ones(3, np.float32), shape),
+        lambda params, x, rng=None: (x, ()),
+        lambda cache, dy: (kept, dy),
+    )
+    x, labels = np.ones((4, 3), np.float32), np.array([0, 1, 2, 0])
+    f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, shard=1)
+    for n in (2, 3, 4):
+        _, grads = f(np.ones(3, np.float32), x[:n], labels[:n])
+        assert kept.tolist() == [0, 1, 2]
+        assert grads.tolist() == [0, n, 2 * n]
+    kept.flags.writeable = False
+    f(np.ones(3, np.float32), x, labels)

@@ -33,3 +33,25 @@ def test_evaluate_counts_every_example_by_true_and_predicted_class():
     assert per_class[:3].tolist() == [1, 1, 1 / 3]
     assert np.isnan(per_class[3])
     assert loss == pytest.approx(fcnn.softmax_cross_entropy_forward(outputs, labels)[0])
+
+
+def test_inference_takes_64_images_at_a_time_in_order():
+    sizes = []
+
+    def forward(params, x, rng=None):
+        sizes.append(len(x))
+        return x, ()
+
+    x = np.arange(300.0).reshape(150, 2)
+    spy = fcnn.Layer("spy", lambda rng, shape: ((), shape), forward, lambda cache, dy: ((), dy))
+    assert np.array_equal(fcnn.predict(spy, (), x, threads=1), x)
+    assert sizes == [50, 50, 50]
+    fcnn.evaluate(spy, (), x[:65], np.zeros(65, int), threads=1)
+    assert sizes[3:] == [32, 33]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+def test_small_label_types_do_not_overflow(dtype):
+    result = fcnn.evaluate(fcnn.chain(), (), np.eye(20), np.arange(20).astype(dtype))
+    assert np.array_equal(result.confusion, np.eye(20))
+    assert result.accuracy == 1.0

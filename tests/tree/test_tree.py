@@ -195,3 +195,9 @@ def test_load_refuses_damaged_files_and_pickles(tmp_path):
         tree.load(tmp_path / "none.npz", ())
     with pytest.raises(TypeError, match=r"\[0\] is not an array of numbers"):
         tree.save(path, (np.array([{}], dtype=object),))
+
+
+def test_allclose_measures_by_its_second_tree():
+    less, more = (np.array([1.0]),), (np.array([1.1]),)
+    assert tree.allclose(less, more, rtol=0.095, atol=0)
+    assert not tree.allclose(more, less, rtol=0.095, atol=0)

@@ -1,24 +1,11 @@
-"""Snapshots: the structure of trees exactly, values with a tolerance.
-
-Made with pytest-regressions. A snapshot that is missing fails the test and writes the file
-to look at and commit; `pytest --force-regen` rewrites those that differ.
-"""
+"""Networks by name: their structure, and what three steps make of one, as snapshots."""
 
 import numpy as np
 import pytest
-from layer_cases import CASES
+from snapshots import described
 
 import fcnn
 from fcnn import tree
-
-
-def described(layer, in_shape):
-    params, out_shape = layer.init(np.random.default_rng(0), in_shape)
-    return f"{layer!r}\n{in_shape} -> {out_shape}\n{tree.describe(params)}\n"
-
-
-def test_structure_of_every_layer(file_regression):
-    file_regression.check("\n".join(described(case.layer, case.in_shape) for case in CASES))
 
 
 @pytest.mark.parametrize(
