@@ -18,9 +18,11 @@ from statistics import mean
 import numpy as np
 
 import fcnn
-from fcnn.runs import experiment, settings
-from fcnn.runs import folder as runs
-from fcnn.runs import model_by_name as names
+from fcnn.runs.config import configure
+from fcnn.runs.folder import initial_parameters
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.plan import make_plan
+from fcnn.runs.recipes import recipe_by_name
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     if "patience" in overrides:
         parser.error("every epoch is trained here: patience means nothing")
     if options.data == "synthetic":
-        overrides.setdefault("model", names.recipe(options.recipe).lines_model)
+        overrides.setdefault("model", recipe_by_name(options.recipe).lines_model)
     train_set, _ = fcnn.data.load(options.data)
     found = []
     for seed in options.seeds:
@@ -74,25 +76,30 @@ def evaluation(
 ) -> fcnn.Evaluation:
     """How good one run is on what was held out, after the last epoch."""
     unseen = (train_set, train_set)  # in place of the test set, which nothing here needs
-    config = experiment.configure(
-        "held out", unseen, names.recipe(recipe), seed, validation_fraction=part, **overrides
+    config = configure(
+        "held out",
+        unseen,
+        recipe_by_name(recipe),
+        seed=seed,
+        validation_fraction=part,
+        **overrides,
     )
-    kept, held = settings.split(config, train_set)
-    model = names.model(config.model, config.classes)
-    params = runs.initial_parameters(model, config)
+    plan = make_plan(config, unseen)
+    model = model_by_name(config.model, config.classes)
+    params = initial_parameters(model, config)
     for record in fcnn.fit(
         model,
         params,
-        settings.optimizer_of(config, len(kept[0])),
-        kept,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        seed=seed,
-        loss=settings.loss_of(config),
-        augment=settings.augmentation_of(config),
+        plan.optimizer,
+        plan.train,
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        seed=plan.seed,
+        loss=plan.loss,
+        augment=plan.augment,
     ):
         params = record.params
-    return fcnn.evaluate(model, params, *held)
+    return fcnn.evaluate(model, params, *plan.evaluated)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from torch import nn
 import fcnn
 from fcnn.augmentation.random_affine import map_to_source
 from fcnn.data import Dataset
-from fcnn.runs import experiment, settings
-from fcnn.runs import folder as runs
-from fcnn.runs import model_by_name as names
-from fcnn.runs.config import Config
+from fcnn.runs.config import Config, configure
+from fcnn.runs.folder import initial_parameters
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.plan import make_plan
+from fcnn.runs.recipes import recipe_by_name
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     found = []
     for seed in options.seeds:
         begun = time.perf_counter()
-        config = experiment.configure(options.data, data, names.recipe(options.recipe), seed)
+        config = configure(options.data, data, recipe_by_name(options.recipe), seed=seed)
         found.append(accuracy(config, data))
         print(f"seed {seed}: {found[-1]:.2%} in {time.perf_counter() - begun:.0f} s", flush=True)
     print(f"mean {np.mean(found):.2%}, standard deviation {100 * np.std(found):.2f} points")
@@ -58,7 +59,7 @@ def accuracy(config: Config, data: Dataset) -> float:
         nesterov=config.optimizer == "nesterov",
         fused=True,
     )
-    rate = settings.schedule_of(config, len(x))
+    rate = make_plan(config, data).schedule
     rng = np.random.default_rng(config.seed)
     for step, batch in enumerate(batches(len(x), config, rng)):
         for group in optimizer.param_groups:
@@ -79,7 +80,7 @@ def accuracy(config: Config, data: Dataset) -> float:
 def initial_model(config: Config) -> nn.Module:
     """The network with the parameters that fcnn begins with."""
     model = with_pytorch.network(config.model, config.in_shape)
-    ours = runs.initial_parameters(names.model(config.model, config.classes), config)
+    ours = initial_parameters(model_by_name(config.model, config.classes), config)
     trained = [array for path, array in fcnn.tree.leaves_with_path(ours)
                if not path.endswith((".mean", ".var"))]  # fmt: skip
     with torch.no_grad():

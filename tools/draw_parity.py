@@ -83,7 +83,7 @@ def draw(in_double: Training, in_single: Training) -> Figure:
 
 def epoch_ends(steps: Array) -> Array:
     """The last steps of the epochs."""
-    return np.linspace(0, len(steps), REFERENCE.epochs + 1)[1:]
+    return np.linspace(0, len(steps), REFERENCE.settings.epochs + 1)[1:]
 
 
 if __name__ == "__main__":

@@ -1,3 +1,43 @@
-"""The command line: options in, words out, no arithmetic."""
+"""The command line: `fcnn train`, `evaluate`, `summary`, `verify`, `bench` and `data`.
 
-from fcnn.cli.commands import app as app
+Options in, words out. Results go to standard output, progress to standard error. Exit codes:
+0 done, 1 the run failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold,
+130 interrupted.
+"""
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from fcnn.cli import bench, data, evaluate, summary, train, verify
+from fcnn.version import __version__
+
+app = typer.Typer(
+    help="Convolutional networks in NumPy alone: train, evaluate and look at them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train.train, evaluate.evaluate, summary.summary, verify.verify, bench.bench):
+    app.command()(command)
+app.add_typer(data.app, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fcnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Convolutional networks in NumPy alone: train, evaluate and look at them."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")

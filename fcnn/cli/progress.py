@@ -2,7 +2,6 @@
 
 import sys
 import time
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final
 
@@ -69,52 +68,3 @@ class Bar:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class Pace:
-    """How quick a training run is, and how long the rest of all its epochs will take.
-
-    What comes between two epochs, evaluation above all, counts with the seconds it took so
-    far. Until then an image that is evaluated counts as a third of one that is trained on.
-    Epochs before the first step that is noted here, those of a run that is resumed, do not
-    count.
-    """
-
-    def __init__(self, epochs: int, batch_size: int, evaluated: int) -> None:
-        self._epochs, self._batch_size, self._evaluated = epochs, batch_size, evaluated
-        self._last: float | None = None
-        self._within, self._between = _Mean(), _Mean()
-
-    def step(self, epoch: int, step: int, steps: int) -> list[str]:
-        """Note that a step has been taken, just now; gives what can be said of the pace."""
-        now = time.perf_counter()
-        if self._last is not None:
-            (self._between if step == 1 else self._within).add(now - self._last)
-        self._last = now
-        said = []
-        if self._within.count or self._between.count:
-            seconds = round(self._seconds_left(epoch, step, steps))
-            said.append(f"{timedelta(seconds=seconds)} left")
-        if self._within.count:
-            said.append(f"{self._batch_size / self._within.value:,.0f} images/s")
-        return said
-
-    def _seconds_left(self, epoch: int, step: int, steps: int) -> float:
-        one = self._within.value
-        evaluation = one * self._evaluated / self._batch_size / 3
-        if self._between.count:  # with the first step of the next epoch
-            evaluation = max(self._between.value - one, 0.0)
-        epochs_left = self._epochs - epoch
-        return (epochs_left + 1) * evaluation + (epochs_left * steps + steps - step) * one
-
-
-class _Mean:
-    def __init__(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def add(self, value: float) -> None:
-        self.total, self.count = self.total + value, self.count + 1
-
-    @property
-    def value(self) -> float:
-        return self.total / max(self.count, 1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from fcnn.numerics.arrays import Array
 from fcnn.pictures.confusion_matrix import confusion_matrix
@@ -21,24 +19,11 @@ def available() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def _renamed(record: Any) -> Any:
-    return SimpleNamespace(
-        epoch=record.epoch,
-        train_loss=record.train_loss,
-        train_accuracy=record.train_accuracy,
-        validation_loss=record.test_loss,
-        validation_accuracy=record.test_accuracy,
-        test_loss=None,
-        test_accuracy=None,
-    )
-
-
 def save_pictures(
     folder: str | Path,
     *,
     history: Sequence[Epoch],
     best: int | None = None,
-    held_out: str = "test",
     confusion: Array,
     images: Array,
     labels: Array,
@@ -70,8 +55,6 @@ def save_pictures(
     ImportError
         If matplotlib is missing; `available` says so beforehand.
     """
-    if held_out == "validation":  # a history whose figures of validation are called test
-        history = [_renamed(record) for record in history]
     figures = {
         "training.png": training_curves(history, best=best) if len(history) else None,
         "confusion.png": confusion_matrix(confusion),

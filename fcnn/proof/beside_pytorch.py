@@ -104,7 +104,7 @@ def training_proofs(dtype: str, training: Callable[[], Training]) -> list[Proof]
         yield "parameters at the end", lambda: training().errors
 
     def losses() -> Iterator[tuple[str, Run]]:
-        for epoch in range(recipes.REFERENCE.epochs):
+        for epoch in range(recipes.REFERENCE.settings.epochs):
             yield f"epoch {epoch + 1}", partial(loss_of, epoch)
 
     def loss_of(epoch: int) -> Mapping[str, float]:
@@ -133,11 +133,14 @@ def train(dtype: str) -> Training:
     """
     (x, labels), (x_test, labels_test) = fcnn.data.mnist5k()
     x, x_test = x.astype(dtype), x_test.astype(dtype)
-    model, loss = names.model(recipes.REFERENCE.model, 10), operations.loss("softmax_cross_entropy")
+    model, loss = (
+        names.model_by_name(recipes.REFERENCE.settings.model, 10),
+        operations.loss("softmax_cross_entropy"),
+    )
     initial, _ = model.init(streams.generator(0, streams.PARAMETERS), x.shape[1:])
     params = tree.map(lambda p: p.astype(dtype), initial)
     network = torch_operations.mnist_cnn()
-    rate, momentum = recipes.REFERENCE.learning_rate, recipes.REFERENCE.momentum
+    rate, momentum = recipes.REFERENCE.settings.learning_rate, recipes.REFERENCE.settings.momentum
 
     def ours() -> Iterator[tuple[float, Tree]]:
         own, optimizer = params, optimizers.sgd(rate, momentum)
@@ -220,10 +223,10 @@ def _compare(
 
 def _batches(x: Array, labels: Array) -> Iterator[tuple[Array, Array]]:
     """Those of `fcnn train --seed 0`."""
-    for epoch in range(1, recipes.REFERENCE.epochs + 1):
+    for epoch in range(1, recipes.REFERENCE.settings.epochs + 1):
         order = streams.generator(0, streams.ORDER, epoch).permutation(len(x))
-        for begin in range(0, len(x), recipes.REFERENCE.batch_size):
-            batch = order[begin : begin + recipes.REFERENCE.batch_size]
+        for begin in range(0, len(x), recipes.REFERENCE.settings.batch_size):
+            batch = order[begin : begin + recipes.REFERENCE.settings.batch_size]
             yield x[batch], labels[batch]
 
 
@@ -235,8 +238,8 @@ def _errors(params: Tree, others: Iterable[Array]) -> dict[str, float]:
 def _epoch_means(losses: list[float], images: int) -> tuple[float, ...]:
     """From the means over batches, of which the last of an epoch is smaller."""
     sizes = [
-        min(recipes.REFERENCE.batch_size, images - begin)
-        for begin in range(0, images, recipes.REFERENCE.batch_size)
+        min(recipes.REFERENCE.settings.batch_size, images - begin)
+        for begin in range(0, images, recipes.REFERENCE.settings.batch_size)
     ]
-    epochs = np.reshape(losses, (recipes.REFERENCE.epochs, len(sizes)))
+    epochs = np.reshape(losses, (recipes.REFERENCE.settings.epochs, len(sizes)))
     return tuple(float(mean) for mean in epochs @ sizes / images)

@@ -139,7 +139,7 @@ def _model(name: str) -> Iterator[tuple[str, Run]]:
     for batch in (1, 3):
 
         def errors(batch: int = batch) -> Mapping[str, float]:
-            model = names.model(name, 10)
+            model = names.model_by_name(name, 10)
             return check.layer(model, in_shape, batch=batch, tolerance=BY_DIFFERENCES).errors
 
         yield f"batch of {batch}", errors
@@ -245,7 +245,7 @@ def _gradients_by_backward() -> Iterator[tuple[str, Run]]:
                 run = partial(errors, make, (1, 6, 6), n, False, (loss, settings))
                 yield f"{name}, {loss}, batch of {n}", run
     for name in names.MODELS:
-        make = partial(names.model, name, 10)
+        make = partial(names.model_by_name, name, 10)
         # Statistics are those of a shard: 32 examples are one.
         n = 32 if make().needs_rng else 33
         yield f"{name}, batch of {n}", partial(errors, make, _in_shape(name), n)
@@ -265,7 +265,7 @@ def _predictions() -> Iterator[tuple[str, Run]]:
     for name in names.MODELS:
         yield (
             f"{name}, batch of 70",
-            partial(errors, partial(names.model, name, 10), _in_shape(name), 70),
+            partial(errors, partial(names.model_by_name, name, 10), _in_shape(name), 70),
         )
     for case in (case for grid in cases.GRID.values() for case in grid if case.training):
         yield str(case), partial(errors, case.layer, case.in_shape, case.batch)
@@ -279,7 +279,7 @@ def _fits() -> Iterator[tuple[str, Run]]:
     def errors() -> Mapping[str, float]:
         (x, labels), _ = fcnn.data.synthetic_lines(seed=0)
         x, labels = x[:100].astype(np.float64), labels[:100]
-        model, params = _model_and_params(names.model("lines_cnn", 3), x.shape[1:])
+        model, params = _model_and_params(names.model_by_name("lines_cnn", 3), x.shape[1:])
         optimizer, loss = optimizers.sgd(0.01, 0.9), operations.loss("softmax_cross_entropy")
         *_, record = training.fit(
             model, params, optimizer, (x, labels), epochs=2, batch_size=32, seed=7, loss=loss,

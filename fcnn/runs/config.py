@@ -1,22 +1,33 @@
 """The config of a run: all that is needed to do it again, and its file, config.json."""
 
+import hashlib
 import json
-import math
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
+from attrs.validators import deep_iterable, ge, instance_of, min_len, optional
 
-from fcnn.numerics.arrays import Shape
-from fcnn.files.reading import read_regular
-from fcnn.files.writing import whole_file
-from fcnn.runs.recipes import OPTIMIZERS, SCHEDULES, frozen_mapping
 from fcnn.arguments.wording import unknown
+from fcnn.data import Dataset, number_of_classes
+from fcnn.data.loading import NAMES as DATA_NAMES
+from fcnn.files.reading import home_expanded, read_regular
+from fcnn.files.writing import whole_file
+from fcnn.layers.layer import call_init
+from fcnn.numerics.arrays import Shape
+from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
+from fcnn.runs.plan import training_examples
+from fcnn.runs.recipes import Recipe
+from fcnn.runs.settings import INTEGER, Settings, count, setting, text
 from fcnn.version import __version__
 
-FORMAT: Final = 3
+if TYPE_CHECKING:
+    from cattrs import Converter
+
 NAME: Final = "config.json"
 
 
@@ -24,42 +35,90 @@ class RunError(ValueError):
     """A run folder that is not there, not ours, or damaged."""
 
 
-@attrs.frozen
-class Config:
-    """All that is needed to do a run again. Data and models in files have absolute paths;
-    the network is the model as it prints, and the hash that of the data: by them a file
-    that has changed is noticed. What older formats did not have has a default.
+@attrs.frozen(kw_only=True)
+class Config(Settings):
+    """The settings of a run, the recipe they came from, and what is known of the data.
+
+    Data and models in files have absolute paths; the network is the model as it prints, and
+    the hash that of the data: by them a file that has changed is noticed.
     """
 
-    data: str
-    model: str
-    network: str
-    recipe: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    seed: int
-    in_shape: Shape = attrs.field(converter=tuple)
-    classes: int
-    data_hash: str | None = None  # from format 2 on
-    optimizer: str = "sgd"  # this and all below from format 3 on
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    label_smoothing: float = 0.0
-    augmentation: Mapping[str, float] = attrs.field(factory=dict, converter=frozen_mapping)
-    validation_fraction: float = 0.0
-    patience: int | None = None
+    recipe: str = text()
+    data: str = text()
+    data_hash: str | None = setting(
+        "a text or null", optional([instance_of(str), min_len(1)]), default=None, since=2
+    )
+    network: str = text()
+    in_shape: tuple[int, ...] = setting(
+        "a list of integers of at least 1",
+        min_len(1),
+        deep_iterable([INTEGER, ge(1)], instance_of(tuple)),
+        converter=lambda value: tuple(value) if isinstance(value, list) else value,
+    )
+    classes: int = count()
+
+    @property
+    def held_out(self) -> str:
+        """What every epoch is measured on, by the name it has in what a run leaves."""
+        return "validation" if self.validation_fraction else "test"
 
     def plain(self) -> dict[str, Any]:
         """The settings as JSON has them."""
         own = {"in_shape": list(self.in_shape), "augmentation": dict(self.augmentation)}
         return attrs.asdict(self, recurse=False) | own
 
-    @property
-    def held_out(self) -> str:
-        """What every epoch is measured on, by the name it has in what a run leaves."""
-        return "validation" if self.validation_fraction else "test"
+
+SINCE: Final = {field.name: field.metadata.get("since", 1) for field in attrs.fields(Config)}
+FORMAT: Final = max(SINCE.values())
+
+
+def configure(data_name: str, data: Dataset, recipe: Recipe, **given: Any) -> Config:
+    """The config of a run: a recipe, the settings given beside it, and what the data says.
+    ValueError if they do not go together.
+
+    To data with fewer examples, a recipe's batch size gives way.
+    """
+    settings = recipe.with_given(data_name, given)
+    images = data[0][0]
+    examples = training_examples(settings, len(images))
+    if settings.batch_size > examples:
+        if "batch_size" in given:
+            raise ValueError(
+                f"the batch size is {settings.batch_size}, but there are {examples} training images"
+            )
+        settings = attrs.evolve(settings, batch_size=examples)
+    settings = attrs.evolve(settings, model=absolute(settings.model))
+    in_shape, classes = images.shape[1:], number_of_classes(data)
+    return Config(
+        **attrs.asdict(settings, recurse=False),
+        recipe=recipe.name,
+        data=data_name if data_name in DATA_NAMES else os.path.realpath(home_expanded(data_name)),
+        data_hash=data_hash(data),
+        network=_network(settings, in_shape, classes),
+        in_shape=in_shape,
+        classes=classes,
+    )
+
+
+def _network(settings: Settings, in_shape: Shape, classes: int) -> str:
+    """The model as it prints; ValueError if it is none for such images and so many classes."""
+    model = model_by_name(settings.model, classes)
+    with telling_lines(settings.model):
+        _, out_shape = call_init(model, np.random.default_rng(settings.seed), in_shape)
+    if len(out_shape) != 1 or out_shape[0] < classes:
+        raise ValueError(
+            f"the model {settings.model} gives outputs {out_shape}, the data has {classes} classes"
+        )
+    return repr(model)
+
+
+def data_hash(data: Dataset) -> str:
+    """A hash of all images and labels, by which other data is noticed."""
+    digest = hashlib.sha256()
+    for array in (array for part in data for array in part):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:32]
 
 
 def write_config(folder: Path, config: Config) -> None:
@@ -90,32 +149,42 @@ def read_config(folder: Path) -> Config:
         raise RunError(f"{folder} is not a run: there is no readable config.json in it") from None
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict) or not _is_count(content.get("format")):
+    if not isinstance(content, dict) or not _is_format(content.get("format")):
         raise RunError(f"{path} is not the config of a run: it has no format number")
     if content["format"] > FORMAT:
         raise RunError(
             f"{path} has format {content['format']}; this version of fcnn reads up to {FORMAT}"
         )
-    missing = [
-        name for name in _KEYS if name not in content and _SINCE.get(name, 1) <= content["format"]
-    ]
+    needed = [name for name, since in SINCE.items() if since <= content["format"]]
+    missing = [name for name in needed if name not in content]
     if missing:
         raise RunError(f"{path} lacks {', '.join(missing)}")
-    for name in content:
-        if name not in ("format", "versions", *_KEYS):
-            raise RunError(f"{path}: {unknown('key', name, _KEYS)}")
-    wrong = wrong_value(content)
-    if wrong:
-        raise RunError(f"{path}: {wrong}")
-    return Config(**{name: content[name] for name in _KEYS if name in content})
+    return _structured(path, content)
 
 
-def wrong_value(content: Mapping[str, Any]) -> str | None:
-    """What is wrong with the first value that is not what its key should have, if any."""
-    for name, value in content.items():
-        if name in _KEYS and not _KEYS[name][0](value):
-            return f"{name} is {value!r}, expected {_KEYS[name][1]}"
-    return None
+def _structured(path: Path, content: dict[str, Any]) -> Config:
+    from cattrs import ClassValidationError, ForbiddenExtraKeysError
+
+    keys = {name: value for name, value in content.items() if name not in ("format", "versions")}
+    try:
+        return _converter().structure(keys, Config)
+    except ClassValidationError as found:
+        error = found.exceptions[0]
+        if isinstance(error, ForbiddenExtraKeysError):
+            error = ValueError(unknown("key", min(error.extra_fields), SINCE))
+        raise RunError(f"{path}: {error}") from None
+
+
+@cache
+def _converter() -> "Converter":
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=True)
+    # Values are taken as they are, for the fields check them: a text does not become a number.
+    for kind in (int, float, str):
+        converter.register_structure_hook(kind, lambda value, _: value)
+    converter.register_structure_hook_func(lambda kind: not attrs.has(kind), lambda value, _: value)
+    return converter
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -126,59 +195,5 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_integer(value) and value >= 1
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return (_is_integer(value) or isinstance(value, float)) and math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-_TEXT: Final = (_is_text, "a text")
-_AT_LEAST_0: Final = (lambda v: _is_number(v) and v >= 0, "a number of at least 0")
-_COUNT: Final = (_is_count, "an integer of at least 1")
-_KEYS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
-    "data": _TEXT,
-    "model": _TEXT,
-    "network": _TEXT,
-    "recipe": _TEXT,
-    "epochs": _COUNT,
-    "batch_size": _COUNT,
-    "learning_rate": _AT_LEAST_0,
-    "momentum": (lambda v: _is_number(v) and 0 <= v < 1, "a number of at least 0 and below 1"),
-    "seed": (lambda v: _is_integer(v) and v >= 0, "an integer of at least 0"),
-    "in_shape": (
-        lambda v: isinstance(v, list) and v != [] and all(map(_is_count, v)),
-        "a list of integers of at least 1",
-    ),
-    "classes": _COUNT,
-    "data_hash": (lambda v: v is None or _is_text(v), "a text or null"),
-    "optimizer": (lambda v: v in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
-    "weight_decay": _AT_LEAST_0,
-    "schedule": (lambda v: v in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
-    "label_smoothing": (lambda v: _is_number(v) and 0 <= v <= 1, "a number from 0 to 1"),
-    "augmentation": (
-        lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
-        "an object of numbers",
-    ),
-    "validation_fraction": (lambda v: _is_number(v) and 0 <= v < 1, "at least 0 and below 1"),
-    "patience": (lambda v: v is None or _is_count(v), "an integer of at least 1 or null"),
-}
-_SINCE: Final = {"data_hash": 2} | dict.fromkeys(
-    (
-        "optimizer", "weight_decay", "schedule", "label_smoothing", "augmentation",
-        "validation_fraction", "patience",
-    ),
-    3,
-)  # fmt: skip
+def _is_format(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

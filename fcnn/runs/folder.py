@@ -8,41 +8,35 @@ params.npz      the parameters that are kept, by `fcnn.tree.save`
 metrics.json    their figures, per class and confused; written last
 """
 
-import csv
-import io
-import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from fcnn.runs import config as configs
-from fcnn.runs import model_by_name as names
-from fcnn.numerics import random_streams as streams
-from fcnn.training.checkpoints import load_checkpoint
-from fcnn.runs.config import Config, RunError, read_config
-from fcnn.files.writing import left_overs, remove_left_overs, whole_file
-from fcnn.files.reading import read_regular
-from fcnn.layers.layer import Layer
+from fcnn.arguments.settings import as_path
 from fcnn.files.locks import NAME as LOCK
 from fcnn.files.locks import LockedError, only_process_in
+from fcnn.files.writing import left_overs, remove_left_overs
+from fcnn.layers.layer import Layer
+from fcnn.numerics import random_streams as streams
 from fcnn.optimizers.optimizer import Optimizer
+from fcnn.runs.config import NAME as CONFIG
+from fcnn.runs.config import Config, RunError, read_config, write_config
+from fcnn.runs.history import NAME as HISTORY
+from fcnn.runs.history import read_history
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.training.checkpoints import load_checkpoint
 from fcnn.training.fit import Epoch
 from fcnn.tree import Tree
 from fcnn.tree.files import arrange, read
-from fcnn.arguments.settings import as_path
 
 CHECKPOINT: Final = "checkpoint.npz"
 BEST: Final = "best.npz"
-METRICS: Final = "metrics.json"
-# The fields of a record in history.csv, where validation is called by its name.
-HISTORY: Final = (
-    "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
-)  # fmt: skip
+PARAMS: Final = "params.npz"
 
 
 @attrs.frozen(eq=False)
@@ -53,6 +47,45 @@ class Run:
     config: Config
     model: Layer
     params: Tree = attrs.field(repr=False)
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read the model and parameters of a run that `fcnn train` made.
+
+    Raises RunError if the folder holds no finished run, or what it holds is damaged.
+    A model of one's own is made by calling its function again.
+    """
+    folder = as_path("load_run", "folder", folder)
+    config = read_config(folder)
+    try:
+        model = model_of(folder, config)
+        path = folder / PARAMS
+        found = read(path)
+        like, _ = model.init(streams.sparing(path), config.in_shape)
+        return Run(folder, config, model, arrange("tree.load", path, found, like))
+    except RunError:
+        raise
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder} holds no params.npz: the run did not finish; "
+            f"fcnn train --resume {folder} goes on with it"
+        ) from None
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise RunError(f"{folder}: {error}") from error
+
+
+def model_of(folder: Path, config: Config) -> Layer:
+    """The model of a run; RunError if it is no longer the network that was trained."""
+    try:
+        model = model_by_name(config.model, config.classes)
+    except ValueError as error:
+        raise RunError(f"{folder / CONFIG}: {error}") from error
+    if repr(model) != config.network:
+        raise RunError(
+            f"{folder}: {config.model} is another network now\n"
+            f"  was {config.network}\n  is  {model!r}"
+        )
+    return model
 
 
 def initial_parameters(model: Layer, config: Config) -> Tree:
@@ -73,7 +106,7 @@ def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[P
         raise RunError(f"{folder} is a file; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with _held(folder):
-        if (folder / configs.NAME).exists():
+        if (folder / CONFIG).exists():
             raise RunError(
                 f"{folder} holds a run already; go on with it by --resume {folder}, "
                 "or choose another folder"
@@ -83,7 +116,7 @@ def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[P
         if others:
             raise RunError(f"{folder} is not empty: it holds {', '.join(others[:3])}")
         remove_left_overs(folder)
-        configs.write_config(folder, config)
+        write_config(folder, config)
         yield folder
 
 
@@ -105,22 +138,6 @@ def _held(folder: Path) -> Iterator[None]:
         raise RunError(str(error)) from None
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether the run of a folder has come to its end."""
-    return (folder / METRICS).exists()
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The content of metrics.json; RunError if it is damaged."""
-    try:
-        content = json.loads(read_regular(folder / METRICS))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{folder / METRICS} is not readable: {error}") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{folder / METRICS} does not hold figures")
-    return content
-
-
 def progress(
     folder: Path, model: Layer, optimizer: Optimizer, config: Config
 ) -> tuple[Epoch | None, list[Epoch]]:
@@ -136,11 +153,11 @@ def progress(
     except ValueError as error:
         raise RunError(str(error)) from error
     if record.epoch > config.epochs or record.in_shape != config.in_shape:
-        raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / configs.NAME}")
+        raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / CONFIG}")
     # What is behind the checkpoint comes again.
     history = read_history(folder, config)[: record.epoch]
     if [past.epoch for past in history] != [*range(1, record.epoch + 1)]:
-        raise RunError(f"{folder / 'history.csv'} lacks epochs before {record.epoch}")
+        raise RunError(f"{folder / HISTORY} lacks epochs before {record.epoch}")
     return record, history
 
 
@@ -156,82 +173,6 @@ def best_record(folder: Path, model: Layer, optimizer: Optimizer, epoch: int) ->
     if record.epoch != epoch:
         raise RunError(f"{path} is of epoch {record.epoch}, but the best one is epoch {epoch}")
     return record
-
-
-def write_history(folder: Path, history: Sequence[Epoch], config: Config) -> None:
-    """Write history.csv: one line per epoch."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_columns(config))
-    writer.writerows([getattr(record, column) for column in HISTORY] for record in history)
-    with whole_file(folder / "history.csv") as file:
-        file.write(text.getvalue().encode())
-
-
-def read_history(folder: Path, config: Config) -> list[Epoch]:
-    """The lines of history.csv as records without trees; RunError if they are none, or those
-    of another kind of run.
-    """
-    path = folder / "history.csv"
-    try:
-        header, *rows = csv.reader(io.StringIO(read_regular(path).decode(), newline=""))
-        # Runs of earlier versions call it test where it is validation.
-        if tuple(header) not in (_columns(config), HISTORY):
-            raise ValueError(
-                f"its columns are {', '.join(header)}; expected {', '.join(_columns(config))}"
-            )
-        return [_record(row) for row in rows]
-    except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"{path} is not readable: {error}") from error
-
-
-def _columns(config: Config) -> tuple[str, ...]:
-    return tuple(name.replace("test", config.held_out) for name in HISTORY)
-
-
-def _record(row: Sequence[str]) -> Epoch:
-    values: dict[str, Any] = dict(zip(HISTORY, row, strict=True))
-    figures = {name: float(text) if text else None for name, text in values.items()}
-    return Epoch(params=(), state=(), **{**figures, "epoch": int(values["epoch"])})  # type: ignore[arg-type]
-
-
-def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Read the model and parameters of a run that `fcnn train` made.
-
-    Raises RunError if the folder holds no finished run, or what it holds is damaged.
-    A model of one's own is made by calling its function again.
-    """
-    folder = as_path("load_run", "folder", folder)
-    config = read_config(folder)
-    try:
-        model = model_of(folder, config)
-        path = folder / "params.npz"
-        found = read(path)
-        like, _ = model.init(streams.sparing(path), config.in_shape)
-        return Run(folder, config, model, arrange("tree.load", path, found, like))
-    except RunError:
-        raise
-    except FileNotFoundError:
-        raise RunError(
-            f"{folder} holds no params.npz: the run did not finish; "
-            f"fcnn train --resume {folder} goes on with it"
-        ) from None
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise RunError(f"{folder}: {error}") from error
-
-
-def model_of(folder: Path, config: Config) -> Layer:
-    """The model of a run; RunError if it is no longer the network that was trained."""
-    try:
-        model = names.model(config.model, config.classes)
-    except ValueError as error:
-        raise RunError(f"{folder / configs.NAME}: {error}") from error
-    if repr(model) != config.network:
-        raise RunError(
-            f"{folder}: {config.model} is another network now\n"
-            f"  was {config.network}\n  is  {model!r}"
-        )
-    return model
 
 
 def _numbered_folder(config: Config) -> Path:

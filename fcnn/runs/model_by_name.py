@@ -1,50 +1,27 @@
-"""From names to things: models, own ones in files too, and recipes."""
+"""Models by name: those of fcnn, and functions in files of one's own."""
 
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fcnn import models
-from fcnn.files.reading import home_expanded
-from fcnn.layers.layer import Layer
-from fcnn.runs.recipes import RECIPES, Recipe
 from fcnn.arguments.wording import kind_of, unknown
+from fcnn.files.reading import home_expanded, read_regular
+from fcnn.layers.layer import Layer
 
 MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "deep_cnn", "deep_cnn_small", "linear")
 
 
 class ModelError(ValueError):
-    """A model of one's own that does not work."""
+    """A model that does not work, on this data or at all."""
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe of that name; ValueError with the nearest one for any other."""
-    if name not in RECIPES:
-        raise ValueError(unknown("recipe", name, RECIPES))
-    return RECIPES[name]
-
-
-def settings(option: str, text: str | None) -> dict[str, float] | None:
-    """`a=1,b=2.5` as a dict of numbers, `none` as an empty one; ValueError for other texts."""
-    if text is None:
-        return None
-    if text == "none":
-        return {}
-    try:
-        parts = [part.split("=") for part in text.split(",")]
-        pairs = {name.strip(): float(value) for name, value in parts}
-    except ValueError:
-        raise ValueError(f"{option} is {text!r}, expected NAME=NUMBER,... or none") from None
-    if len(pairs) < len(parts):
-        raise ValueError(f"{option} is {text!r}: a name comes twice")
-    return pairs
-
-
-def model(name: str, classes: int) -> Layer:
+def model_by_name(name: str, classes: int) -> Layer:
     """The model of a name, for that many classes.
 
     Parameters
@@ -81,30 +58,43 @@ def absolute(name: str) -> str:
 
 @contextmanager
 def telling_lines(name: str) -> Iterator[None]:
-    """Turn an error in a model of one's own into a ModelError with the file and line it is in.
+    """Turn what goes wrong in a model into a ModelError; in one of one's own, with file and line.
 
-    Also what fcnn finds wrong with what the model gave it. For the models of fcnn, errors
-    stay as they are.
+    Of the models of fcnn, that is what fcnn refuses: values on which they cannot work. In a
+    file of one's own it is whatever is raised there, `sys.exit` too, but for Ctrl-C.
     """
     try:
         yield
-    except Exception as error:
-        if name in MODELS or ":" not in name:
-            raise
-        import traceback
-
-        file = name.rsplit(":", 1)[0]
-        path = Path(file).expanduser().resolve()
-        if isinstance(error, SyntaxError):
-            raise ModelError(f"model: {error.msg} in line {error.lineno} of {file}") from error
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
-        if lines:
-            kind = type(error).__name__
-            raise ModelError(f"model: {kind} in line {lines[-1]} of {file}: {error}") from error
-        if type(error) in (TypeError, ValueError):
-            raise ModelError(str(error)) from error
+    except KeyboardInterrupt:
         raise
+    except BaseException as error:
+        own = name not in MODELS and ":" in name
+        told = _told(error, name.rsplit(":", 1)[0]) if own else _refused(error, ValueError)
+        if told is None:
+            raise
+        raise ModelError(told) from error
+
+
+def _told(error: BaseException, file: str) -> str | None:
+    """What to say of an error in a file; None if it is not the file's."""
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError):
+        if error.lineno is None:
+            return f"model: {file} is no Python: {error.msg}"
+        return f"model: {error.msg} in line {error.lineno} of {file}"
+    path = Path(file).expanduser().resolve()
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    if lines:
+        return f"model: {kind} in line {lines[-1]} of {file}: {error}"
+    if not isinstance(error, Exception):
+        return f"model: {kind} in {file}: {error}"
+    return _refused(error, TypeError, ValueError)
+
+
+def _refused(error: BaseException, *kinds: type[Exception]) -> str | None:
+    """The text of an error that is exactly of one of the kinds."""
+    return str(error) if type(error) in kinds else None
 
 
 def _own_model(name: str, classes: int) -> object:
@@ -113,13 +103,11 @@ def _own_model(name: str, classes: int) -> object:
     path = Path(os.path.realpath(home_expanded(file)))
     if not os.path.isfile(path):
         raise ValueError(f"model: there is no file {file}")
-    import runpy
-
     # The file may import others that lie beside it.
     sys.path.insert(0, str(path.parent))
     try:
         with telling_lines(name):
-            functions = runpy.run_path(str(path), run_name=path.stem)
+            functions = _executed(path)
             function = functions.get(function_name)
             if not callable(function):
                 known = [key for key, value in functions.items() if _is_of(value, path.stem)]
@@ -128,6 +116,17 @@ def _own_model(name: str, classes: int) -> object:
             return function(classes=classes) if takes_classes else function()
     finally:
         sys.path.pop(0)
+
+
+def _executed(path: Path) -> dict[str, Any]:
+    """What a file of Python defines."""
+    import runpy
+
+    try:
+        compile(read_regular(path), str(path), "exec")  # runpy takes archives and folders too
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ModelError(f"model: {path} is no Python: {error}") from error
+    return runpy.run_path(str(path), run_name=path.stem)
 
 
 def _is_of(value: object, module: str) -> bool:

@@ -1,14 +1,12 @@
-"""Recipes: training settings as data."""
+"""Recipes: names of settings that are known to work together."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-OPTIMIZERS: Final = ("sgd", "nesterov", "adam", "adamw")
-SCHEDULES: Final = ("constant", "cosine", "one_cycle")
-
+from fcnn.arguments.wording import unknown
+from fcnn.runs.settings import Settings
 
 # What the recipes' settings of sgd become for an optimizer that is given in its place.
 ADAPTIVE: Final[Mapping[str, Mapping[str, float]]] = {
@@ -17,89 +15,68 @@ ADAPTIVE: Final[Mapping[str, Mapping[str, float]]] = {
 }
 
 
-def frozen_mapping(mapping: Mapping[str, float]) -> Mapping[str, float]:
-    """A copy that nobody can write to: recipes share theirs."""
-    return MappingProxyType(dict(mapping))
-
-
 @attrs.frozen
 class Recipe:
-    """Settings that are known to work together; each can be overridden by itself.
-
-    Attributes
-    ----------
-    name, model, lines_model
-        What it is called, and the model that it trains unless told otherwise; on the
-        synthetic lines, another.
-    epochs, batch_size
-        How long, and how many examples a step sees.
-    optimizer, learning_rate, momentum, weight_decay
-        One of OPTIMIZERS; momentum is that of sgd and nesterov, weight decay is decoupled
-        (see `fcnn.sgd`) and not for adam.
-    schedule
-        One of SCHEDULES, with the learning rate as its peak.
-    label_smoothing
-        See `fcnn.smoothed_cross_entropy`.
-    augmentation
-        The settings of `fcnn.augmentation.affine`; empty for none.
-    """
+    """Settings with a name; on the synthetic lines, they are for another model."""
 
     name: str
-    model: str
+    settings: Settings
     lines_model: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    optimizer: str = "sgd"
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    label_smoothing: float = 0.0
-    augmentation: Mapping[str, float] = attrs.field(factory=dict, converter=frozen_mapping)
+
+    def with_given(self, data_name: str, given: Mapping[str, Any]) -> Settings:
+        """The settings for some data; those that are given take the place of the recipe's.
+
+        To another optimizer, what the recipe has for sgd gives way. ValueError for a value that
+        a setting cannot have.
+        """
+        changed: dict[str, Any] = {"model": self.lines_model} if data_name == "synthetic" else {}
+        if given.get("optimizer") in ADAPTIVE:
+            if "momentum" in given:
+                raise ValueError(f"{given['optimizer']} has no momentum to set: leave it out")
+            changed |= ADAPTIVE[given["optimizer"]]
+        return attrs.evolve(self.settings, **changed | dict(given))
+
+
+def recipe_by_name(name: str) -> Recipe:
+    """The recipe of that name; ValueError with the nearest one for any other."""
+    if name not in RECIPES:
+        raise ValueError(unknown("recipe", name, RECIPES))
+    return RECIPES[name]
 
 
 REFERENCE: Final = Recipe(
-    name="reference",
-    model="mnist_cnn",
+    "reference",
+    Settings(model="mnist_cnn", epochs=5, batch_size=64, learning_rate=0.01, momentum=0.9),
     lines_model="lines_cnn",
-    epochs=5,
-    batch_size=64,
-    learning_rate=0.01,
-    momentum=0.9,
 )
 
 SMALL: Final = Recipe(
-    name="small",
-    model="deep_cnn_small",
+    "small",
+    Settings(
+        model="deep_cnn_small",
+        epochs=16,
+        batch_size=64,
+        optimizer="nesterov",
+        learning_rate=0.1,
+        schedule="one_cycle",
+        momentum=0.9,
+        weight_decay=5e-3,
+        label_smoothing=0.05,
+        augmentation={"rotation": 12.0, "scale": 0.1, "shift": 2.5},
+    ),
     lines_model="lines_cnn",
-    epochs=16,
-    batch_size=64,
-    learning_rate=0.1,
-    momentum=0.9,
-    optimizer="nesterov",
-    weight_decay=5e-3,
-    schedule="one_cycle",
-    label_smoothing=0.05,
-    augmentation={"rotation": 12.0, "scale": 0.1, "shift": 2.5},
 )
 
-FAST: Final = attrs.evolve(
-    SMALL,
-    name="fast",
+FAST: Final = Recipe(
+    "fast",
+    attrs.evolve(SMALL.settings, epochs=3, batch_size=128, learning_rate=0.2),
     lines_model="deep_cnn_small",
-    epochs=3,
-    batch_size=128,
-    learning_rate=0.2,
 )
 
-BEST: Final = attrs.evolve(
-    SMALL,
-    name="best",
-    model="deep_cnn",
+BEST: Final = Recipe(
+    "best",
+    attrs.evolve(FAST.settings, model="deep_cnn", epochs=20),
     lines_model="deep_cnn",
-    epochs=20,
-    batch_size=128,
-    learning_rate=0.2,
 )
 
 DEFAULT: Final = SMALL

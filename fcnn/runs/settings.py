@@ -1,113 +1,145 @@
-"""From the settings of a run, which are data, to what trains it."""
+"""The settings of a run, each written once.
 
-from __future__ import annotations
+Recipes hold them, config.json keeps them, and `fcnn train` makes an option of each. A new
+setting is a field of `Settings`: what it may be, its default, its help, and the format of
+config.json that brings it.
+"""
 
-import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
-import numpy as np
+import attrs
+from attrs.validators import and_, deep_mapping, ge, instance_of, le, lt, min_len, not_, optional
 
-from fcnn import augmentation, schedules
-from fcnn.numerics import random_streams as streams
-from fcnn.optimizers.adam import adam, adamw
-from fcnn.numerics.arrays import Array
-from fcnn.runs.config import Config, wrong_value
-from fcnn.training.batch_gradient import Augmentation
-from fcnn.losses.loss import Loss
-from fcnn.losses.cross_entropy import softmax_cross_entropy
-from fcnn.optimizers.optimizer import Optimizer
-from fcnn.optimizers.sgd import sgd
-from fcnn.runs.recipes import OPTIMIZERS, SCHEDULES
-from fcnn.schedules import Schedule
-from fcnn.arguments.settings import not_negative
-from fcnn.arguments.wording import unknown
-from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy
+from fcnn.arguments.wording import shown, unknown
+from fcnn.runs.model_by_name import MODELS
 
+OPTIMIZERS: Final = ("sgd", "nesterov", "adam", "adamw")
+SCHEDULES: Final = ("constant", "cosine", "one_cycle")
+OF_RECIPE: Final = "By default what the recipe says."
 
-def check(config: Config, examples: int) -> None:
-    """ValueError for settings that make no sense, with so many training images."""
-    examples -= held_out_examples(config, examples)
-    if config.patience is not None and not config.validation_fraction:
-        raise ValueError("patience needs a validation set: give a validation fraction")
-    optimizer_of(config, examples)
-    loss_of(config)
-    augmentation_of(config)
-    wrong = wrong_value(config.plain())
-    if wrong:  # nothing is written that could not be read again
-        raise ValueError(wrong)
+# attrs' validators of a number that is neither a truth value, NaN nor infinite.
+LARGEST: Final = sys.float_info.max
+INTEGER: Final[Any] = and_(instance_of(int), not_(instance_of(bool)))
+NUMBER: Final[Any] = and_(
+    instance_of((int, float)), not_(instance_of(bool)), ge(-LARGEST), le(LARGEST)
+)
 
 
-def split(
-    config: Config, train_set: tuple[Array, Array]
-) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
-    """What is trained on, and what is held out of the training set for validation, if any."""
-    x, labels = train_set
-    held_out = held_out_examples(config, len(x))
-    if not held_out:
-        return train_set, None
-    order = streams.generator(config.seed, streams.SPLIT).permutation(len(x))
-    kept, held = np.sort(order[held_out:]), np.sort(order[:held_out])
-    return (x[kept], labels[kept]), (x[held], labels[held])
+def setting(
+    expected: str,
+    *checks: Any,
+    default: Any = attrs.NOTHING,
+    converter: Callable[[Any], Any] | None = None,
+    **known: Any,
+) -> Any:
+    """A field that attrs' validators check; expected says in words what they let pass.
+
+    What else is known of it: its `help`; its `least` value, which the help shows; the `option`,
+    if that has not the field's name; and `since`, the first format of config.json that has it:
+    runs of older formats had the default.
+    """
+
+    def check(instance: Any, attribute: Any, value: Any) -> None:
+        try:
+            and_(*checks)(instance, attribute, value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{attribute.name} is {shown(value)}, expected {expected}") from None
+
+    return attrs.field(validator=check, default=default, converter=converter, metadata=known)
 
 
-def held_out_examples(config: Config, examples: int) -> int:
-    """How many of so many training images are held out for validation."""
-    fraction = config.validation_fraction
-    if not 0 <= fraction < 1:
-        raise ValueError(f"validation_fraction is {fraction}, expected at least 0 and below 1")
-    held_out = round(fraction * examples)
-    if fraction and not 0 < held_out < examples:
-        raise ValueError(
-            f"validation_fraction is {fraction}: of {examples} training images {held_out} would "
-            "be held out"
-        )
-    return held_out
+def text(**known: Any) -> Any:
+    """A text that is not empty."""
+    return setting("a text", instance_of(str), min_len(1), **known)
 
 
-def optimizer_of(config: Config, examples: int) -> Optimizer:
-    """The optimizer of a run on that many examples, with its schedule."""
-    rate = schedule_of(config, examples)
-    match config.optimizer:
-        case "adam" if config.weight_decay:
-            raise ValueError("adam has no weight decay; adamw has")
-        case "adam":
-            return adam(rate)
-        case "adamw":
-            return adamw(rate, weight_decay=config.weight_decay)
-        case "sgd" | "nesterov":
-            nesterov = config.optimizer == "nesterov"
-            decay = config.weight_decay
-            return sgd(rate, config.momentum, nesterov=nesterov, weight_decay=decay)
-    raise ValueError(unknown("optimizer", config.optimizer, OPTIMIZERS))
+def count(least: int = 1, **known: Any) -> Any:
+    """An integer of at least so much."""
+    return setting(f"an integer of at least {least}", INTEGER, ge(least), least=least, **known)
 
 
-def schedule_of(config: Config, examples: int) -> Schedule:
-    """The learning rate of a run on that many examples, by step."""
-    peak = not_negative("train", "learning rate", config.learning_rate)
-    steps = config.epochs * -(-examples // config.batch_size)
-    match config.schedule:
-        case "cosine":
-            return schedules.cosine(peak, steps)
-        case "one_cycle":
-            return schedules.one_cycle(peak, steps)
-        case "constant":
-            return schedules.constant(peak)
-    raise ValueError(unknown("schedule", config.schedule, SCHEDULES))
+def number(*, most: float = LARGEST, below: float = math.inf, **known: Any) -> Any:
+    """A number of at least 0, and no greater than one bound or below another, if there is one."""
+    expected = "a number of at least 0"
+    if most < LARGEST:
+        expected = f"a number from 0 to {most:g}"
+    elif below < math.inf:
+        expected = f"a number of at least 0 and below {below:g}"
+    return setting(expected, NUMBER, ge(0), le(most), lt(below), **known)
 
 
-def loss_of(config: Config) -> Loss:
-    """The loss of a run: plain, or with smoothed labels."""
-    if not config.label_smoothing:
-        return softmax_cross_entropy
-    return smoothed_cross_entropy(label_smoothing=config.label_smoothing)
+def choice(names: tuple[str, ...], *, default: str, **known: Any) -> Any:
+    """One of the names."""
+
+    def check(instance: Any, attribute: Any, value: Any) -> None:
+        if value not in names:
+            raise ValueError(unknown(attribute.name, str(value), names))
+
+    return attrs.field(validator=check, default=default, metadata=known)
 
 
-def augmentation_of(config: Config) -> Augmentation | None:
-    """The augmentation of a run; ValueError for settings that it does not know."""
-    if not config.augmentation:
-        return None
-    known = inspect.signature(augmentation.affine).parameters
-    for name in config.augmentation:
-        if name not in known:
-            raise ValueError(unknown("augmentation", name, known))
-    affine: Augmentation = augmentation.affine(**config.augmentation)
-    return affine
+def frozen_mapping(value: Any) -> Any:
+    """A copy of a mapping that nobody can write to: recipes share theirs."""
+    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a run trains, whatever the data.
+
+    Weight decay is decoupled (see `fcnn.sgd`), label smoothing that of
+    `fcnn.smoothed_cross_entropy`, and augmentation holds the arguments of
+    `fcnn.augmentation.affine`, nothing for none. With a validation fraction, that part of the
+    training set is held out, the epoch that is best on it is kept, and patience is after how
+    many epochs without a better one training stops.
+    """
+
+    model: str = text(
+        help=f"One of {', '.join(MODELS)}, or FILE.py:FUNCTION. By default that of the recipe, "
+        "which is small unless told otherwise.",
+    )
+    epochs: int = count(help=OF_RECIPE)
+    batch_size: int = count(help=OF_RECIPE)
+    optimizer: str = choice(
+        OPTIMIZERS, default="sgd", since=3, help=f"One of {', '.join(OPTIMIZERS)}. {OF_RECIPE}"
+    )
+    learning_rate: float = number(help=f"{OF_RECIPE} With --optimizer adam or adamw, 0.001.")
+    schedule: str = choice(
+        SCHEDULES,
+        default="constant",
+        since=3,
+        help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak. {OF_RECIPE}",
+    )
+    momentum: float = number(below=1, help=f"Of sgd and nesterov. {OF_RECIPE}")
+    weight_decay: float = number(default=0.0, since=3, help=f"{OF_RECIPE} adam has none.")
+    label_smoothing: float = number(most=1, default=0.0, since=3, help=f"From 0 to 1. {OF_RECIPE}")
+    augmentation: Mapping[str, float] = setting(
+        "an object of numbers",
+        deep_mapping(instance_of(str), NUMBER, instance_of(MappingProxyType)),
+        default={},
+        converter=frozen_mapping,
+        since=3,
+        option="--augment",
+        help="Such as rotation=12,scale=0.1,shear=0,shift=2.5, in place of all that the recipe "
+        "has; or none.",
+    )
+    validation_fraction: float = number(
+        below=1,
+        default=0.0,
+        since=3,
+        help="Part of the training set to hold out, below 1; the epoch that is most accurate on "
+        "it is kept.",
+    )
+    patience: int | None = setting(
+        "an integer of at least 1 or null",
+        optional(and_(INTEGER, ge(1))),
+        default=None,
+        least=1,
+        since=3,
+        help="Stop after so many epochs without a better one on what is held out.",
+    )
+    seed: int = count(0, default=0, help="Decides everything random.")

@@ -53,6 +53,16 @@ def without_dx(classes):
     return chain(flatten, dense(classes), own(backward=lambda cache, dy: ((), None)))
 def endless(classes):
     return chain(flatten, dense(10**12))
+class Stop(BaseException):
+    pass
+def stops(params=(), x=(), rng=None):
+    raise Stop("no further")
+def leaves(params=(), x=(), rng=None):
+    raise SystemExit(5)
+def stops_in_training(classes):
+    return chain(flatten, dense(classes), own(forward=stops))
+def leaves_in_training(classes):
+    return chain(flatten, dense(classes), own(forward=leaves))
 """
 
 
@@ -172,17 +182,17 @@ WRONG_COMMANDS = [
      "fcnn: unknown model 'liner'; did you mean 'linear'? Known: mnist_cnn, lines_cnn, "
      "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("a learning rate of NaN", "train LINES --learning-rate nan", 2,
-     "fcnn: train: learning rate is nan, expected finite and at least 0"),
+     "fcnn: learning_rate is nan, expected a number of at least 0"),
     ("an infinite learning rate", "train LINES --learning-rate inf", 2,
-     "fcnn: train: learning rate is inf, expected finite and at least 0"),
+     "fcnn: learning_rate is inf, expected a number of at least 0"),
     ("a negative learning rate", "train LINES --learning-rate=-1", 2,
-     "fcnn: train: learning rate is -1.0, expected finite and at least 0"),
+     "fcnn: learning_rate is -1.0, expected a number of at least 0"),
     ("a learning rate in words", "train LINES --learning-rate fast", 2,
      "Invalid value for '--learning-rate': .."),
     ("momentum one", "train LINES --momentum 1", 2,
-     "fcnn: sgd: momentum is 1.0, expected at least 0 and below 1"),
+     "fcnn: momentum is 1.0, expected a number of at least 0 and below 1"),
     ("momentum of NaN", "train LINES --momentum nan", 2,
-     "fcnn: sgd: momentum is nan, expected at least 0 and below 1"),
+     "fcnn: momentum is nan, expected a number of at least 0 and below 1"),
     ("no epochs", "train SYN --epochs 0", 2,
      "Invalid value for '--epochs': .."),
     ("half an epoch", "train SYN --epochs 0.5", 2,
@@ -194,6 +204,8 @@ WRONG_COMMANDS = [
     ("a negative seed", "train LINES --seed=-1", 2,
      "Invalid value for '--seed': .."),
     ("no threads", "train LINES --threads 0", 2,
+     "Invalid value for '--threads': .."),
+    ("more threads than a machine can have", f"train LINES --threads {'9' * 23}", 2,
      "Invalid value for '--threads': .."),
     ("a checkpoint after no epochs", "train LINES --checkpoint-every 0", 2,
      "Invalid value for '--checkpoint-every': .."),
@@ -285,7 +297,8 @@ WRONG_COMMANDS = [
     ("an unknown function", "train SYN --model mine.py:narow", 2,
      "fcnn: model: HERE/mine.py: unknown function 'narow'; did you mean 'narrow'? "
      "Known: own, no_layer, images, narrow, raises, without_init, raises_in_init, "
-     "without_cache, raises_in_training, without_dx, endless"),
+     "without_cache, raises_in_training, without_dx, endless, stops, leaves, "
+     "stops_in_training, leaves_in_training"),
     ("a function that gives no layer", "train SYN --model mine.py:no_layer", 2,
      "fcnn: model: HERE/mine.py:no_layer returned an int, expected a Layer"),
     ("a model that gives images", "train SYN --model mine.py:images", 2,
@@ -318,6 +331,27 @@ WRONG_COMMANDS = [
     ("a layer that returns no gradient", "train SYN --model mine.py:without_dx", 1,
      "fcnn: own: dx is None, expected a NumPy array\n"
      "in chain layer 2 (own)"),
+    ("an archive for a model", "train SYN --model good.npz:f", 2,
+     "fcnn: model: HERE/good.npz is no Python: .."),
+    ("an archive for a model to look at", "summary SYN --model good.npz:f", 2,
+     "fcnn: model: HERE/good.npz is no Python: .."),
+    ("a model that stops", "train SYN --model mine.py:stops", 2,
+     "fcnn: model: Stop in line 34 of HERE/mine.py: no further"),
+    ("a model that ends the process", "bench SYN --model mine.py:leaves", 2,
+     "fcnn: model: SystemExit in line 36 of HERE/mine.py: 5"),
+    ("a layer that stops", "train SYN --model mine.py:stops_in_training --batch-size 32", 1,
+     "fcnn: model: Stop in line 34 of HERE/mine.py: no further"),
+    ("a layer that ends the process", "train SYN --model mine.py:leaves_in_training", 1,
+     "fcnn: model: SystemExit in line 36 of HERE/mine.py: 5"),
+    ("a layer that ends the process, measured",
+     "bench SYN --model mine.py:leaves_in_training --seconds 0", 1,
+     "fcnn: model: SystemExit in line 36 of HERE/mine.py: 5"),
+    ("a batch norm that sees one value of each channel",
+     "train --data good.npz --model deep_cnn_small --batch-size 1", 1,
+     "fcnn: batch_norm: one value per channel has no variance to normalise by; .."),
+    ("a batch norm that does, measured",
+     "bench --data good.npz --model deep_cnn_small --batch-size 1 --seconds 0", 1,
+     "fcnn: batch_norm: one value per channel has no variance to normalise by; .."),
     ("no run in a folder", "evaluate empty", 2,
      "fcnn: empty is not a run: there is no readable config.json in it"),
     ("a run that is not there", "evaluate nowhere", 2,
@@ -336,7 +370,7 @@ WRONG_COMMANDS = [
      "Invalid value for '--seconds': .."),
     ("measuring with batches of none", "bench SYN --batch-size 0", 2,
      "Invalid value for '--batch-size': .."),
-    ("measuring with a batch beyond memory", "bench SYN --batch-size 1000000000000 --seconds 0", 1,
+    ("measuring with a batch beyond memory", "bench SYN --batch-size 2000000000 --seconds 0", 1,
      "fcnn: out of memory: .."),
 ]  # fmt: skip
 
@@ -369,10 +403,10 @@ DAMAGED_RUNS = [
     ("a misspelled key", "config.json", lambda old: old.replace(b'"seed"', b'"sede"'),
      "fcnn: run/config.json lacks seed"),
     ("an unknown key", "config.json", lambda old: old.replace(b"{", b'{"epoch": 1,', 1),
-     "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: data, model, "
-     "network, recipe, epochs, batch_size, learning_rate, momentum, seed, in_shape, classes, "
-     "data_hash, optimizer, weight_decay, schedule, label_smoothing, augmentation, "
-     "validation_fraction, patience"),
+     "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: model, "
+     "epochs, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, "
+     "label_smoothing, augmentation, validation_fraction, patience, seed, recipe, data, data_hash, "
+     "network, in_shape, classes"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
      "fcnn: run/config.json: learning_rate is nan, expected a number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),

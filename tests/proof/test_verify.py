@@ -263,4 +263,4 @@ def test_errors_without_a_figure_are_infinite_and_null():
     assert [failure.message for failure in verdict.failures] == [
         "ZeroDivisionError: by zero", "wrong, relatively: x by nan; allowed 1e-01",
     ]  # fmt: skip
-    assert fcnn.cli.reports.verdict_figures(verdict)["worst_relative_error"] is None
+    assert fcnn.cli.verify.verdict_figures(verdict)["worst_relative_error"] is None

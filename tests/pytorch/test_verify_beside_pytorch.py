@@ -89,7 +89,8 @@ def test_wrong_operations_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch."""
-    monkeypatch.setattr(recipes, "REFERENCE", attrs.evolve(recipes.REFERENCE, epochs=1))
+    settings = attrs.evolve(recipes.REFERENCE.settings, epochs=1)
+    monkeypatch.setattr(recipes, "REFERENCE", attrs.evolve(recipes.REFERENCE, settings=settings))
 
 
 @pytest.mark.usefixtures("short")

@@ -6,10 +6,12 @@ import pytest
 import fcnn
 from fcnn import tree
 from fcnn.numerics import random_streams as streams
-from fcnn.runs import config as configs
-from fcnn.runs import experiment, recipes
-from fcnn.runs import folder as runs
-from fcnn.runs import model_by_name as names
+from fcnn.runs import experiment
+from fcnn.runs.config import configure, write_config
+from fcnn.runs.folder import load_run
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.plan import make_plan
+from fcnn.runs.recipes import REFERENCE
 
 X = np.arange(100, dtype=np.float32)[:, None] * np.ones(3, np.float32)
 LABELS = np.arange(100) % 3
@@ -132,15 +134,15 @@ def test_a_run_draws_its_parameters_and_its_order_from_its_seed(monkeypatch, tmp
     data = fcnn.data.synthetic_lines(seed=0)
     results = []
     for seed in (3, 4):
-        config = experiment.configure(
-            "synthetic", data, recipes.REFERENCE, seed, epochs=1, model="linear"
-        )
+        config = configure("synthetic", data, REFERENCE, seed=seed, epochs=1, model="linear")
         folder = tmp_path / str(seed)
         folder.mkdir()
-        configs.write_config(folder, config)
-        results.append(experiment.train(config, data, folder).metrics["train_loss"])
+        write_config(folder, config)
+        results.append(
+            experiment.train(config, make_plan(config, data), folder).metrics["train_loss"]
+        )
         rng = streams.generator(seed, streams.PARAMETERS)
-        expected, _ = names.model("linear", 3).init(rng, (1, 14, 14))
+        expected, _ = model_by_name("linear", 3).init(rng, (1, 14, 14))
         assert tree.equal(calls[-1], (expected, seed))
-        assert runs.load_run(folder).config.seed == seed
+        assert load_run(folder).config.seed == seed
     assert results[0] != results[1]

@@ -11,8 +11,8 @@ import pytest
 
 import fcnn
 from fcnn import data, tree
-from fcnn.runs import config as configs
-from fcnn.runs import folder as runs
+from fcnn.runs.config import Config, write_config
+from fcnn.runs.folder import initial_parameters
 
 MOST_MEMORY = 256 << 20
 
@@ -58,7 +58,7 @@ def run(tmp_path):
     """The folder of a run of the linear model on the small data set, which lies beside it."""
     np.savez(tmp_path / "digits.npz", **mutations.originals())
     dataset = data.load(tmp_path / "digits.npz")
-    config = configs.Config(
+    config = Config(
         data=str(tmp_path / "digits.npz"),
         model="linear",
         network=repr(fcnn.models.linear(3)),
@@ -74,7 +74,7 @@ def run(tmp_path):
     )
     folder = tmp_path / "run"
     folder.mkdir()
-    configs.write_config(folder, config)
-    params = runs.initial_parameters(fcnn.models.linear(3), config)
+    write_config(folder, config)
+    params = initial_parameters(fcnn.models.linear(3), config)
     tree.save(folder / "params.npz", params)
     return folder

@@ -12,8 +12,7 @@ from effort import some
 from verdicts import Verdicts, limited
 
 import fcnn
-from fcnn.runs import config as configs
-from fcnn.runs import folder as runs
+from fcnn.runs.config import RunError, read_config
 
 MISFITS = ("model", "network", "in_shape", "classes")  # of the right kind, but not of this run
 WELL_FORMED = {
@@ -102,7 +101,7 @@ def test_configs(tmp_path, run):
             content,
             lambda: settings_of(fcnn.load_run(run)),
             lambda content=content: told_by_config(content, whole),
-            runs.RunError,
+            RunError,
         )
         if key is None or key == "versions":
             continue
@@ -110,6 +109,6 @@ def test_configs(tmp_path, run):
         with contextlib.suppress(Exception):
             value = json.loads(content).get(key)
             if not WELL_FORMED[key](value) and not (key == "data_hash" and value is None):
-                with pytest.raises(runs.RunError, match=key):
-                    configs.read_config(run)
+                with pytest.raises(RunError, match=key):
+                    read_config(run)
     verdicts.close(at_least=100)

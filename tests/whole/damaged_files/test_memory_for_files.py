@@ -12,7 +12,7 @@ from verdicts import LIMIT, peak
 
 import fcnn
 from fcnn import data, tree
-from fcnn.runs import folder as runs
+from fcnn.runs.config import RunError
 
 SIZES = [(10**9,), (10**12,), (6, 10**6, 10**6), (0, 10**18), (2**61,)]
 
@@ -68,7 +68,7 @@ def test_memory_for_a_run_is_that_of_its_parameters(run, changes):
     (run / "config.json").write_text(json.dumps(config | changes))
     assert peak(fcnn.load_run, run) < LIMIT
     with pytest.raises(
-        runs.RunError, match=r"would not fit into its file|features is 10+, expected at most"
+        RunError, match=r"would not fit into its file|features is 10+, expected at most"
     ):
         fcnn.load_run(run)
 

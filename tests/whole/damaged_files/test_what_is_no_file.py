@@ -17,7 +17,10 @@ import fcnn
 from fcnn import data, tree
 from fcnn.cli import app
 from fcnn.data.idx import read_idx
-from fcnn.runs import folder as runs
+from fcnn.runs.config import RunError, read_config
+from fcnn.runs.history import read_history
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.results import read_metrics
 
 KINDS = ("folder", "pipe", "socket", "loop", "nowhere", "device", "empty")
 NAMES = ("~nobody-here/digits.npz", "~nobody-here/digits", "x" * 5000, "x" * 5000 + ".npz",
@@ -82,15 +85,15 @@ def test_what_is_no_file_is_refused_by_every_reader(tmp_path, run, monkeypatch, 
         data.load(archive)
     with pytest.raises(data.DataError, match="cannot be read"):
         data.npz_file(archive)
-    config = runs.read_config(run)
+    config = read_config(run)
     for name, read in {
         "params.npz": lambda: fcnn.load_run(run),
-        "metrics.json": lambda: runs.read_metrics(run),
-        "history.csv": lambda: runs.read_history(run, config),
+        "metrics.json": lambda: read_metrics(run),
+        "history.csv": lambda: read_history(run, config),
         "config.json": lambda: fcnn.load_run(run),
     }.items():
         not_a_file(kind, run / name)
-        with pytest.raises(runs.RunError):
+        with pytest.raises(RunError):
             read()
     assert exit_code_of("evaluate", run) == 2
     with pytest.raises((ValueError, FileNotFoundError)):
@@ -126,11 +129,11 @@ def test_paths_that_lead_nowhere(tmp_path, monkeypatch, name):
     for load in (data.load, data.npz_file, data.idx_folder, data.mnist):
         with pytest.raises((data.DataError, ValueError) if load is data.load else data.DataError):
             load(name)
-    with pytest.raises(runs.RunError):
+    with pytest.raises(RunError):
         fcnn.load_run(name)
     for model in (f"{name}:f", f"{name}.py:f"):
         with pytest.raises(ValueError, match=r"model|null|surrogates"):
-            fcnn.runs.model_by_name.model(model, 3)
+            model_by_name(model, 3)
     if "\0" not in name and "\ud800" not in name:  # which no command line can have
         assert exit_code_of("train", "--data", name) in (2, 3)
         assert exit_code_of("train", "--data", "synthetic", "--model", f"{name}:f") == 2

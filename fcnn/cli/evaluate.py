@@ -1,0 +1,43 @@
+"""`fcnn evaluate`: a saved run again."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import typer
+
+from fcnn.cli import reports
+from fcnn.cli.exit_codes import exit_codes, wrong_usage
+from fcnn.cli.inputs import load_data
+from fcnn.cli.options import JsonOption, ThreadsOption
+from fcnn.cli.progress import Bar
+from fcnn.runs import results
+from fcnn.runs.folder import load_run
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    data: Annotated[
+        str | None, typer.Option(help="Data to evaluate on; by default that of the run.")
+    ] = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a saved run again, with ten sample predictions."""
+    begun = time.perf_counter()
+    with exit_codes(), Bar(shown=not as_json) as bar:
+        with wrong_usage():
+            loaded = load_run(run)
+        data_name = loaded.config.data if data is None else data
+        _, test = load_data(data_name, loaded.config.seed, bar)
+        with wrong_usage():
+            evaluation, probabilities = results.assess(loaded, test, threads=threads)
+        samples = results.samples(test[1], probabilities)
+        if as_json:
+            figures = results.figures(loaded, data_name, evaluation) | results.by_class(evaluation)
+            figures["samples"] = [attrs.asdict(sample) for sample in samples]
+            reports.print_json({**figures, "seconds": time.perf_counter() - begun})
+        else:
+            typer.echo(reports.evaluation(evaluation) + "\n")
+            typer.echo(reports.samples(samples))

@@ -1,0 +1,86 @@
+"""Options that several commands have, and those that are the settings of a run."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Annotated, Any
+
+import attrs
+import typer
+
+from fcnn.arguments.settings import MOST
+from fcnn.runs.settings import Settings
+
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="mnist5k (embedded), mnist (all of it), synthetic (lines), "
+        "a folder of IDX files, or an .npz file.",
+    ),
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help=attrs.fields(Settings).model.metadata["help"])
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST, help="Threads; by default all cores. Same bits either way."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes `settings`, those that were typed by their names, as one that has an
+    option for each field of `Settings` instead.
+    """
+    options = {field.name: _option(field) for field in attrs.fields(Settings)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        parameters += options.values() if parameter.name == "settings" else [parameter]
+
+    @wraps(command)
+    def with_options(**values: Any) -> None:
+        settings = {name: values.pop(name) for name in options}
+        command(settings={k: v for k, v in settings.items() if v is not None}, **values)
+
+    # What typer reads: the signature, and the types by name.
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def _option(field: "attrs.Attribute[Any]") -> inspect.Parameter:
+    known = field.metadata
+    name = known.get("option", f"--{field.name.replace('_', '-')}")
+    typed = str if isinstance(field.default, Mapping) else field.type
+    option = typer.Option(name, min=known.get("least"), help=known["help"])
+    annotation = Annotated[typed | None, option]  # type: ignore[valid-type]
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def numbers(option: str, text: str) -> dict[str, float]:
+    """`a=1,b=2.5` as a dict of numbers, `none` as an empty one; ValueError for other texts."""
+    if text == "none":
+        return {}
+    try:
+        parts = [part.split("=") for part in text.split(",")]
+        pairs = {name.strip(): float(value) for name, value in parts}
+    except ValueError:
+        raise ValueError(f"{option} is {text!r}, expected NAME=NUMBER,... or none") from None
+    if len(pairs) < len(parts):
+        raise ValueError(f"{option} is {text!r}: a name comes twice")
+    return pairs
+
+
+def refuse_beside(context: typer.Context, option: str, allowed: Sequence[str]) -> None:
+    """ValueError if another option than those allowed was typed beside one."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        typed = source is not None and source.name != "DEFAULT"
+        if typed and not {option, *allowed} & set(parameter.opts):
+            raise ValueError(
+                f"{option} takes the settings of the run; leave out {parameter.opts[0]}"
+            )

@@ -1,0 +1,170 @@
+"""From settings and data to what trains: made once, read by the experiment and the command line."""
+
+from __future__ import annotations
+
+import inspect
+
+import attrs
+import numpy as np
+
+from fcnn import augmentation, schedules
+from fcnn.arguments.wording import unknown
+from fcnn.data import Dataset
+from fcnn.losses.cross_entropy import softmax_cross_entropy
+from fcnn.losses.loss import Loss
+from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy
+from fcnn.numerics import random_streams as streams
+from fcnn.optimizers.adam import adam, adamw
+from fcnn.optimizers.optimizer import Optimizer
+from fcnn.optimizers.sgd import sgd
+from fcnn.runs.settings import Settings
+from fcnn.schedules import Schedule
+from fcnn.training.batch_gradient import Augmentation
+from fcnn.training.fit import Examples
+
+
+@attrs.frozen
+class Step:
+    """A step of a run that has been taken: its epoch, its number in that and in the whole run,
+    from 1 on, and the learning rate that it was taken with.
+    """
+
+    epoch: int
+    in_epoch: int
+    in_run: int
+    learning_rate: float
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Plan:
+    """What a run trains on and with.
+
+    Each epoch is evaluated on the validation set, which is held out of the training set, or
+    without one on the test set; with patience, so many epochs without a better one are the end.
+    """
+
+    train: Examples
+    validation: Examples | None
+    test: Examples
+    epochs: int
+    batch_size: int
+    patience: int | None
+    seed: int
+    schedule: Schedule
+    optimizer: Optimizer
+    loss: Loss
+    augment: Augmentation | None
+
+    @property
+    def evaluated(self) -> Examples:
+        """What each epoch is evaluated on."""
+        return self.test if self.validation is None else self.validation
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps of an epoch."""
+        return _steps_per_epoch(len(self.train[0]), self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """The steps of all epochs."""
+        return self.epochs * self.steps_per_epoch
+
+    def step(self, epoch: int, in_epoch: int) -> Step:
+        """A step by its epoch and its number in that."""
+        in_run = (epoch - 1) * self.steps_per_epoch + in_epoch
+        return Step(epoch, in_epoch, in_run, self.schedule(in_run - 1))
+
+
+def make_plan(settings: Settings, data: Dataset) -> Plan:
+    """The plan of a run; ValueError for settings that make no sense together or with the data."""
+    train, test = data
+    train, validation = split(settings, train)
+    if settings.patience is not None and validation is None:
+        raise ValueError("patience needs a validation set: give a validation fraction")
+    batch_size = min(settings.batch_size, len(train[0]))  # of older versions it may be more
+    schedule = schedule_of(settings, settings.epochs * _steps_per_epoch(len(train[0]), batch_size))
+    return Plan(
+        train=train,
+        validation=validation,
+        test=test,
+        epochs=settings.epochs,
+        batch_size=batch_size,
+        patience=settings.patience,
+        seed=settings.seed,
+        schedule=schedule,
+        optimizer=optimizer_of(settings, schedule),
+        loss=loss_of(settings),
+        augment=augmentation_of(settings),
+    )
+
+
+def _steps_per_epoch(examples: int, batch_size: int) -> int:
+    return -(-examples // batch_size)
+
+
+def training_examples(settings: Settings, images: int) -> int:
+    """How many of so many training images are trained on: those that are not held out."""
+    fraction = settings.validation_fraction
+    held_out = round(fraction * images)
+    if fraction and not 0 < held_out < images:
+        raise ValueError(
+            f"validation_fraction is {fraction}: of {images} training images {held_out} would "
+            "be held out"
+        )
+    return images - held_out
+
+
+def split(settings: Settings, examples: Examples) -> tuple[Examples, Examples | None]:
+    """What is trained on, and what is held out for validation, if anything is."""
+    x, labels = examples
+    held_out = len(x) - training_examples(settings, len(x))
+    if not held_out:
+        return examples, None
+    order = streams.generator(settings.seed, streams.SPLIT).permutation(len(x))
+    kept, held = np.sort(order[held_out:]), np.sort(order[:held_out])
+    return (x[kept], labels[kept]), (x[held], labels[held])
+
+
+def schedule_of(settings: Settings, steps: int) -> Schedule:
+    """The learning rate by step, of a run of so many."""
+    peak = settings.learning_rate
+    match settings.schedule:
+        case "cosine":
+            return schedules.cosine(peak, steps)
+        case "one_cycle":
+            return schedules.one_cycle(peak, steps)
+    return schedules.constant(peak)
+
+
+def optimizer_of(settings: Settings, rate: Schedule) -> Optimizer:
+    """The optimizer, at that learning rate."""
+    decay = settings.weight_decay
+    match settings.optimizer:
+        case "adam" if decay:
+            raise ValueError("adam has no weight decay; adamw has")
+        case "adam":
+            return adam(rate)
+        case "adamw":
+            return adamw(rate, weight_decay=decay)
+    nesterov = settings.optimizer == "nesterov"
+    return sgd(rate, settings.momentum, nesterov=nesterov, weight_decay=decay)
+
+
+def loss_of(settings: Settings) -> Loss:
+    """The loss: plain, or with smoothed labels."""
+    if not settings.label_smoothing:
+        return softmax_cross_entropy
+    return smoothed_cross_entropy(label_smoothing=settings.label_smoothing)
+
+
+def augmentation_of(settings: Settings) -> Augmentation | None:
+    """The augmentation, if any; ValueError for arguments that it does not have."""
+    if not settings.augmentation:
+        return None
+    known = inspect.signature(augmentation.affine).parameters
+    for name in settings.augmentation:
+        if name not in known:
+            raise ValueError(unknown("augmentation", name, known))
+    affine: Augmentation = augmentation.affine(**settings.augmentation)
+    return affine

@@ -1,0 +1,163 @@
+"""What a run has to show: its evaluation, the figures in metrics.json, and pictures."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.files.reading import read_regular
+from fcnn.layers.conv2d import Conv2dParams
+from fcnn.layers.softmax import softmax_forward
+from fcnn.networks.summary import parameter_count
+from fcnn.numerics.arrays import Array
+from fcnn.pictures import run_pictures as pictures
+from fcnn.runs.config import RunError, write_json
+from fcnn.runs.folder import PARAMS, Run
+from fcnn.runs.history import best_epoch
+from fcnn.runs.model_by_name import telling_lines
+from fcnn.runs.plan import loss_of
+from fcnn.training.fit import Epoch, Examples
+from fcnn.training.inference import Evaluation, evaluate, predict
+from fcnn.tree import Tree
+
+METRICS: Final = "metrics.json"
+
+
+@attrs.frozen(eq=False)
+class Result:
+    """What a finished run has to show."""
+
+    metrics: dict[str, Any]
+    evaluation: Evaluation
+    pictures: list[Path]
+
+
+@attrs.frozen
+class Sample:
+    """What a model says of one image, and how sure it is."""
+
+    image: int
+    true: int
+    predicted: int
+    confidence: float
+
+
+def write_results(
+    run: Run, history: Sequence[Epoch], test: Examples, *, threads: int | None, begun: float
+) -> Result:
+    """Evaluate a run that has been trained, and write what is left to write: the parameters,
+    pictures, and the metrics last, with the seconds since the run began.
+    """
+    tree.save(run.folder / PARAMS, run.params)
+    evaluation, probabilities = assess(run, test, threads=threads)
+    best = best_epoch(history) if run.config.validation_fraction else None
+    drawn: list[Path] = []
+    if pictures.available():
+        drawn = pictures.save_pictures(
+            run.folder,
+            history=history,
+            best=best,
+            confusion=evaluation.confusion,
+            images=test[0],
+            labels=test[1],
+            probabilities=probabilities,
+            kernels=_first_kernels(run.params),
+        )
+    kept = history[-1] if best is None else history[best - 1]
+    metrics = {
+        **figures(run, run.config.data, evaluation),
+        "recipe": run.config.recipe,
+        "epochs": len(history),
+        "best_epoch": best,
+        "train_loss": kept.train_loss,
+        "train_accuracy": kept.train_accuracy,
+        "validation_loss": kept.validation_loss,
+        "validation_accuracy": kept.validation_accuracy,
+        "seconds": time.perf_counter() - begun,
+    }
+    write_json(run.folder / METRICS, metrics | by_class(evaluation))
+    return Result(metrics, evaluation, drawn)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run of a folder has come to its end."""
+    return (folder / METRICS).exists()
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """The content of metrics.json; RunError if it is damaged."""
+    try:
+        content = json.loads(read_regular(folder / METRICS))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{folder / METRICS} is not readable: {error}") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{folder / METRICS} does not hold figures")
+    return content
+
+
+def assess(run: Run, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:
+    """The evaluation of a run on a test set, and the probabilities (N, K) that it gives."""
+    x, labels = test
+    if int(labels.max()) >= run.config.classes:
+        raise ValueError(
+            f"the data has a label {labels.max()}, the model tells {run.config.classes} "
+            "classes apart, from 0 on"
+        )
+    with telling_lines(run.config.model):
+        evaluation = evaluate(
+            run.model, run.params, x, labels, loss=loss_of(run.config), threads=threads
+        )
+        logits = predict(run.model, run.params, x, threads=threads)
+    return evaluation, softmax_forward(logits)[0]
+
+
+def figures(run: Run, data_name: str, evaluation: Evaluation) -> dict[str, Any]:
+    """What `train` and `evaluate` both report of a run."""
+    return {
+        "run": str(run.folder),
+        "model": run.config.model,
+        "data": data_name,
+        "parameters": parameter_count(run.params),
+        "test_loss": evaluation.loss,
+        "test_accuracy": evaluation.accuracy,
+    }
+
+
+def by_class(evaluation: Evaluation) -> dict[str, Any]:
+    """Accuracies by class, None for one without examples (JSON has no NaN), and confusions."""
+    accuracies = [None if np.isnan(a) else float(a) for a in evaluation.per_class_accuracy]
+    return {"per_class_accuracy": accuracies, "confusion": evaluation.confusion.tolist()}
+
+
+def most_confused(confusion: Array, most: int = 5) -> list[tuple[int, int, int]]:
+    """The most frequent confusions: the true class, the predicted one, and how often."""
+    wrong = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(place), len(confusion)) for place in order if wrong.flat[place]]
+    return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs]
+
+
+def samples(labels: Array, probabilities: Array, most: int = 10) -> list[Sample]:
+    """Predictions for single images, from the first to the last at equal distances."""
+    chosen = np.linspace(0, len(labels) - 1, min(most, len(labels))).astype(int)
+    return [
+        Sample(
+            image=int(i),
+            true=int(labels[i]),
+            predicted=int(probabilities[i].argmax()),
+            confidence=float(probabilities[i].max()),
+        )
+        for i in chosen
+    ]
+
+
+def _first_kernels(params: Tree) -> Array | None:
+    if isinstance(params, Conv2dParams):
+        return params.w
+    found = map(_first_kernels, params) if isinstance(params, tuple) else iter(())
+    return next((kernels for kernels in found if kernels is not None), None)

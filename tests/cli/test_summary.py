@@ -1,0 +1,35 @@
+"""`fcnn summary`: the layers of a model, with their shapes and costs."""
+
+from pathlib import Path
+
+from commands import call
+
+
+def test_layers_with_their_shapes_and_costs():
+    text = call("summary", "--model", "mnist_cnn").stdout
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0][:2] == ["Input", "1x28x28;"]
+    assert lines[3][-4:] == ["8x28x28", "80", "56,448", "25,088"]
+    assert lines[-1] == ["Total", "103,018", "383,872", "88,872"]
+    assert "3x14x14" not in text
+    assert lines[3][:5] == ["[0]", "conv2d(8,", "3,", "padding=1)", "8x28x28"]
+    assert max(map(len, text.splitlines())) <= 80
+    assert "5,987" in call("summary", "--data", "synthetic").stdout
+    deep = call("summary", "--model", "deep_cnn").stdout.splitlines()[-1]
+    assert deep.split()[:3] == ["Total", "157,954", "12,410,112"]
+
+
+def test_chains_in_chains_and_layers_of_ones_own():
+    Path("mine.py").write_text(
+        "import fcnn\n"
+        "from fcnn import chain, flatten, dense, relu\n"
+        "own = dense(5)\n"
+        "scale = fcnn.Layer('scale', lambda rng, s: (own.init(rng, s)[0].b, s),\n"
+        "                   own.forward, own.backward)\n"
+        "def nested(classes):\n"
+        "    return chain(flatten, chain(dense(5), relu), scale, dense(classes))\n"
+    )
+    text = call("summary", "--model", "mine.py:nested").stdout
+    assert "[1][0]" in text
+    assert "?" in next(line for line in text.splitlines() if "scale" in line)
+    assert "+?" in text.splitlines()[-1]

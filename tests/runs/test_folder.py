@@ -1,0 +1,107 @@
+"""Run folders: one process at a time, no run in another's place, and read again whole."""
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+from small_runs import NOISE, begun, config_of
+
+import fcnn
+from fcnn import tree
+from fcnn.runs.config import RunError, read_config, write_config
+from fcnn.runs.experiment import train
+from fcnn.runs.folder import initial_parameters, load_run, model_of, new_folder, old_folder
+from fcnn.runs.plan import make_plan
+
+
+@pytest.fixture
+def finished():
+    config = config_of(epochs=1)
+    folder = begun("run", config)
+    train(config, make_plan(config, NOISE), folder, threads=1)
+    return folder
+
+
+def test_a_run_loads(finished):
+    run = load_run(finished)
+    assert (run.folder, run.config) == (finished, read_config(finished))
+    assert repr(run.model) == "chain(flatten, dense(3))"
+    with np.load(finished / "params.npz") as archive:
+        assert np.array_equal(archive["[1].w"], run.params[1].w)
+    assert fcnn.predict(run.model, run.params, NOISE[1][0]).shape == (30, 3)
+
+
+def test_a_run_that_did_not_finish_does_not_load(finished):
+    (finished / "params.npz").unlink()
+    text = "run holds no params.npz: the run did not finish; fcnn train --resume run goes on with"
+    with pytest.raises(RunError, match=text):
+        load_run(finished)
+
+
+def test_a_model_that_is_another_now_is_noticed(finished):
+    config = attrs.evolve(read_config(finished), model="lines_cnn")
+    with pytest.raises(RunError, match=r"lines_cnn is another network now\n  was chain\(flatten"):
+        model_of(finished, config)
+    with pytest.raises(RunError, match=r"run.config.json: unknown model 'linea'"):
+        model_of(finished, attrs.evolve(config, model="linea"))
+
+
+def test_parameters_are_drawn_from_the_seed():
+    first, same, other = (
+        initial_parameters(fcnn.models.linear(3), config_of(seed=seed)) for seed in (1, 1, 2)
+    )
+    assert tree.equal(first, same)
+    assert not tree.equal(first, other)
+
+
+def test_new_runs_are_numbered():
+    config = config_of()
+    for number in (1, 2):
+        with new_folder(None, config) as folder:
+            assert folder == Path("runs", f"noise-linear-{number}")
+            assert read_config(folder) == config
+    own = attrs.evolve(config, data="mnist5k", model="/some where/mine.py:my net")
+    with new_folder(None, own) as folder:
+        assert folder.name == "mnist5k-my_net-1"
+
+
+def test_a_new_run_takes_no_folder_that_is_taken(finished):
+    config = config_of()
+    Path("file").write_text("")
+    Path("full").mkdir()
+    Path("full/thesis.txt").write_text("")
+    for folder, text in [
+        ("file", "file is a file; choose another folder"),
+        (finished, "run holds a run already; go on with it by --resume run, or choose another"),
+        ("full", "full is not empty: it holds thesis.txt"),
+    ]:
+        with pytest.raises(RunError, match=text), new_folder(folder, config):
+            pytest.fail("the folder was given away")
+
+
+def test_what_a_run_that_was_killed_at_once_left_is_in_nobodys_way():
+    Path("run").mkdir()
+    Path("run/config.json.1-1.part").write_text("{")
+    with new_folder("run", config_of()) as folder:
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json"]
+    (folder / "params.npz.1-1.part").write_text("P")
+    with old_folder(folder) as config:
+        assert config == read_config(folder)
+        assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json"]
+
+
+def test_nothing_is_put_into_what_is_no_run():
+    Path("empty").mkdir()
+    with pytest.raises(RunError, match="empty is not a run"), old_folder(Path("empty")):
+        pytest.fail("the folder was given away")
+    assert list(Path("empty").iterdir()) == []
+
+
+def test_a_history_that_lacks_epochs_is_noticed(finished):
+    config = attrs.evolve(read_config(finished), epochs=2)
+    write_config(finished, config)
+    path = finished / "history.csv"
+    path.write_text(path.read_text().splitlines()[0])
+    with pytest.raises(RunError, match=r"history.csv lacks epochs before 1"):
+        train(config, make_plan(config, NOISE), finished, threads=1)
