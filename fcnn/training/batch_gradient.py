@@ -46,6 +46,11 @@ class BatchGradient:
     grads: Tree
 
 
+BatchGradients: TypeAlias = Callable[
+    [Tree, Array, Array, "np.random.Generator | None"], BatchGradient
+]
+
+
 def value_and_grad(
     model: Layer, loss: Loss, *, threads: int | None = None, shard: int = SHARD
 ) -> ValueAndGrad:
@@ -111,7 +116,7 @@ def batch_gradients(
     threads: int | None = None,
     shard: int = SHARD,
     augment: Augmentation | None = None,
-) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
+) -> BatchGradients:
     """What `value_and_grad` gives and more, without its checks of what is given. Each shard of the
     inputs is augmented first, if rng is given.
     """

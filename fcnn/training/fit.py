@@ -26,7 +26,7 @@ from fcnn.numerics.random_streams import FORWARD, ORDER, SAMPLE, generator
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.batch_gradient import (
     Augmentation,
-    BatchGradient,
+    BatchGradients,
     augmented,
     batch_gradients,
     shards,
@@ -147,8 +147,12 @@ def fit(
     check_kind("fit", "optimizer", optimizer, Optimizer)
     check_kind("fit", "loss", loss, Loss)
     x, labels = _checked_examples("train", train)
-    held_out = {"test": test, "validation": validation}
     check_some_weight("fit: train", call_weight(loss, labels))
+    held_out = {
+        name: _checked_examples(name, examples)
+        for name, examples in (("test", test), ("validation", validation))
+        if examples is not None
+    }
     epochs = whole_number("fit", "epochs", epochs, 1)
     batch_size = positive("fit", "batch_size", batch_size)
     if batch_size > len(x):
@@ -162,7 +166,7 @@ def fit(
         optimizer=optimizer,
         x=x,
         labels=labels,
-        held_out={n: _checked_examples(n, e) for n, e in held_out.items() if e is not None},
+        held_out=held_out,
         batch_size=batch_size,
         seed=whole_number("fit", "seed", seed, 0),
         loss=loss,
@@ -202,7 +206,7 @@ class _Training:
     threads: int | None
     on_batch: OnBatch | None
     augment: Augmentation | None
-    gradient: Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]
+    gradient: BatchGradients
 
 
 def _epochs(run: _Training, params: Tree, state: Any, done: int, epochs: int) -> Iterator[Epoch]:

@@ -77,6 +77,7 @@ def test_a_batch_is_needed():
 def test_calibration_gives_each_layer_the_statistics_of_its_inputs():
     model = fcnn.chain(
         fcnn.conv2d(4, 3, padding=1), fcnn.batch_norm(epsilon=0.1), fcnn.relu, fcnn.max_pool2d(2),
+        fcnn.conv2d(5, 3, padding=1), fcnn.batch_norm(), fcnn.relu,
         fcnn.flatten, fcnn.dropout(0.2), fcnn.dense(6), fcnn.batch_norm(), fcnn.dense(3),
     )  # fmt: skip
     params, _ = model.init(RNG(0), (2, 6, 6))
