@@ -10,6 +10,7 @@ and where their results are waited for: few places, and nothing is half done the
 from __future__ import annotations
 
 import _thread
+import os
 import threading
 
 # The same functions in the module `signal` take ten times as long, for the sake of enums.
@@ -84,4 +85,4 @@ def call_while_deleting(function: Callable[[], object]) -> None:
             function()
     except KeyboardInterrupt:
         with suppress(RuntimeError):  # no more threads: Python is about to end
-            _thread.start_new_thread(_thread.interrupt_main, ())
+            _thread.start_new_thread(os.kill, (os.getpid(), SIGINT))

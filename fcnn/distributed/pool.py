@@ -70,18 +70,18 @@ class Pool:
         """
         arrays = [compact(array) for array in arrays]  # as a helper process will have them
         count = useful_threads(self._threads, len(items))
-        if count > 1 and self._calls >= _CALLS_BY_THREADS:
-            with interrupts_deferred() as interrupts:
-                if self._lock.acquire(blocking=False):
-                    try:
-                        if helpers := self._helpers_for(arrays, len(items), count - 1):
-                            with one_blas_thread():
-                                results = helpers.run(arrays, items, interrupts)
-                            self._failures += not helpers.alive
-                            self._learn(results)
-                            return interrupts.allowed_in(combine, results)
-                    finally:
-                        self._lock.release()
+        with interrupts_deferred() as interrupts:
+            if (
+                count > 1
+                and self._calls >= _CALLS_BY_THREADS
+                and self._lock.acquire(blocking=False)
+            ):
+                try:
+                    results = self._by_helpers(arrays, items, count - 1, interrupts)
+                    if results is not None:
+                        return interrupts.allowed_in(combine, results)
+                finally:
+                    self._lock.release()
         results = run_on_threads(lambda item: self._function(arrays, item), items, count)
         if count > 1:
             self._calls += 1
@@ -93,6 +93,19 @@ class Pool:
         """How many helper processes there are."""
         return self._helpers.count if self._helpers is not None and self._helpers.alive else 0
 
+    def _by_helpers(
+        self, arrays: list[Array], items: Sequence[Any], count: int, interrupts: interrupts_deferred
+    ) -> list[list[Array]] | None:
+        """The results, if there can be helpers, of that many and of the caller."""
+        helpers = self._helpers_for(arrays, len(items), min(count, available_cores()))
+        if helpers is None:
+            return None
+        with one_blas_thread():
+            results = helpers.run(arrays, items, interrupts)
+        self._failures += not helpers.alive
+        self._learn(results)
+        return results
+
     def _learn(self, results: list[list[Array]]) -> None:
         self._room_per_result = max(self._room_per_result, *map(room_for, results))
 
@@ -101,7 +114,6 @@ class Pool:
         if self._failures > _MOST_FAILURES or not can_be_shared(arrays, items):
             return None
         self._last_call = time.monotonic()
-        count = min(count, available_cores())
         room = room_for(arrays), items * self._room_per_result
         if self._helpers is not None and not self._helpers.suit(count, room):
             self._end_helpers()

@@ -1,7 +1,5 @@
-"""What a step leaves behind: nothing. And a way to turn off the setting of malloc."""
+"""What a step leaves behind: nothing."""
 
-import subprocess
-import sys
 import tracemalloc
 import weakref
 
@@ -50,30 +48,3 @@ def test_memory_does_not_grow_from_epoch_to_epoch():
     tracemalloc.stop()
     assert len(sizes) == 8
     assert sizes[-1] - sizes[2] < 20_000, sizes  # one velocity alone has 40,000 bytes
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
-@pytest.mark.parametrize("keep", [True, False])
-def test_keeping_freed_memory_can_be_turned_off_and_does_not_happen_at_import(keep):
-    program = """
-import ctypes
-calls = []
-class Library:
-    def mallopt(self, option, value):
-        calls.append(option)
-real = ctypes.CDLL
-ctypes.CDLL = lambda name, *rest, **more: real(name, *rest, **more) if name else Library()
-import numpy as np, fcnn
-before = len(calls)
-fcnn.predict(fcnn.relu, (), np.ones((4, 2), np.float32))
-fcnn.predict(fcnn.relu, (), np.ones((4, 2), np.float32))
-print(before, len(calls))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PATH": "", "FCNN_KEEP_MEMORY": "1" if keep else "0"},
-    )
-    assert (done.stdout, done.stderr) == ("0 3\n" if keep else "0 0\n", "")
