@@ -32,7 +32,9 @@ def compose(*augmentations: Augmentation) -> Augmentation:
     return augment
 
 
-def check_arguments(function: str, rng: np.random.Generator, images: Array) -> None:
-    """A generator, and images (N, C, H, W) of floats; TypeError or ValueError otherwise."""
+def check_arguments(function: str, rng: np.random.Generator, images: Array) -> tuple[int, ...]:
+    """The sizes N, C, H, W of images of floats; TypeError or ValueError for anything else, and for
+    what is no generator.
+    """
     check_kind(function, "rng", rng, np.random.Generator)
-    shapes(function, images=(images, "N, C, H, W"))
+    return shapes(function, images=(images, "N, C, H, W"))

@@ -42,8 +42,7 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
     sigma = above_zero("elastic", "sigma", sigma)
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
-        check_arguments("elastic", rng, images)
-        N, _, H, W = images.shape
+        N, _, H, W = check_arguments("elastic", rng, images)
         numbers = rng.random((N, 2, H, W), images.dtype)
         numbers *= 2 * alpha
         numbers -= alpha

@@ -57,8 +57,7 @@ def random_erasing(
     widest = -math.log(aspect)
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
-        check_arguments("random_erasing", rng, images)
-        N, _, H, W = images.shape
+        N, _, H, W = check_arguments("random_erasing", rng, images)
         chance, part, ratio, top, left = rng.random((N, 5)).T
         covered = (low + (high - low) * part) * H * W
         shape = np.exp(widest * (2 * ratio - 1))  # height / width

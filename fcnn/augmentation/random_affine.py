@@ -41,8 +41,8 @@ def affine(
     most = np.array([turn, *(strengths[name] for name in ("scale", "shear", "shift", "shift"))])
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
-        check_arguments("affine", rng, images)
-        drawn = most * rng.uniform(-1, 1, (len(images), 5))
+        N, *_ = check_arguments("affine", rng, images)
+        drawn = most * rng.uniform(-1, 1, (N, 5))
         angle, growth, slant = drawn.T[:3]
         return affine_warp(images, *map_to_source(angle, growth, slant, drawn[:, 3:]))
 
