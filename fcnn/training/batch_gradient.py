@@ -87,7 +87,7 @@ def value_and_grad(
     """
     check_kind("value_and_grad", "model", model, Layer)
     check_kind("value_and_grad", "loss", loss, Loss)
-    positive("value_and_grad", "shard", shard)
+    shard = positive("value_and_grad", "shard", shard)
     threads = thread_count("value_and_grad", threads)
     gradient = batch_gradients(model, loss, threads=threads, shard=shard)
 

@@ -11,7 +11,9 @@ import pytest
 import fcnn
 from fcnn import tree
 
-TRAIN, TEST = fcnn.data.synthetic_lines(seed=0)
+(X, LABELS), _ = fcnn.data.synthetic_lines(seed=0)
+TRAIN = X[:150], LABELS[:150]
+TEST, VALIDATION = (X[150:200], LABELS[150:200]), (X[200:250], LABELS[200:250])
 MODEL = fcnn.models.lines_cnn()
 OPTIMIZER = fcnn.sgd(0.01, momentum=0.9)
 
@@ -26,7 +28,7 @@ def fit(epochs=2, dtype=np.float32, test=TEST, validation=None, **settings):
     }
     return list(
         fcnn.fit(
-            MODEL, params, OPTIMIZER, train, epochs=epochs, batch_size=200, seed=0,
+            MODEL, params, OPTIMIZER, train, epochs=epochs, batch_size=60, seed=0,
             **held_out, **settings,
         )
     )  # fmt: skip
@@ -42,7 +44,9 @@ def records():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("held_out", [(TEST, None), (None, TEST), (TEST, TEST), (None, None)])
+@pytest.mark.parametrize(
+    "held_out", [(TEST, None), (None, VALIDATION), (TEST, VALIDATION), (None, None)]
+)
 def test_a_record_comes_back_bit_for_bit_and_training_goes_on(tmp_path, dtype, held_out):
     whole = fit(3, dtype, *held_out)
     fcnn.save_checkpoint(tmp_path / "c.npz", whole[0])
