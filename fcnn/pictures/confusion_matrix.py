@@ -1,17 +1,15 @@
 """How often each class was taken for each other."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from fcnn.numerics.arrays import Array
 from fcnn.pictures.drawing import add_colour_bar, framed_figure, plain_style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_COUNTED_CLASSES: Final = 20  # of more, there is no room for the counts
 
@@ -25,9 +23,6 @@ def confusion_matrix(confusion: Array) -> Figure:
     confusion
         Counts (K, K) of integers, rows the true class, columns the predicted one.
     """
-    from matplotlib.colors import PowerNorm
-    from matplotlib.ticker import PercentFormatter
-
     classes = len(confusion)
     right, total = int(np.trace(confusion)), int(confusion.sum())
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)

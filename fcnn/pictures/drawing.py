@@ -1,23 +1,21 @@
 """What pictures share: their style, and figures whose parts are measured in inches, so that
 nothing overlaps.
 
-Matplotlib is an optional extra, so it is imported by the functions that draw. They build
-`Figure` objects and never touch pyplot: no window, no global figure, no backend to choose.
+They are `Figure` objects, made without pyplot: no window, no global figure, no backend to choose.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from fcnn.numerics.arrays import Array
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.colorbar import Colorbar
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 # Of Okabe and Ito's palette: distinct to colour-blind readers, and in grey.
 BLUE: Final = "#0072B2"
@@ -31,8 +29,6 @@ def plain_style() -> Iterator[None]:
 
     A context, and a decorator of functions that draw.
     """
-    from matplotlib import style
-
     settings = {
         "font.size": 10,
         "axes.titlesize": 10,
@@ -56,8 +52,6 @@ def framed_figure(
     right: float = 0.15,
 ) -> tuple[Figure, Axes]:
     """A titled figure around axes of this size; every length is in inches."""
-    from matplotlib.figure import Figure
-
     text = 0.3 + max(0.12 * len(title), 0.08 * len(note))  # roughly, and rather too wide
     whole = max(text, left + width + right), bottom + height + 0.8
     figure = Figure(figsize=whole)
@@ -79,8 +73,6 @@ def draw_tile(
     axes: Axes, tile: Array, x: float, y: float, caption: str, **colours: Any
 ) -> AxesImage:
     """Draw a tile, its longer side one unit, with its top left corner at (x, y)."""
-    from matplotlib.patches import Rectangle
-
     height, width = (side / max(tile.shape[:2]) for side in tile.shape[:2])
     extent = (x, x + width, y + height, y)
     image = axes.imshow(tile, extent=extent, interpolation="nearest", **colours)

@@ -1,10 +1,9 @@
 """The kernels of the first layer."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from fcnn.numerics.arrays import Array
 from fcnn.pictures.drawing import (
@@ -14,9 +13,6 @@ from fcnn.pictures.drawing import (
     framed_figure,
     plain_style,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_TILES: Final = 64
 MOST_CHANNELS: Final = 8

@@ -1,16 +1,12 @@
 """The images that were taken for something else."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from fcnn.numerics.arrays import Array
 from fcnn.pictures.drawing import draw_tile, finish_tiles, framed_figure, plain_style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_SHOWN: Final = 24
 COLUMNS: Final = 6

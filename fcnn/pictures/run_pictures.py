@@ -1,17 +1,19 @@
-"""The pictures of a training run: curves, confusions, mistakes and first-layer kernels."""
+"""The pictures of a training run: curves, confusions, mistakes and first-layer kernels.
+
+matplotlib is an optional extra: what draws with it is imported when a run is drawn.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fcnn.numerics.arrays import Array
-from fcnn.pictures.confusion_matrix import confusion_matrix
-from fcnn.pictures.drawing import plain_style
-from fcnn.pictures.filters import filters
-from fcnn.pictures.mistakes import mistakes
-from fcnn.pictures.training_curves import Epoch, training_curves
+
+if TYPE_CHECKING:
+    from fcnn.pictures.training_curves import Epoch
 
 
 def available() -> bool:
@@ -55,6 +57,12 @@ def save_pictures(
     ImportError
         If matplotlib is missing; `available` says so beforehand.
     """
+    from fcnn.pictures.confusion_matrix import confusion_matrix
+    from fcnn.pictures.drawing import plain_style
+    from fcnn.pictures.filters import filters
+    from fcnn.pictures.mistakes import mistakes
+    from fcnn.pictures.training_curves import training_curves
+
     figures = {
         "training.png": training_curves(history, best=best) if len(history) else None,
         "confusion.png": confusion_matrix(confusion),

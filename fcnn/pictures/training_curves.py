@@ -1,17 +1,14 @@
 """Loss and accuracy, epoch by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fcnn.pictures.drawing import BLUE, GREEN, VERMILION, framed_figure, plain_style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PARTS: Final = {"train": "mean over", "validation": "after", "test": "after"}
 STYLES: Final = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))  # of the curves there are, in order
@@ -75,8 +72,6 @@ def _title(history: Sequence[Epoch], best: int | None) -> str:
 
 
 def _draw(axes: Axes, quantity: str, history: Sequence[Epoch], best: int | None) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     epochs = [record.epoch for record in history]
     styles = iter(STYLES)
     for part, when in PARTS.items():
@@ -104,8 +99,6 @@ def _draw(axes: Axes, quantity: str, history: Sequence[Epoch], best: int | None)
 
 def _scale_in_percent(axes: Axes) -> None:
     """At least five percent, and no ticks below 0 or beyond 100 %."""
-    from matplotlib.ticker import PercentFormatter
-
     low, high = axes.get_ylim()
     high = min(high, 1 + 0.05 * (1 - low))
     axes.set_ylim(max(0, min(low, high - 0.05)), high)
