@@ -157,24 +157,17 @@ def fit(
     batch_size = positive("fit", "batch_size", batch_size)
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size is {batch_size}, but there are {len(x)} examples")
+    seed = whole_number("fit", "seed", seed, 0)
+    threads = thread_count("fit", threads)
     for name, function in (("on_batch", on_batch), ("augment", augment)):
         if function is not None:
             check_function("fit", name, function)
-    threads = thread_count("fit", threads)
+    gradient = batch_gradients(model, loss, threads=threads, augment=augment)
     training = _Training(
-        model=model,
-        optimizer=optimizer,
-        x=x,
-        labels=labels,
-        held_out=held_out,
-        batch_size=batch_size,
-        seed=whole_number("fit", "seed", seed, 0),
-        loss=loss,
-        threads=threads,
-        on_batch=on_batch,
-        augment=augment,
-        gradient=batch_gradients(model, loss, threads=threads, augment=augment),
-    )
+        model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, loss=loss,
+        batch_size=batch_size, seed=seed, threads=threads, on_batch=on_batch, augment=augment,
+        gradient=gradient,
+    )  # fmt: skip
     if start is None:
         return _epochs(training, params, optimizer.init(params), 0, epochs)
     check_kind("fit", "start", start, Epoch)
@@ -200,9 +193,9 @@ class _Training:
     x: Array
     labels: Array
     held_out: dict[str, Examples]
+    loss: Loss
     batch_size: int
     seed: int
-    loss: Loss
     threads: int | None
     on_batch: OnBatch | None
     augment: Augmentation | None
@@ -222,18 +215,12 @@ def _epochs(run: _Training, params: Tree, state: Any, done: int, epochs: int) ->
         test_loss, test_accuracy = _figures(run, "test", params)
         validation_loss, validation_accuracy = _figures(run, "validation", params)
         yield Epoch(
-            epoch=epoch,
-            params=params,
-            state=state,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
-            test_loss=test_loss,
-            test_accuracy=test_accuracy,
-            validation_loss=validation_loss,
-            validation_accuracy=validation_accuracy,
-            seconds=time.perf_counter() - begun,
-            in_shape=run.x.shape[1:],
-        )
+            epoch=epoch, params=params, state=state,
+            train_loss=train_loss, train_accuracy=train_accuracy,
+            test_loss=test_loss, test_accuracy=test_accuracy,
+            validation_loss=validation_loss, validation_accuracy=validation_accuracy,
+            seconds=time.perf_counter() - begun, in_shape=run.x.shape[1:],
+        )  # fmt: skip
 
 
 def _one_epoch(
@@ -247,7 +234,7 @@ def _one_epoch(
     for step, batch in enumerate(batches, 1):
         labels = run.labels[batch]
         result = run.gradient(params, run.x[batch], labels, rng)
-        if step == 1:  # not only when the epoch is over
+        if step == 1:  # what would be noticed when the epoch is over
             for name, (_, known) in run.held_out.items():
                 check_classes(f"fit: {name}", result.outputs[0], known)
         if result.weight > 0:
