@@ -74,7 +74,7 @@ class HelperProcesses:
         from multiprocessing import Pipe
 
         self.count, self._room = count, room
-        self._function = function
+        self._function, self._caller = function, os.getpid()
         arrays, results = room
         memory = mmap.mmap(-1, arrays + count * results)
         self._inputs = Memory(memory, 0, arrays)
@@ -96,7 +96,7 @@ class HelperProcesses:
     @property
     def alive(self) -> bool:
         """Whether the helpers are there; not after an error, nor in a forked process."""
-        return self.close.alive
+        return self.close.alive and self._caller == os.getpid()
 
     def suit(self, count: int, room: tuple[int, int]) -> bool:
         """Whether there are at least as many helpers, and as much room."""
@@ -157,12 +157,6 @@ class HelperProcesses:
             for i, slots in link.recv():
                 results[i] = memory.get(slots)
 
-    def forget(self) -> None:
-        """In a forked process: leave the helpers to the one that made them."""
-        self.close.detach()
-        for link in self._links:
-            link.close()
-
 
 def _error_state() -> dict[str, Any]:
     """NumPy's error state for the helpers: what the caller does not ignore is an error there,
@@ -177,7 +171,8 @@ def _end(processes: list[int], links: list[Any], numbers: tuple[int, int]) -> No
     for descriptor in numbers:
         os.close(descriptor)
     for process in processes:
-        with suppress(ProcessLookupError, ChildProcessError):  # somebody else waited for it
+        # Somebody else may have waited for it; and to a forked process it is no child.
+        with suppress(ProcessLookupError, ChildProcessError):
             if os.waitpid(process, os.WNOHANG) == (0, 0):
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)

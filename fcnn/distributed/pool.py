@@ -10,7 +10,6 @@ that were used longest ago end, and these begin again with threads.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -29,10 +28,6 @@ Combined = TypeVar("Combined")
 
 _CALLS_BY_THREADS: Final = 2  # who calls once does not wait for a process to start
 _MOST_FAILURES: Final = 2  # after so many calls in which helpers failed, threads do the work
-
-
-def _copies(results: list[list[Array]]) -> Any:
-    return [[array.copy() for array in result] for result in results]
 
 
 class Pool:
@@ -61,7 +56,7 @@ class Pool:
         self,
         arrays: list[Array],
         items: Sequence[Any],
-        combine: Callable[[list[list[Array]]], Combined] = _copies,
+        combine: Callable[[list[list[Array]]], Combined],
     ) -> Combined:
         """What `combine` makes of the results, in the order of the items.
 
@@ -71,11 +66,7 @@ class Pool:
         arrays = [compact(array) for array in arrays]  # as a helper process will have them
         count = useful_threads(self._threads, len(items))
         with interrupts_deferred() as interrupts:
-            if (
-                count > 1
-                and self._calls >= _CALLS_BY_THREADS
-                and self._lock.acquire(blocking=False)
-            ):
+            if count > 1 and self._calls >= _CALLS_BY_THREADS and self._lock.acquire(False):
                 try:
                     results = self._by_helpers(arrays, items, count - 1, interrupts)
                     if results is not None:
@@ -152,18 +143,3 @@ def _make_way(count: int) -> bool:
         if sum(pool.helpers for pool in pools) > most:
             pool._give_way()
     return sum(pool.helpers for pool in pools) <= most
-
-
-def _forget_after_fork() -> None:
-    """A forked process leaves the helpers to the one that made them."""
-    for reference in _with_helpers:
-        pool = reference()
-        if pool is not None and pool._helpers is not None:
-            pool._helpers.forget()
-            pool._helpers = None
-            pool._lock = threading.Lock()
-    _with_helpers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)

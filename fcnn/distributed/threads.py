@@ -11,6 +11,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fcnn.distributed import blas_threads
@@ -19,7 +20,7 @@ from fcnn.distributed.interrupts import interrupts_deferred
 from fcnn.distributed.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -89,46 +90,15 @@ def _run_in_threads(
         finally:
             _wait(begun, interrupts)  # after Ctrl-C; a second one does not wait
     for helper in begun:
-        if helper.error is not None:
-            raise helper.error
+        helper.result()
     return results
 
 
-class _Task:
-    """A function that a thread of a pool is given."""
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        self._function = function
-        self._begun, self._running = threading.Lock(), threading.Lock()
-        self._running.acquire()
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        if self._begun.acquire(blocking=False):
-            _at_work.add(threading.get_ident())
-            try:
-                self._function()
-            except BaseException as error:
-                self.error = error
-            finally:
-                _at_work.discard(threading.get_ident())
-                self._running.release()
-
-    def cancel(self) -> bool:
-        """Have it not begin any more; False if it has."""
-        return self._begun.acquire(blocking=False)
-
-    def ended(self, seconds: float) -> bool:
-        """Whether what was begun has ended, or does within that many seconds."""
-        if self._running.acquire(timeout=seconds):
-            self._running.release()
-            return True
-        return False
-
-
-def _wait(tasks: list[_Task], interrupts: interrupts_deferred) -> None:
-    for task in tasks:
-        while not task.ended(_MOMENT):
+def _wait(helpers: list[Future[None]], interrupts: interrupts_deferred) -> None:
+    for helper in helpers:
+        while not helper.done():
+            with suppress(TimeoutError):
+                helper.exception(_MOMENT)
             interrupts.raise_noted()
 
 
@@ -152,7 +122,7 @@ def end_idle_threads() -> None:
         pool.shutdown()
 
 
-def _start(function: Callable[[], None], threads: int) -> list[_Task]:
+def _start(function: Callable[[], None], threads: int) -> list[Future[None]]:
     """Run a function on that many threads of a pool, which is made at first use and kept: idle
     threads cost nothing. They are fewer if the system has no more.
     """
@@ -163,15 +133,21 @@ def _start(function: Callable[[], None], threads: int) -> list[_Task]:
             _pools[threads] = ThreadPoolExecutor(
                 threads, "fcnn", initializer=blas_threads.hold_this_thread_to_one
             )
-        tasks = []
+        begun: list[Future[None]] = []
         try:
             for _ in range(threads):
-                task = _Task(function)
-                _pools[threads].submit(task.run)
-                tasks.append(task)
+                begun.append(_pools[threads].submit(_work, function))
         except RuntimeError:  # can't start new thread
             _pools.pop(threads).shutdown(wait=False)
-        return tasks
+        return begun
+
+
+def _work(function: Callable[[], None]) -> None:
+    _at_work.add(threading.get_ident())
+    try:
+        function()
+    finally:
+        _at_work.discard(threading.get_ident())
 
 
 def _forget_after_fork() -> None:

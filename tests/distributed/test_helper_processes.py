@@ -14,6 +14,8 @@ import pytest
 from pools import (
     BUSY,
     CALLER,
+    WITH_SUPPORT,
+    Pool,
     X,
     gone_within,
     helpers_of,
@@ -24,7 +26,6 @@ from pools import (
 )  # fmt: skip
 
 from fcnn.distributed.helper_processes import can_fork
-from fcnn.distributed.pool import Pool
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux")
 
@@ -122,7 +123,7 @@ def test_helpers_end_with_the_function_they_work_for():
 def test_helpers_do_not_outlive_a_caller_that_is_killed(when):
     wait = "time.sleep(60)" if when == "between calls" else "pool.run([np.ones(1)], range(999))"
     caller = subprocess.Popen(
-        [sys.executable, "-c", BUSY + wait], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", BUSY + wait], stdout=subprocess.PIPE, text=True, env=WITH_SUPPORT
     )
     with caller:
         pid = int(caller.stdout.readline())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import effort
 import pytest
-from pools import BUSY, gone_within
+from pools import BUSY, WITH_SUPPORT, gone_within
 
 from fcnn.distributed.interrupts import call_while_deleting, interrupts_deferred
 
@@ -23,6 +23,7 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("processes", ["1", "0"], ids=["processes", "threads"])
 def test_nothing_is_left_behind_by_interrupts_at_random_moments(processes):
     done = subprocess.run(
@@ -160,6 +161,7 @@ print(len(pool.run([np.ones(1)], range(8))))
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env=WITH_SUPPORT,
     ) as caller:
         pid = int(caller.stdout.readline())
         time.sleep(0.3)

@@ -8,12 +8,11 @@ import time
 import effort
 import numpy as np
 import pytest
-from pools import CALLER, X, helpers_of, in_another_python, pool_of, process_ids
+from pools import CALLER, Pool, X, helpers_of, in_another_python, pool_of, process_ids
 
 import fcnn
 from fcnn import tree
 from fcnn.distributed.helper_processes import can_fork
-from fcnn.distributed.pool import Pool
 from fcnn.distributed.threads import available_cores
 from fcnn.training.batch_gradient import batch_gradients
 
@@ -195,7 +194,7 @@ def test_where_forking_is_not_safe_threads_do_the_work(why):
     script = """
     import os, threading, time
     import numpy as np
-    from fcnn.distributed.pool import Pool
+    from pools import Pool
 
     def process_ids(arrays, item):
         time.sleep(0.02)
@@ -258,12 +257,13 @@ def test_unaligned_arrays_are_computed_alike_everywhere():
         assert all(result[0] for result in pool.run([raw], range(8)))
 
 
+@pytest.mark.heavy
 def test_functions_that_are_kept_have_no_more_helpers_than_there_are_cores():
     done = in_another_python(
         """
         import os
         import numpy as np
-        from fcnn.distributed.pool import Pool
+        from pools import Pool
         from fcnn.distributed.threads import available_cores
 
         def own_function(number):

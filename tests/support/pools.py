@@ -8,10 +8,21 @@ import time
 
 import numpy as np
 
-from fcnn.distributed.pool import Pool
+import fcnn.distributed.pool
 
 CALLER = os.getpid()
 X = np.arange(6.0)
+WITH_SUPPORT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # to import this module
+
+
+class Pool(fcnn.distributed.pool.Pool):
+    """A pool that hands out copies of all results."""
+
+    def run(self, arrays, items, combine=None):
+        def copies(results):
+            return [[array.copy() for array in result] for result in results]
+
+        return super().run(arrays, items, combine or copies)
 
 
 def pool_of(function, threads=2, items=4):
@@ -57,14 +68,14 @@ def in_another_python(script, **environment):
         text=True,
         timeout=60,
         check=False,
-        env={**os.environ, **environment},
+        env={**WITH_SUPPORT, **environment},
     )
 
 
 BUSY = """
 import os, signal, sys, time
 import numpy as np
-from fcnn.distributed.pool import Pool
+from pools import Pool
 
 def work(arrays, item):
     if slow:
