@@ -15,7 +15,7 @@ from fcnn.data.npz import npz_file
 from fcnn.data.synthetic import synthetic_lines
 from fcnn.files.reading import home_expanded
 
-NAMES = ("mnist5k", "mnist", "synthetic")
+DATA_NAMES = ("mnist5k", "mnist", "synthetic")
 
 
 def load(
@@ -74,5 +74,5 @@ def _load_path(text: str) -> Dataset:
     if is_npz or any(separator in text for separator in separators):
         raise DataError(f"load: {text} does not exist")
     raise ValueError(
-        f"load: {unknown('data', text, NAMES)}, a folder of IDX files, or an .npz file"
+        f"load: {unknown('data', text, DATA_NAMES)}, a folder of IDX files, or an .npz file"
     )

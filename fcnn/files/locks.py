@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-NAME: Final = ".lock"
+LOCK: Final = ".lock"
 
 
 class LockedError(RuntimeError):
@@ -19,7 +19,7 @@ def only_process_in(folder: Path) -> Iterator[None]:
 
     The lock is the system's, on a file in the folder. Forked processes do not inherit it.
     """
-    path = folder / NAME
+    path = folder / LOCK
     file = _locked_file(path)
     try:
         yield

@@ -14,7 +14,7 @@ from attrs.validators import deep_iterable, ge, instance_of, min_len, optional
 
 from fcnn.arguments.wording import unknown
 from fcnn.data import Dataset, number_of_classes
-from fcnn.data.loading import NAMES as DATA_NAMES
+from fcnn.data.loading import DATA_NAMES
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.files.writing import whole_file
 from fcnn.layers.layer import call_init

@@ -18,8 +18,7 @@ from typing import Final
 import attrs
 
 from fcnn.arguments.settings import as_path
-from fcnn.files.locks import NAME as LOCK
-from fcnn.files.locks import LockedError, only_process_in
+from fcnn.files.locks import LOCK, LockedError, only_process_in
 from fcnn.files.writing import left_overs, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams

@@ -40,7 +40,7 @@ def test_a_file_that_is_replaced_between_opening_and_locking_is_not_the_lock(
     def replace_and_lock(descriptor):
         times.append(descriptor)
         if len(times) == 1:
-            path = tmp_path / locks.NAME
+            path = tmp_path / locks.LOCK
             path.unlink()
             if anew:
                 path.touch()
