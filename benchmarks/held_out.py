@@ -92,9 +92,9 @@ def evaluation(
         params,
         plan.optimizer,
         plan.train,
-        epochs=plan.epochs,
+        epochs=config.epochs,
         batch_size=plan.batch_size,
-        seed=plan.seed,
+        seed=config.seed,
         loss=plan.loss,
         augment=plan.augment,
     ):

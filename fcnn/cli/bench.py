@@ -8,8 +8,7 @@ import typer
 
 from fcnn.arguments.settings import MOST, not_negative
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
-from fcnn.cli.inputs import configured
-from fcnn.cli.options import DataOption, JsonOption, ModelOption, ThreadsOption
+from fcnn.cli.options import DataOption, JsonOption, ModelOption, ThreadsOption, configured
 from fcnn.cli.progress import Bar
 from fcnn.cli.reports import print_json, table
 from fcnn.runs.model_by_name import telling_lines

@@ -9,8 +9,7 @@ import typer
 
 from fcnn.cli import reports
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
-from fcnn.cli.inputs import load_data
-from fcnn.cli.options import JsonOption, ThreadsOption
+from fcnn.cli.options import JsonOption, ThreadsOption, load_data
 from fcnn.cli.progress import Bar
 from fcnn.runs import results
 from fcnn.runs.folder import load_run

@@ -1,4 +1,4 @@
-"""Options that several commands have, and those that are the settings of a run."""
+"""Options that several commands have, those that are the settings of a run, and what they name."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,13 @@ import attrs
 import typer
 
 from fcnn.arguments.settings import MOST
+from fcnn.cli.exit_codes import wrong_usage
+from fcnn.cli.progress import Bar
+from fcnn.data import Dataset, load
+from fcnn.layers.layer import Layer
+from fcnn.runs.config import Config, configure
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.recipes import DEFAULT
 from fcnn.runs.settings import Settings
 
 DataOption = Annotated[
@@ -84,3 +91,20 @@ def refuse_beside(context: typer.Context, option: str, allowed: Sequence[str]) -
             raise ValueError(
                 f"{option} takes the settings of the run; leave out {parameter.opts[0]}"
             )
+
+
+def load_data(name: str, seed: int, bar: Bar) -> Dataset:
+    """Data by name; a bar shows the download."""
+    with wrong_usage():
+        loaded = load(name, seed=seed, progress=bar.update)
+    bar.close()
+    return loaded
+
+
+def configured(data: str, model: str | None, bar: Bar) -> tuple[Config, Layer]:
+    """A model on data, as `train` would have it."""
+    loaded = load_data(data, DEFAULT.settings.seed, bar)
+    with wrong_usage():
+        given = {} if model is None else {"model": model}
+        config = configure(data, loaded, DEFAULT, **given)
+        return config, model_by_name(config.model, config.classes)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import typer
 
 from fcnn.cli.exit_codes import exit_codes
-from fcnn.cli.inputs import configured
-from fcnn.cli.options import DataOption, ModelOption
+from fcnn.cli.options import DataOption, ModelOption, configured
 from fcnn.cli.progress import Bar
 from fcnn.cli.reports import table
 from fcnn.layers.window_sizes import times

@@ -2,23 +2,22 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-import attrs
 import typer
 
 from fcnn.cli import reports
 from fcnn.cli.exit_codes import INTERRUPTED, exit_codes, wrong_usage
-from fcnn.cli.inputs import load_data
 from fcnn.cli.interruption import AfterStep
 from fcnn.cli.options import (
     DataOption,
     JsonOption,
     QuietOption,
     ThreadsOption,
+    load_data,
     numbers,
     refuse_beside,
     with_settings,
@@ -26,7 +25,7 @@ from fcnn.cli.options import (
 from fcnn.cli.progress import Bar
 from fcnn.pictures import run_pictures as pictures
 from fcnn.runs import experiment
-from fcnn.runs.config import Config, configure
+from fcnn.runs.config import configure
 from fcnn.runs.folder import new_folder, old_folder
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import Plan, Step, make_plan
@@ -36,15 +35,6 @@ from fcnn.training.fit import Epoch
 
 # What may be given beside --resume: what is no setting of the run.
 BESIDE_RESUME = ("--threads", "--checkpoint-every", "--json", "--quiet")
-
-
-@attrs.frozen(eq=False)
-class Job:
-    """A run that this process may work on."""
-
-    folder: Path
-    config: Config
-    plan: Plan
 
 
 @with_settings
@@ -77,37 +67,34 @@ def train(
     begun = time.perf_counter()
     shown = not (quiet or as_json)
     say: Callable[[str], None] = typer.echo if shown else lambda text: None
-    with exit_codes(), Bar(shown) as bar:
-        prepared: AbstractContextManager[Job | dict[str, Any]]
+    with exit_codes(), Bar(shown) as bar, ExitStack() as held:
         if resume is None:
-            prepared = _new_job(data, recipe, settings, out, bar)
+            plan = _new_plan(data, recipe, settings, bar)
+            folder = held.enter_context(new_folder(out, plan.config))
         else:
             with wrong_usage():
                 refuse_beside(context, "--resume", BESIDE_RESUME)
-            prepared = _old_job(resume, bar, say)
-        with prepared as job:
-            if isinstance(job, Job):
-                result = train_with_bar(
-                    job,
-                    bar,
-                    say,
-                    threads=threads,
-                    checkpoint_every=checkpoint_every,
-                    begun=begun,
-                )
-                _report(job, result, say)
-                metrics = result.metrics
-            else:
-                metrics = job
-            if as_json:
-                reports.print_json(metrics)
+            folder, config = resume, held.enter_context(old_folder(resume))
+            if is_finished(folder):
+                say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
+                if as_json:
+                    reports.print_json(read_metrics(folder))
+                return
+            loaded = load_data(config.data, config.seed, bar)
+            plan = experiment.plan_to_go_on(folder, config, loaded)
+            say(f"Going on with the run in {folder}")
+        result = train_with_bar(
+            plan, folder, bar, say, threads=threads, checkpoint_every=checkpoint_every, begun=begun
+        )
+        if plan.validation is not None:
+            say("\n" + reports.kept_epoch(plan.config, result.metrics))
+        say("\n" + reports.evaluation(result.evaluation) + "\n")
+        say(reports.results(folder, result.pictures, pictures.available()))
+        if as_json:
+            reports.print_json(result.metrics)
 
 
-@contextmanager
-def _new_job(
-    data_name: str, recipe_name: str, given: dict[str, Any], out: Path | None, bar: Bar
-) -> Iterator[Job]:
-    """A run that begins, in a folder of its own."""
+def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar) -> Plan:
     with wrong_usage():
         if "augmentation" in given:
             given["augmentation"] = numbers("augment", given["augmentation"])
@@ -115,37 +102,14 @@ def _new_job(
         seed = recipe.with_given(data_name, given).seed
     data = load_data(data_name, seed, bar)
     with wrong_usage():
-        config = configure(data_name, data, recipe, **given)
-        plan = make_plan(config, data)
-    with new_folder(out, config) as folder:
-        yield Job(folder, config, plan)
-
-
-@contextmanager
-def _old_job(folder: Path, bar: Bar, say: Callable[[str], None]) -> Iterator[Job | dict[str, Any]]:
-    """A run that goes on, or the metrics of one that is finished."""
-    with old_folder(folder) as config:
-        if is_finished(folder):
-            say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
-            yield read_metrics(folder)
-        else:
-            data = load_data(config.data, config.seed, bar)
-            plan = experiment.plan_to_go_on(folder, config, data)
-            say(f"Going on with the run in {folder}")
-            yield Job(folder, config, plan)
+        return make_plan(configure(data_name, data, recipe, **given), data)
 
 
 def train_with_bar(
-    job: Job,
-    bar: Bar,
-    say: Callable[[str], None],
-    *,
-    threads: int | None,
-    checkpoint_every: int,
-    begun: float,
+    plan: Plan, folder: Path, bar: Bar, say: Callable[[str], None], **options: Any
 ) -> Result:
     """Train, with a bar for the steps and a line for each epoch; Ctrl-C waits for a step's end."""
-    pace, epochs = Pace(job.plan), job.plan.epochs
+    pace, epochs = Pace(plan), plan.config.epochs
     try:
         with AfterStep() as interruption, warnings.catch_warnings():
             # An overflow ends in a loss that is not finite, and that is an error of its own.
@@ -153,8 +117,8 @@ def train_with_bar(
 
             def on_step(step: Step) -> None:
                 pace.note(step)
-                label = f"Epoch {step.epoch}/{epochs}"
-                bar.update(label, step.in_run, job.plan.steps, reports.pace(pace, step))
+                note = reports.pace(pace, step)
+                bar.update(f"Epoch {step.epoch}/{epochs}", step.in_run, plan.steps, note)
                 interruption.check()
 
             def on_epoch(record: Epoch) -> None:
@@ -163,24 +127,8 @@ def train_with_bar(
                 if record.epoch < epochs:
                     interruption.check()
 
-            return experiment.train(
-                job.config,
-                job.plan,
-                job.folder,
-                threads=threads,
-                checkpoint_every=checkpoint_every,
-                begun=begun,
-                on_epoch=on_epoch,
-                on_step=on_step,
-            )
+            return experiment.train(plan, folder, on_epoch=on_epoch, on_step=on_step, **options)
     except KeyboardInterrupt:
         bar.close()
-        typer.echo(f"\nInterrupted; to go on: fcnn train --resume {job.folder}", err=True)
+        typer.echo(f"\nInterrupted; to go on: fcnn train --resume {folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _report(job: Job, result: Result, say: Callable[[str], None]) -> None:
-    if job.plan.validation is not None:
-        say("\n" + reports.kept_epoch(job.config, result.metrics))
-    say("\n" + reports.evaluation(result.evaluation) + "\n")
-    say(reports.results(job.folder, result.pictures, pictures.available()))

@@ -20,7 +20,6 @@ from fcnn.files.writing import whole_file
 from fcnn.layers.layer import call_init
 from fcnn.numerics.arrays import Shape
 from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
-from fcnn.runs.plan import training_examples
 from fcnn.runs.recipes import Recipe
 from fcnn.runs.settings import INTEGER, Settings, count, setting, text
 from fcnn.version import __version__
@@ -80,7 +79,7 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, **given: Any) -> Co
     """
     settings = recipe.with_given(data_name, given)
     images = data[0][0]
-    examples = training_examples(settings, len(images))
+    examples = len(images) - settings.held_out_of(len(images))
     if settings.batch_size > examples:
         if "batch_size" in given:
             raise ValueError(

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from fcnn import tree
 from fcnn.data import Dataset
@@ -35,7 +36,6 @@ class TrainingError(RuntimeError):
 
 
 def train(
-    config: Config,
     plan: Plan,
     folder: Path,
     *,
@@ -49,8 +49,8 @@ def train(
 
     Parameters
     ----------
-    config, plan, folder
-        What to do, how, and the folder of the run, which is this process's alone (see
+    plan, folder
+        What to do, and the folder of the run, which is this process's alone (see
         `folder.new_folder` and `folder.old_folder`).
     threads
         Threads per step; None: as many as the process has cores.
@@ -74,15 +74,30 @@ def train(
     OSError
         If the folder cannot be written to.
     """
-    begun = time.perf_counter() if begun is None else begun
+    begun, config = begun or time.perf_counter(), plan.config
     model = model_of(folder, config)
-    start, history = progress(folder, model, plan.optimizer, config)
+    start, history = progress(folder, model, plan)
     params = initial_parameters(model, config)
     if start is not None:
         params = _kept(folder, model, plan, start, history).params
     _check_space(folder, params, plan)
-    records = _epochs(model, params, plan, start, threads, on_step)
-    while not is_complete(history, plan.epochs, plan.patience):
+    held_out: dict[str, Any] = {config.held_out: plan.evaluated}
+    records = fit(
+        model,
+        params,
+        plan.optimizer,
+        plan.train,
+        epochs=config.epochs,
+        batch_size=plan.batch_size,
+        seed=config.seed,
+        loss=plan.loss,
+        augment=plan.augment,
+        threads=threads,
+        start=start,
+        on_batch=lambda step, steps: on_step(plan.step(len(history) + 1, step)),
+        **held_out,
+    )
+    while not is_complete(history, config):
         record = _next(records, config)
         history.append(figures_alone(record))
         write_history(folder, history, config)
@@ -113,38 +128,7 @@ def _kept(folder: Path, model: Layer, plan: Plan, start: Epoch, history: Sequenc
     if best == start.epoch:
         save_checkpoint(folder / BEST, start)  # the run may have been killed just before this
         return start
-    return best_record(folder, model, plan.optimizer, best)
-
-
-def _epochs(
-    model: Layer,
-    params: Tree,
-    plan: Plan,
-    start: Epoch | None,
-    threads: int | None,
-    on_step: Callable[[Step], None],
-) -> Iterator[Epoch]:
-    """The epochs that are left, one after the other."""
-    epoch = 1 if start is None else start.epoch + 1
-    records = fit(
-        model,
-        params,
-        plan.optimizer,
-        plan.train,
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        seed=plan.seed,
-        loss=plan.loss,
-        augment=plan.augment,
-        test=plan.test if plan.validation is None else None,
-        validation=plan.validation,
-        threads=threads,
-        start=start,
-        on_batch=lambda step, steps: on_step(plan.step(epoch, step)),
-    )
-    for record in records:
-        epoch = record.epoch + 1
-        yield record
+    return best_record(folder, model, plan, best)
 
 
 def _next(records: Iterator[Epoch], config: Config) -> Epoch:
@@ -169,7 +153,7 @@ def _write_checkpoints(
     to come to: so it is written second.
     """
     is_best = plan.validation is not None and best_epoch(history) == record.epoch
-    is_last = is_complete(history, plan.epochs, plan.patience)
+    is_last = is_complete(history, plan.config)
     if record.epoch % every == 0 or is_best or is_last:
         save_checkpoint(folder / CHECKPOINT, record)
     if is_best:

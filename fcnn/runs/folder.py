@@ -22,12 +22,12 @@ from fcnn.files.locks import LOCK, LockedError, only_process_in
 from fcnn.files.writing import left_overs, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams
-from fcnn.optimizers.optimizer import Optimizer
 from fcnn.runs.config import NAME as CONFIG
 from fcnn.runs.config import Config, RunError, read_config, write_config
 from fcnn.runs.history import NAME as HISTORY
 from fcnn.runs.history import read_history
 from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.plan import Plan
 from fcnn.training.checkpoints import load_checkpoint
 from fcnn.training.fit import Epoch
 from fcnn.tree import Tree
@@ -137,41 +137,42 @@ def _held(folder: Path) -> Iterator[None]:
         raise RunError(str(error)) from None
 
 
-def progress(
-    folder: Path, model: Layer, optimizer: Optimizer, config: Config
-) -> tuple[Epoch | None, list[Epoch]]:
+def progress(folder: Path, model: Layer, plan: Plan) -> tuple[Epoch | None, list[Epoch]]:
     """How far a run has come: its last record, and all of them without their trees. None and
     an empty list before the first checkpoint.
 
     Raises RunError if what is there is damaged or of another run.
     """
-    try:
-        record = load_checkpoint(folder / CHECKPOINT, model, optimizer)
-    except FileNotFoundError:
+    record = _record_in(folder / CHECKPOINT, model, plan)
+    if record is None:
         return None, []
-    except ValueError as error:
-        raise RunError(str(error)) from error
-    if record.epoch > config.epochs or record.in_shape != config.in_shape:
+    if record.epoch > plan.config.epochs or record.in_shape != plan.config.in_shape:
         raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / CONFIG}")
     # What is behind the checkpoint comes again.
-    history = read_history(folder, config)[: record.epoch]
+    history = read_history(folder, plan.config)[: record.epoch]
     if [past.epoch for past in history] != [*range(1, record.epoch + 1)]:
         raise RunError(f"{folder / HISTORY} lacks epochs before {record.epoch}")
     return record, history
 
 
-def best_record(folder: Path, model: Layer, optimizer: Optimizer, epoch: int) -> Epoch:
+def best_record(folder: Path, model: Layer, plan: Plan, epoch: int) -> Epoch:
     """The record of the best epoch, which is the given one; RunError if it is not there."""
     path = folder / BEST
-    try:
-        record = load_checkpoint(path, model, optimizer)
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing; epoch {epoch}, the best one, was in it") from None
-    except ValueError as error:
-        raise RunError(str(error)) from error
+    record = _record_in(path, model, plan)
+    if record is None:
+        raise RunError(f"{path} is missing; epoch {epoch}, the best one, was in it")
     if record.epoch != epoch:
         raise RunError(f"{path} is of epoch {record.epoch}, but the best one is epoch {epoch}")
     return record
+
+
+def _record_in(path: Path, model: Layer, plan: Plan) -> Epoch | None:
+    try:
+        return load_checkpoint(path, model, plan.optimizer)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RunError(str(error)) from error
 
 
 def _numbered_folder(config: Config) -> Path:

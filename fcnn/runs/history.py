@@ -33,14 +33,14 @@ def best_epoch(history: Sequence[Epoch]) -> int:
     return max(history, key=quality).epoch
 
 
-def is_complete(history: Sequence[Epoch], epochs: int, patience: int | None) -> bool:
+def is_complete(history: Sequence[Epoch], config: Config) -> bool:
     """Whether these are all epochs, or none was better in validation for as long as patience
     allows.
     """
-    if not history:
-        return False
-    last = history[-1].epoch
-    return last >= epochs or (patience is not None and last - best_epoch(history) >= patience)
+    if not history or config.patience is None:
+        return len(history) == config.epochs
+    since_best = history[-1].epoch - best_epoch(history)
+    return len(history) == config.epochs or since_best >= config.patience
 
 
 def write_history(folder: Path, history: Sequence[Epoch], config: Config) -> None:

@@ -35,7 +35,7 @@ class Pace:
         evaluation = one * len(self._plan.evaluated[0]) / self._plan.batch_size / 3
         if self._between.count:  # with the first step of the next epoch
             evaluation = max(self._between.value - one, 0.0)
-        evaluations = self._plan.epochs - step.epoch + 1
+        evaluations = self._plan.config.epochs - step.epoch + 1
         return evaluations * evaluation + (self._plan.steps - step.in_run) * one
 
     @property

@@ -17,6 +17,7 @@ from fcnn.numerics import random_streams as streams
 from fcnn.optimizers.adam import adam, adamw
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.optimizers.sgd import sgd
+from fcnn.runs.config import Config
 from fcnn.runs.settings import Settings
 from fcnn.schedules import Schedule
 from fcnn.training.batch_gradient import Augmentation
@@ -37,19 +38,18 @@ class Step:
 
 @attrs.frozen(eq=False, kw_only=True)
 class Plan:
-    """What a run trains on and with.
+    """What a config means for its data: what a run trains and is evaluated on, and with what.
 
-    Each epoch is evaluated on the validation set, which is held out of the training set, or
-    without one on the test set; with patience, so many epochs without a better one are the end.
+    The validation set is held out of the training set; without one, each epoch is evaluated on
+    the test set.
     """
 
+    config: Config
     train: Examples
     validation: Examples | None
     test: Examples
-    epochs: int
     batch_size: int
-    patience: int | None
-    seed: int
+    steps_per_epoch: int
     schedule: Schedule
     optimizer: Optimizer
     loss: Loss
@@ -61,14 +61,9 @@ class Plan:
         return self.test if self.validation is None else self.validation
 
     @property
-    def steps_per_epoch(self) -> int:
-        """The steps of an epoch."""
-        return _steps_per_epoch(len(self.train[0]), self.batch_size)
-
-    @property
     def steps(self) -> int:
         """The steps of all epochs."""
-        return self.epochs * self.steps_per_epoch
+        return self.config.epochs * self.steps_per_epoch
 
     def step(self, epoch: int, in_epoch: int) -> Step:
         """A step by its epoch and its number in that."""
@@ -76,49 +71,33 @@ class Plan:
         return Step(epoch, in_epoch, in_run, self.schedule(in_run - 1))
 
 
-def make_plan(settings: Settings, data: Dataset) -> Plan:
+def make_plan(config: Config, data: Dataset) -> Plan:
     """The plan of a run; ValueError for settings that make no sense together or with the data."""
-    train, test = data
-    train, validation = split(settings, train)
-    if settings.patience is not None and validation is None:
+    train, validation = split(config, data[0])
+    if config.patience is not None and validation is None:
         raise ValueError("patience needs a validation set: give a validation fraction")
-    batch_size = min(settings.batch_size, len(train[0]))  # of older versions it may be more
-    schedule = schedule_of(settings, settings.epochs * _steps_per_epoch(len(train[0]), batch_size))
+    examples = len(train[0])
+    batch_size = min(config.batch_size, examples)  # it may be greater in runs of older versions
+    steps_per_epoch = -(-examples // batch_size)
+    schedule = schedule_of(config, config.epochs * steps_per_epoch)
     return Plan(
+        config=config,
         train=train,
         validation=validation,
-        test=test,
-        epochs=settings.epochs,
+        test=data[1],
         batch_size=batch_size,
-        patience=settings.patience,
-        seed=settings.seed,
+        steps_per_epoch=steps_per_epoch,
         schedule=schedule,
-        optimizer=optimizer_of(settings, schedule),
-        loss=loss_of(settings),
-        augment=augmentation_of(settings),
+        optimizer=optimizer_of(config, schedule),
+        loss=loss_of(config),
+        augment=augmentation_of(config),
     )
-
-
-def _steps_per_epoch(examples: int, batch_size: int) -> int:
-    return -(-examples // batch_size)
-
-
-def training_examples(settings: Settings, images: int) -> int:
-    """How many of so many training images are trained on: those that are not held out."""
-    fraction = settings.validation_fraction
-    held_out = round(fraction * images)
-    if fraction and not 0 < held_out < images:
-        raise ValueError(
-            f"validation_fraction is {fraction}: of {images} training images {held_out} would "
-            "be held out"
-        )
-    return images - held_out
 
 
 def split(settings: Settings, examples: Examples) -> tuple[Examples, Examples | None]:
     """What is trained on, and what is held out for validation, if anything is."""
     x, labels = examples
-    held_out = len(x) - training_examples(settings, len(x))
+    held_out = settings.held_out_of(len(x))
     if not held_out:
         return examples, None
     order = streams.generator(settings.seed, streams.SPLIT).permutation(len(x))

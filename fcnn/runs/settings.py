@@ -143,3 +143,15 @@ class Settings:
         help="Stop after so many epochs without a better one on what is held out.",
     )
     seed: int = count(0, default=0, help="Decides everything random.")
+
+    def held_out_of(self, images: int) -> int:
+        """How many of so many training images are held out for validation; ValueError if that
+        is all or, though a fraction is to be, none of them.
+        """
+        held_out = round(self.validation_fraction * images)
+        if self.validation_fraction and not 0 < held_out < images:
+            raise ValueError(
+                f"validation_fraction is {self.validation_fraction}: of {images} training images "
+                f"{held_out} would be held out"
+            )
+        return held_out

@@ -15,7 +15,7 @@ from small_runs import NOISE, begun, config_of
 import fcnn
 from fcnn import tree
 from fcnn.cli.progress import Bar
-from fcnn.cli.train import Job, train_with_bar
+from fcnn.cli.train import train_with_bar
 from fcnn.runs import experiment, results
 from fcnn.runs.config import data_hash, read_config
 from fcnn.runs.folder import new_folder
@@ -274,11 +274,11 @@ def test_the_bar_is_that_of_the_whole_run(resumed):
 
     updates = []
     config = config_of(batch_size=16, epochs=4)
-    job = Job(begun("run", config), config, make_plan(config, NOISE))
+    plan, folder = make_plan(config, NOISE), begun("run", config)
     if resumed:
         with pytest.raises(StoppedError):
-            experiment.train(config, job.plan, job.folder, threads=1, on_epoch=stop)
-    train_with_bar(job, SpiedBar(False), [].append, threads=1, checkpoint_every=1, begun=0.0)
+            experiment.train(plan, folder, threads=1, on_epoch=stop)
+    train_with_bar(plan, folder, SpiedBar(False), [].append, threads=1)
     assert [done for _, done, _, _ in updates] == list(range(7 if resumed else 1, 13))
     assert {total for _, _, total, _ in updates} == {12}
     assert [label for label, *_ in updates][-3:] == ["Epoch 4/4"] * 3

@@ -19,7 +19,7 @@ from fcnn.runs.plan import make_plan
 def finished():
     config = config_of(epochs=1)
     folder = begun("run", config)
-    train(config, make_plan(config, NOISE), folder, threads=1)
+    train(make_plan(config, NOISE), folder, threads=1)
     return folder
 
 
@@ -104,4 +104,4 @@ def test_a_history_that_lacks_epochs_is_noticed(finished):
     path = finished / "history.csv"
     path.write_text(path.read_text().splitlines()[0])
     with pytest.raises(RunError, match=r"history.csv lacks epochs before 1"):
-        train(config, make_plan(config, NOISE), finished, threads=1)
+        train(make_plan(config, NOISE), finished, threads=1)

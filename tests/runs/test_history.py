@@ -25,8 +25,10 @@ def test_of_equally_accurate_epochs_that_of_the_smallest_loss_is_best_and_then_t
 
 def test_patience_counts_the_epochs_since_the_best():
     history = [epoch(1, 0.5, 0.8), epoch(2, 0.3, 0.9), epoch(3, 0.3, 0.9), epoch(4, 0.1, 0.8)]
-    assert [is_complete(history[:count], 9, 2) for count in range(5)] == [False] * 4 + [True]
-    assert [is_complete(history[:count], 3, None) for count in range(5)] == [False] * 3 + [True] * 2
+    for epochs, patience, ends in [(9, 2, 4), (9, None, 9), (4, None, 4), (3, 2, 3), (9, 1, 3)]:
+        config = config_of(epochs=epochs, patience=patience)
+        complete = [is_complete(history[:count], config) for count in range(min(ends, 4) + 1)]
+        assert complete == [False] * min(ends, 5) + [True] * (ends < 5)
 
 
 @pytest.mark.parametrize(("fraction", "name"), [(0.0, "test"), (0.2, "validation")])

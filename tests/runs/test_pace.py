@@ -14,8 +14,7 @@ def paced(*, first=1, epochs=4, steps=5, one=2.0, between=7.0):
     now = 100.0
     x = np.zeros((60 * steps, 1, 1, 1), np.float32)
     data = (x, np.zeros(len(x), int)), (x[:90], np.zeros(90, int))
-    settings = attrs.evolve(REFERENCE.settings, epochs=epochs, batch_size=60)
-    plan = make_plan(settings, data)
+    plan = make_plan(attrs.evolve(REFERENCE.settings, epochs=epochs, batch_size=60), data)
     pace = Pace(plan, clock=lambda: now)
     said, times = {}, {}
     for epoch in range(first, epochs + 1):

@@ -19,7 +19,7 @@ from fcnn.runs.results import Sample, assess, by_class, most_confused, read_metr
 def run_on(data, **given):
     config = config_of(data, **{"epochs": 3} | given)
     folder = begun("run", config)
-    return folder, train(config, make_plan(config, data), folder, threads=1)
+    return folder, train(make_plan(config, data), folder, threads=1)
 
 
 def test_the_figures_of_a_run():

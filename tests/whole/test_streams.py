@@ -138,9 +138,7 @@ def test_a_run_draws_its_parameters_and_its_order_from_its_seed(monkeypatch, tmp
         folder = tmp_path / str(seed)
         folder.mkdir()
         write_config(folder, config)
-        results.append(
-            experiment.train(config, make_plan(config, data), folder).metrics["train_loss"]
-        )
+        results.append(experiment.train(make_plan(config, data), folder).metrics["train_loss"])
         rng = streams.generator(seed, streams.PARAMETERS)
         expected, _ = model_by_name("linear", 3).init(rng, (1, 14, 14))
         assert tree.equal(calls[-1], (expected, seed))
