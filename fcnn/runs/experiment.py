@@ -47,32 +47,14 @@ def train(
 ) -> Result:
     """Train as planned, from where the run in the folder stands, and fill the folder.
 
-    Parameters
-    ----------
-    plan, folder
-        What to do, and the folder of the run, which is this process's alone (see
-        `folder.new_folder` and `folder.old_folder`).
-    threads
-        Threads per step; None: as many as the process has cores.
-    checkpoint_every
-        After how many epochs a checkpoint is written; one is written after the last too, and
-        after every epoch that is the best on the validation set so far.
-    begun
-        When the command began, by `time.perf_counter`, for the seconds in the metrics.
-    on_epoch, on_step
-        Called after every epoch with its record, when it is safe in the folder; and after
-        every step.
+    The folder is this process's alone (see `folder.new_folder` and `old_folder`). A checkpoint
+    is written after every so many epochs, after the last, and after each that is the best on the
+    validation set so far. begun is when the command began, by `time.perf_counter`; on_epoch is
+    called when an epoch's record is safe in the folder, on_step after every step.
 
-    Raises
-    ------
-    TrainingError
-        If the loss or a gradient is no longer finite.
-    ModelError
-        If the model does not work.
-    RunError
-        If what is in the folder is damaged or of another run.
-    OSError
-        If the folder cannot be written to.
+    Raises TrainingError if the loss or a gradient is no longer finite, ModelError if the model
+    does not work, RunError if what is in the folder is damaged or of another run, and OSError if
+    it cannot be written to.
     """
     begun, config = begun or time.perf_counter(), plan.config
     model = model_of(folder, config)

@@ -22,20 +22,10 @@ class ModelError(ValueError):
 
 
 def model_by_name(name: str, classes: int) -> Layer:
-    """The model of a name, for that many classes.
+    """The model of a name, for that many classes: one of `MODELS`, or of `FILE.py:FUNCTION`, a
+    function of one's own, which is called with `classes=` if it takes such an argument.
 
-    Parameters
-    ----------
-    name
-        One of `MODELS`, or `FILE.py:FUNCTION` for a function of one's own that returns a
-        layer. It is called with `classes=` if it takes such an argument.
-    classes
-        How many outputs the model has.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model, file or function, or it does not return a layer.
+    Raises ValueError if there is no such model, file or function, or it returns no layer.
     """
     if name in MODELS:
         named: Layer = getattr(models, name)(classes=classes)
@@ -58,10 +48,11 @@ def absolute(name: str) -> str:
 
 @contextmanager
 def telling_lines(name: str) -> Iterator[None]:
-    """Turn what goes wrong in a model into a ModelError; in one of one's own, with file and line.
+    """Turn what goes wrong in a model into a ModelError.
 
-    Of the models of fcnn, that is what fcnn refuses: values on which they cannot work. In a
-    file of one's own it is whatever is raised there, `sys.exit` too, but for Ctrl-C.
+    In a file of one's own that is whatever is raised there, `sys.exit` too, with its line; but
+    Ctrl-C stays what it is. Of the models of fcnn it is what they refuse, values on which they
+    cannot work: the rest are mistakes of fcnn.
     """
     try:
         yield
@@ -69,14 +60,16 @@ def telling_lines(name: str) -> Iterator[None]:
         raise
     except BaseException as error:
         own = name not in MODELS and ":" in name
-        told = _told(error, name.rsplit(":", 1)[0]) if own else _refused(error, ValueError)
+        told = _told(error, name.rsplit(":", 1)[0]) if own else None
+        if told is None and type(error) in ((TypeError, ValueError) if own else (ValueError,)):
+            told = str(error)
         if told is None:
             raise
         raise ModelError(told) from error
 
 
 def _told(error: BaseException, file: str) -> str | None:
-    """What to say of an error in a file; None if it is not the file's."""
+    """What to say of an error that comes from a file; None if it does not."""
     kind = type(error).__name__
     if isinstance(error, SyntaxError):
         if error.lineno is None:
@@ -89,12 +82,7 @@ def _told(error: BaseException, file: str) -> str | None:
         return f"model: {kind} in line {lines[-1]} of {file}: {error}"
     if not isinstance(error, Exception):
         return f"model: {kind} in {file}: {error}"
-    return _refused(error, TypeError, ValueError)
-
-
-def _refused(error: BaseException, *kinds: type[Exception]) -> str | None:
-    """The text of an error that is exactly of one of the kinds."""
-    return str(error) if type(error) in kinds else None
+    return None
 
 
 def _own_model(name: str, classes: int) -> object:

@@ -5,7 +5,6 @@ setting is a field of `Settings`: what it may be, its default, its help, and the
 config.json that brings it.
 """
 
-import math
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -20,12 +19,15 @@ from fcnn.runs.model_by_name import MODELS
 OPTIMIZERS: Final = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES: Final = ("constant", "cosine", "one_cycle")
 OF_RECIPE: Final = "By default what the recipe says."
+BELOW_1: Final = "a number of at least 0 and below 1", lt(1)
 
-# attrs' validators of a number that is neither a truth value, NaN nor infinite.
-LARGEST: Final = sys.float_info.max
+# attrs' validators: an integer that is no bool; a number that is neither NaN nor infinite.
 INTEGER: Final[Any] = and_(instance_of(int), not_(instance_of(bool)))
 NUMBER: Final[Any] = and_(
-    instance_of((int, float)), not_(instance_of(bool)), ge(-LARGEST), le(LARGEST)
+    instance_of((int, float)),
+    not_(instance_of(bool)),
+    le(sys.float_info.max),
+    ge(-sys.float_info.max),
 )
 
 
@@ -62,14 +64,9 @@ def count(least: int = 1, **known: Any) -> Any:
     return setting(f"an integer of at least {least}", INTEGER, ge(least), least=least, **known)
 
 
-def number(*, most: float = LARGEST, below: float = math.inf, **known: Any) -> Any:
-    """A number of at least 0, and no greater than one bound or below another, if there is one."""
-    expected = "a number of at least 0"
-    if most < LARGEST:
-        expected = f"a number from 0 to {most:g}"
-    elif below < math.inf:
-        expected = f"a number of at least 0 and below {below:g}"
-    return setting(expected, NUMBER, ge(0), le(most), lt(below), **known)
+def number(expected: str = "a number of at least 0", *checks: Any, **known: Any) -> Any:
+    """A number of at least 0 that passes other checks too."""
+    return setting(expected, NUMBER, ge(0), *checks, **known)
 
 
 def choice(names: tuple[str, ...], *, default: str, **known: Any) -> Any:
@@ -114,9 +111,11 @@ class Settings:
         since=3,
         help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak. {OF_RECIPE}",
     )
-    momentum: float = number(below=1, help=f"Of sgd and nesterov. {OF_RECIPE}")
+    momentum: float = number(*BELOW_1, help=f"Of sgd and nesterov. {OF_RECIPE}")
     weight_decay: float = number(default=0.0, since=3, help=f"{OF_RECIPE} adam has none.")
-    label_smoothing: float = number(most=1, default=0.0, since=3, help=f"From 0 to 1. {OF_RECIPE}")
+    label_smoothing: float = number(
+        "a number from 0 to 1", le(1), default=0.0, since=3, help=f"From 0 to 1. {OF_RECIPE}"
+    )
     augmentation: Mapping[str, float] = setting(
         "an object of numbers",
         deep_mapping(instance_of(str), NUMBER, instance_of(MappingProxyType)),
@@ -128,7 +127,7 @@ class Settings:
         "has; or none.",
     )
     validation_fraction: float = number(
-        below=1,
+        *BELOW_1,
         default=0.0,
         since=3,
         help="Part of the training set to hold out, below 1; the epoch that is most accurate on "

@@ -5,18 +5,29 @@ from pathlib import Path
 
 from commands import call
 
+from fcnn.cli.bench import report
+from fcnn.training.throughput import Rate
+
+
+LINEAR = ["--data", "synthetic", "--model", "linear", "--seconds", 0.0]
+
 
 def test_rates_by_threads():
-    linear = ["--data", "synthetic", "--model", "linear"]
-    text = call("bench", *linear, "--threads", 2, "--seconds", 0.01).stdout
-    assert "linear, batches of 64, float32" in text
-    rows = [line.split() for line in text.splitlines() if line.split()[:1] in (["1"], ["2"])]
-    assert [row[0] for row in rows] == ["1", "2"]
-    assert all(row[2].endswith("%") and row[4].endswith("%") for row in rows)
-    options = [*linear, "--threads", 3, "--seconds", 0.0, "--batch-size", 8]
-    rates = json.loads(call("bench", *options, "--json").stdout)["rates"]
-    assert [rate["threads"] for rate in rates] == [1, 2, 3]
-    assert all(rate["training"] > 0 and rate["training_of_peak"] > 0 for rate in rates)
+    options = [*LINEAR, "--threads", 3, "--batch-size", 8, "--json"]
+    result = json.loads(call("bench", *options).stdout)
+    assert (result["model"], result["batch_size"]) == ("linear", 8)
+    assert [rate["threads"] for rate in result["rates"]] == [1, 2, 3]
+    assert all(rate["training"] > 0 and rate["training_of_peak"] > 0 for rate in result["rates"])
+
+
+def test_rates_are_told_in_a_table():
+    text = call("bench", *LINEAR, "--threads", 1).stdout
+    assert text.startswith("linear, batches of 64, float32\n\nThreads  Training images/s")
+    rows = report([Rate(1, 1234.4, 5678.6, 0.125, 0.25), Rate(2, 2345.0, 6789.0, None, None)])
+    assert [line.split() for line in rows.splitlines()[1:3]] == [
+        ["1", "1,234", "12%", "5,679", "25%"],
+        ["2", "2,345", "?", "6,789", "?"],
+    ]
 
 
 def test_of_layers_of_ones_own_it_says_what_it_does_not_know():
@@ -28,7 +39,7 @@ def test_of_layers_of_ones_own_it_says_what_it_does_not_know():
         "def mine(classes):\n"
         "    return fcnn.chain(fcnn.flatten, fcnn.dense(classes), scale)\n"
     )
-    options = ["--data", "synthetic", "--model", "mine.py:mine", "--seconds", 0.0, "--json"]
-    rates = json.loads(call("bench", *options).stdout)["rates"]
+    options = ["--data", "synthetic", "--model", "mine.py:mine", "--seconds", 0, "--threads", 1]
+    rates = json.loads(call("bench", *options, "--json").stdout)["rates"]
     assert rates[0]["training"] > 0
     assert rates[0]["training_of_peak"] is None
