@@ -8,7 +8,6 @@ from commands import call
 from fcnn.cli.bench import report
 from fcnn.training.throughput import Rate
 
-
 LINEAR = ["--data", "synthetic", "--model", "linear", "--seconds", 0.0]
 
 
