@@ -157,3 +157,12 @@ def test_what_is_not_of_its_kind_is_refused():
     ]:  # fmt: skip
         with pytest.raises(TypeError, match=text):
             call()
+
+
+def test_layers_draw_from_one_generator_one_after_the_other():
+    rng = np.random.default_rng(0)
+    expected = [fcnn.dense(4).init(rng, (4,))[0] for _ in range(3)]
+    model = fcnn.chain(fcnn.dense(4), fcnn.chain(fcnn.dense(4), fcnn.dense(4)))
+    (first, (second, third)), _ = model.init(np.random.default_rng(0), (4,))
+    assert tree.equal([first, second, third], expected)
+    assert not tree.equal(first, second)

@@ -13,6 +13,7 @@ from small_runs import NOISE, begun, config_of, record_in
 
 import fcnn
 from fcnn import tree
+from fcnn.numerics import random_streams as streams
 from fcnn.runs import experiment
 from fcnn.runs.config import RunError
 from fcnn.runs.folder import BEST, CHECKPOINT, initial_parameters, load_run
@@ -74,6 +75,7 @@ def train_until_killed(folder, config, every, monkeypatch, writes):
     return False
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("every", "patience"), [(1, 2), (5, 2), (2, None)])
 def test_a_run_killed_before_any_write_is_the_run_that_was_never_killed(
     monkeypatch, every, patience
@@ -287,3 +289,23 @@ def test_the_space_that_is_asked_for_is_that_of_all_files_at_once(
     megabytes = 4 * (5 * 50_000 + 50_000 * 3 + 3) / 1e6 * copies + 2
     with pytest.raises(OSError, match=f"the run needs {megabytes:.1f} MB"):
         train(begun("run", config), config)
+
+
+def test_a_run_draws_its_parameters_and_its_order_from_its_seed(monkeypatch):
+    calls = []
+
+    def spied_fit(model, params, optimizer, train, **settings):
+        calls.append((params, settings["seed"]))
+        return fcnn.fit(model, params, optimizer, train, **settings)
+
+    monkeypatch.setattr(experiment, "fit", spied_fit)
+    losses = []
+    for seed in (3, 4):
+        config = config_of(epochs=1, seed=seed)
+        folder = begun(str(seed), config)
+        losses.append(train(folder, config).metrics["train_loss"])
+        rng = streams.generator(seed, streams.PARAMETERS)
+        expected, _ = fcnn.models.linear(3).init(rng, (1, 2, 2))
+        assert tree.equal(calls[-1], (expected, seed))
+        assert load_run(folder).config.seed == seed
+    assert losses[0] != losses[1]

@@ -15,7 +15,7 @@ from fcnn.cli import app
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
-def test_a_run_that_fails_in_any_epoch_goes_on(elsewhere, without_pictures, monkeypatch, every):
+def test_a_run_that_fails_in_any_epoch_goes_on(monkeypatch, every):
     call("train", *QUICK, "--epochs", 5, "--out", "whole", "--quiet")
     save = fcnn.tree.save
     for failing in range(1, 6):
@@ -42,9 +42,7 @@ def settings_of(command, settings, out):
     return [command, *settings, "--out", out]
 
 
-def test_resume_works_before_the_first_checkpoint_and_says_so_when_finished(
-    elsewhere, without_pictures
-):
+def test_resume_works_before_the_first_checkpoint_and_says_so_when_finished():
     whole = ["--epochs", "2", "--out"]
     call("train", *QUICK, *whole, "run")
     expected = results(Path("run"))
@@ -62,7 +60,7 @@ def test_resume_works_before_the_first_checkpoint_and_says_so_when_finished(
     assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
 
 
-def test_a_run_that_lacks_only_its_end_gets_it(elsewhere, without_pictures):
+def test_a_run_that_lacks_only_its_end_gets_it():
     call("train", *QUICK, "--epochs", "2", "--out", "run")
     expected = results(Path("run"))
     Path("run/metrics.json").unlink()
@@ -71,7 +69,7 @@ def test_a_run_that_lacks_only_its_end_gets_it(elsewhere, without_pictures):
     assert results(Path("run")) == expected
 
 
-def test_resume_takes_no_settings(elsewhere):
+def test_resume_takes_no_settings():
     call("train", *QUICK, "--epochs", "1", "--out", "run", "--quiet")
     for setting in (["--epochs", "7"], ["--data", "mnist5k"], ["--seed", "0"], ["--out", "b"],
                     ["--batch-size", "3"], ["--recipe", "reference"]):  # fmt: skip
@@ -79,7 +77,7 @@ def test_resume_takes_no_settings(elsewhere):
         assert stderr == f"fcnn: --resume takes the settings of the run; leave out {setting[0]}\n"
 
 
-def test_folders_that_hold_something_are_refused(elsewhere, without_pictures):
+def test_folders_that_hold_something_are_refused():
     call("train", *QUICK, "--epochs", "1", "--out", "run", "--quiet")
     stderr = call("train", *QUICK, "--out", "run", code=2).stderr
     assert "run holds a run already; go on with it by --resume run" in stderr
@@ -99,7 +97,7 @@ def test_folders_that_hold_something_are_refused(elsewhere, without_pictures):
     assert os.listdir("full") == ["letters.txt"]
 
 
-def test_folders_that_cannot_be_made_are_noticed_before_any_work(elsewhere):
+def test_folders_that_cannot_be_made_are_noticed_before_any_work():
     Path("file").touch()
     assert "file is a file" in call("train", *QUICK, "--out", "file", code=2).stderr
     stderr = call("train", *QUICK, "--out", "file/run", code=1).stderr
@@ -108,7 +106,7 @@ def test_folders_that_cannot_be_made_are_noticed_before_any_work(elsewhere):
         assert "/proc/run" in call("train", *QUICK, "--out", "/proc/run", code=1).stderr
 
 
-def test_data_that_has_changed_is_noticed(elsewhere, without_pictures):
+def test_data_that_has_changed_is_noticed():
     rng = np.random.default_rng(0)
     arrays = {"x_train": rng.random((40, 6, 6)), "y_train": np.arange(40) % 2,
               "x_test": rng.random((10, 6, 6)), "y_test": np.arange(10) % 2}  # fmt: skip
@@ -154,7 +152,7 @@ def test_data_that_has_changed_is_noticed(elsewhere, without_pictures):
          "has format 9; this version of fcnn reads up to 3"),
     ],
 )  # fmt: skip
-def test_a_damaged_run_is_refused_by_name(elsewhere, without_pictures, name, change, text):
+def test_a_damaged_run_is_refused_by_name(name, change, text):
     call("train", *QUICK, "--epochs", "2", "--out", "run", "--quiet")
     Path("run/metrics.json").unlink()
     path = Path("run", name)

@@ -1,4 +1,4 @@
-"""Random streams: what is drawn depends on the seed, the purpose and the epoch alone."""
+"""Layers that draw: each shard, step and epoch has a generator of its own."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,6 @@ import pytest
 import fcnn
 from fcnn import tree
 from fcnn.numerics import random_streams as streams
-from fcnn.runs import experiment
-from fcnn.runs.config import configure, write_config
-from fcnn.runs.folder import load_run
-from fcnn.runs.model_by_name import model_by_name
-from fcnn.runs.plan import make_plan
-from fcnn.runs.recipes import REFERENCE
 
 X = np.arange(100, dtype=np.float32)[:, None] * np.ones(3, np.float32)
 LABELS = np.arange(100) % 3
@@ -36,24 +30,6 @@ def dropout():
     return fcnn.Layer(
         "dropout", lambda rng, shape: ((), shape), forward, lambda mask, dy: ((), dy * mask)
     )
-
-
-@pytest.mark.parametrize(("seed", "purpose", "epoch"), [(0, 0, 0), (7, 2, 0), (7, 2, 5), (7, 5, 2)])
-def test_a_stream_is_that_of_its_seed_purpose_and_epoch(seed, purpose, epoch):
-    sequence = np.random.SeedSequence(seed, spawn_key=(purpose, epoch))
-    expected = np.random.Generator(np.random.PCG64(sequence)).random(8)
-    assert np.array_equal(streams.generator(seed, purpose, epoch).random(8), expected)
-
-
-def test_the_epoch_is_0_unless_given():
-    a, b = streams.generator(3, streams.DATA), streams.generator(3, streams.DATA, 0)
-    assert np.array_equal(a.random(8), b.random(8))
-
-
-def test_every_purpose_has_a_constant_of_its_own_which_never_changes():
-    assert (streams.PARAMETERS, streams.ORDER, streams.FORWARD, streams.DATA) == (0, 1, 2, 3)
-    purposes = [value for name, value in vars(streams).items() if name.isupper()]
-    assert len(set(purposes)) == len(purposes) >= 4
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -111,36 +87,3 @@ def test_a_run_with_a_random_layer_that_goes_on_is_the_run_that_was_never_stoppe
         for a, b in zip(run(whole[stopped]), whole[stopped + 1 :], strict=True):
             assert tree.equal((a.params, a.state), (b.params, b.state))
             assert (a.epoch, a.train_loss, a.test_loss) == (b.epoch, b.train_loss, b.test_loss)
-
-
-def test_layers_draw_from_one_generator_one_after_the_other():
-    rng = np.random.default_rng(0)
-    expected = [fcnn.dense(4).init(rng, (4,))[0] for _ in range(3)]
-    model = fcnn.chain(fcnn.dense(4), fcnn.chain(fcnn.dense(4), fcnn.dense(4)))
-    (first, (second, third)), _ = model.init(np.random.default_rng(0), (4,))
-    assert tree.equal([first, second, third], expected)
-    assert not tree.equal(first, second)
-
-
-def test_a_run_draws_its_parameters_and_its_order_from_its_seed(monkeypatch, tmp_path):
-    calls = []
-
-    def spied_fit(model, params, optimizer, train, **settings):
-        calls.append((params, settings["seed"]))
-        return fcnn.fit(model, params, optimizer, train, **settings)
-
-    monkeypatch.setattr(experiment, "fit", spied_fit)
-    monkeypatch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
-    data = fcnn.data.synthetic_lines(seed=0)
-    results = []
-    for seed in (3, 4):
-        config = configure("synthetic", data, REFERENCE, seed=seed, epochs=1, model="linear")
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        write_config(folder, config)
-        results.append(experiment.train(make_plan(config, data), folder).metrics["train_loss"])
-        rng = streams.generator(seed, streams.PARAMETERS)
-        expected, _ = model_by_name("linear", 3).init(rng, (1, 14, 14))
-        assert tree.equal(calls[-1], (expected, seed))
-        assert load_run(folder).config.seed == seed
-    assert results[0] != results[1]
