@@ -110,14 +110,14 @@ def check_backward(function: str, cache: Any, kind: type, dy: Array) -> None:
     that is like the output, of which the cache has the `out_shape` and the `dtype`.
     """
     check_cache(function, cache, kind)
-    check_gradient(f"{function}_backward", dy, cache.out_shape, cache.dtype)
+    check_like(f"{function}_backward", "dy", dy, "the output", cache.out_shape, cache.dtype)
 
 
 def check_backward_from_output(function: str, y: Any, dy: Array) -> None:
     """The same, of a function whose cache is its output."""
     expected = f"a NumPy array, the output of {function}_forward"
     check_array(f"{function}_backward", "cache", y, expected)
-    check_gradient(f"{function}_backward", dy, y.shape, y.dtype)
+    check_like(f"{function}_backward", "dy", dy, "the output", y.shape, y.dtype)
 
 
 def check_array(function: str, name: str, value: Any, expected: str = "a NumPy array") -> None:
@@ -163,13 +163,15 @@ def check_axes(function: str, name: str, array: Array, axes: str) -> None:
             raise shape_error(f"{function}: {name} is empty, {letter}=0", **shapes)
 
 
-def check_gradient(function: str, dy: Array, shape: Shape, dtype: Any) -> None:
-    """The gradient of an output has the output's shape and dtype."""
-    check_floats(function, dy=dy)
-    if dy.shape != tuple(shape):
-        raise ValueError(f"{function}: dy has shape {dy.shape}, the output had {tuple(shape)}")
-    if dy.dtype != dtype:
-        raise TypeError(f"{function}: dy is {dy.dtype}, but the output was {np.dtype(dtype)}")
+def check_like(
+    function: str, name: str, array: Array, other: str, shape: Shape, dtype: np.dtype[Any]
+) -> None:
+    """An array that has the shape and dtype of another; ValueError or TypeError otherwise."""
+    check_array(function, name, array)
+    if array.shape != shape:
+        raise ValueError(f"{function}: {name} has shape {array.shape}, {other} {shape}")
+    if array.dtype != dtype:
+        raise TypeError(f"{function}: {name} is {array.dtype}, {other} {dtype}")
 
 
 def check_cache(function: str, cache: Any, kind: type) -> None:

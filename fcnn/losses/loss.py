@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fcnn.arguments.arrays import check_array, check_labels, shapes
+from fcnn.arguments.arrays import check_labels, check_like, shapes
 from fcnn.arguments.settings import check_function, check_kind, not_negative, number
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
@@ -56,15 +56,8 @@ def call_loss(loss: Loss, outputs: Array, labels: Array) -> tuple[float, Any]:
 def call_loss_backward(loss: Loss, cache: Any, outputs: Array) -> Array:
     """`loss.backward`; TypeError or ValueError unless its result is like the outputs."""
     doutputs = loss.backward(cache)
-    check_array(loss.name, "the gradient", doutputs)
-    if doutputs.shape != outputs.shape:
-        raise ValueError(
-            f"{loss.name}: the gradient has shape {doutputs.shape}, the outputs {outputs.shape}"
-        )
-    if doutputs.dtype != outputs.dtype:
-        raise TypeError(
-            f"{loss.name}: the gradient is {doutputs.dtype}, the outputs {outputs.dtype}"
-        )
+    shape, dtype = outputs.shape, outputs.dtype
+    check_like(loss.name, "the gradient", doutputs, "the outputs", shape, dtype)
     return doutputs
 
 

@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_floats
+from fcnn.arguments.arrays import check_floats, check_like
 from fcnn.arguments.settings import check_kind
 from fcnn.arguments.wording import unknown
 from fcnn.layers.layer import Layer
@@ -65,11 +65,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
 
     def back(dy: Array, step: Step, shapes: Sequence[Shape]) -> Array:
         check_floats("parallel_backward", dy=dy)
-        expected = merged_shape(shapes, 1)
-        if dy.shape != expected:
-            raise ValueError(
-                f"parallel_backward: dy has shape {dy.shape}, the output had {expected}"
-            )
+        check_like("parallel_backward", "dy", dy, "the output", merged_shape(shapes, 1), dy.dtype)
         parts = [dy] * len(layers)
         if not adds:
             ends = accumulate((shape[1] for shape in shapes), initial=0)

@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from fcnn import tree
-from fcnn.arguments.arrays import check_array
+from fcnn.arguments.arrays import check_array, check_like
 from fcnn.arguments.examples import check_examples
 from fcnn.arguments.settings import check_kind, positive, thread_count
 from fcnn.distributed.pool import Pool
@@ -199,16 +199,7 @@ def _gradient_of_shard(
 def augmented(augment: Augmentation, rng: np.random.Generator, x: Array) -> Array:
     """`augment(rng, x)`; TypeError or ValueError unless it is like x."""
     found = augment(rng, x)
-    check_array("fit", "what augment returns", found)
-    if found.shape != x.shape:
-        raise ValueError(
-            f"fit: augment makes shape {found.shape} of inputs of shape {x.shape}, expected the "
-            "same shape"
-        )
-    if found.dtype != x.dtype:
-        raise TypeError(
-            f"fit: augment makes {found.dtype} of {x.dtype} inputs, expected the same dtype"
-        )
+    check_like("fit", "what augment returns", found, "what it was given", x.shape, x.dtype)
     return found
 
 

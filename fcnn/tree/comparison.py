@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_array
+from fcnn.arguments.arrays import check_array, check_like
 from fcnn.arguments.settings import not_negative
 from fcnn.tree.mapping import all, leaves_with_path, map
 from fcnn.tree.structure import Structure, Tree, check_same_structure, structure
@@ -63,12 +63,4 @@ def check_alike(
             continue
         path = structure.paths()[index] or "the root"
         check_array(function, f"the parameter at {path}", p)
-        check_array(function, f"the {what} at {path}", q)
-        if p.shape != q.shape:
-            raise ValueError(
-                f"{function}: the {what} at {path} has shape {q.shape}, the parameter {p.shape}"
-            )
-        if p.dtype != q.dtype:
-            raise TypeError(
-                f"{function}: the {what} at {path} is {q.dtype}, the parameter {p.dtype}"
-            )
+        check_like(function, f"the {what} at {path}", q, "the parameter", p.shape, p.dtype)

@@ -252,10 +252,10 @@ WRONG = [
      ValueError, "dense: expects vectors (D,), got (2, 6, 6); put flatten before it\n"
      "in parallel layer 1 (dense)"),
     ("a gradient with a channel too many", lambda: backward_of(X[:, [0, 1, 0, 1, 0]]), ValueError,
-     "parallel_backward: dy has shape (6, 5, 6, 6), the output had (6, 4, 6, 6)"),
+     "parallel_backward: dy has shape (6, 5, 6, 6), the output (6, 4, 6, 6)"),
     ("a gradient of another dtype",
      lambda: backward_of(X[:, [0, 1, 0, 1]].astype(np.float64)), TypeError,
-     "relu_backward: dy is float64, but the output was float32\nin parallel layer 0 (relu)"),
+     "relu_backward: dy is float64, the output float32\nin parallel layer 0 (relu)"),
     ("a cache of another function",
      lambda: fcnn.parallel(fcnn.relu).backward(fcnn.relu_forward(X)[1], X), TypeError,
      "parallel_backward: cache is a ReluCache, expected a CombinatorCache from "

@@ -27,7 +27,7 @@ WRONG_CALLS = [
     ("too few parameters", lambda: MODEL.forward(PARAMS[:1], X), ValueError,
      "chain: 2 layers need a tuple of as many parameters, got 1"),
     ("dy for a chain", lambda: MODEL.backward(CHAIN_CACHE, ones(2, 5)), ValueError,
-     "dense_backward: dy has shape (2, 5), the output had (2, 4)\n"
+     "dense_backward: dy has shape (2, 5), the output (2, 4)\n"
      "in chain layer 1 (dense)"),
     ("a cache of a pool for a chain", lambda: MODEL.backward(POOL_CACHE, V), TypeError,
      "chain_backward: cache is a MaxPoolCache, expected a CombinatorCache from chain_forward"),

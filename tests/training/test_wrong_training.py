@@ -149,13 +149,11 @@ WRONG_CALLS = [
      "fit: augment is an int, expected a function"),
     ("an augmentation to another dtype",
      lambda: fit(augment=lambda rng, x: x * rng.random(1)), TypeError,
-     "fit: augment makes float64 of float32 inputs, expected the same dtype"),
+     "fit: what augment returns is float64, what it was given float32"),
     ("an augmentation that loses images", lambda: fit(augment=lambda rng, x: x[1:]), ValueError,
-     "fit: augment makes shape (1, 1, 5, 5) of inputs of shape (2, 1, 5, 5), expected the same "
-     "shape"),
+     "fit: what augment returns has shape (1, 1, 5, 5), what it was given (2, 1, 5, 5)"),
     ("an augmentation that crops", lambda: fit(augment=lambda rng, x: x[..., 1:]), ValueError,
-     "fit: augment makes shape (2, 1, 5, 4) of inputs of shape (2, 1, 5, 5), expected the same "
-     "shape"),
+     "fit: what augment returns has shape (2, 1, 5, 4), what it was given (2, 1, 5, 5)"),
     ("an augmentation that returns nothing", lambda: fit(augment=lambda rng, x: None), TypeError,
      "fit: what augment returns is None, expected a NumPy array"),
     ("an augmentation that returns its generator too",
@@ -265,7 +263,7 @@ WRONG_CALLS = [
      "predict: own gives outputs of shape (1, 4) for 2 examples"),
     ("an output of another dtype",
      lambda: gradient_of(returning(forward=(V.astype(float), ()))), TypeError,
-     "dense_backward: dy is float64, but the output was float32\n"
+     "dense_backward: dy is float64, the output float32\n"
      "in chain layer 0 (dense)"),
     ("gradients in another order", lambda: gradient_of(returning(backward=(V, ()))), TypeError,
      "own: dx is a tuple, expected a NumPy array\n"
@@ -275,7 +273,7 @@ WRONG_CALLS = [
      "in chain layer 1 (own)"),
     ("a gradient by x of another shape",
      lambda: gradient_of(returning(backward=((), V[:1]))), ValueError,
-     "dense_backward: dy has shape (1, 4), the output had (2, 4)\n"
+     "dense_backward: dy has shape (1, 4), the output (2, 4)\n"
      "in chain layer 0 (dense)"),
     ("a gradient of one value", lambda: gradient_of(scale(ones(1)), ones(4)), ValueError,
      "value_and_grad: the gradient at [1] has shape (1,), the parameter (4,)"),
