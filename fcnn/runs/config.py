@@ -27,7 +27,7 @@ from fcnn.version import __version__
 if TYPE_CHECKING:
     from cattrs import Converter
 
-NAME: Final = "config.json"
+CONFIG: Final = "config.json"
 
 
 class RunError(ValueError):
@@ -129,7 +129,7 @@ def write_config(folder: Path, config: Config) -> None:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    write_json(folder / NAME, {"format": FORMAT, **config.plain(), "versions": versions})
+    write_json(folder / CONFIG, {"format": FORMAT, **config.plain(), "versions": versions})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -141,7 +141,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def read_config(folder: Path) -> Config:
     """Read config.json; RunError says which key of it is wrong."""
-    path = folder / NAME
+    path = folder / CONFIG
     try:
         content = json.loads(read_regular(path), object_pairs_hook=_without_repeats)
     except OSError:

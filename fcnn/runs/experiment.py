@@ -11,8 +11,7 @@ from typing import Any
 from fcnn import tree
 from fcnn.data import Dataset
 from fcnn.layers.layer import Layer
-from fcnn.runs.config import NAME as CONFIG
-from fcnn.runs.config import Config, RunError, data_hash
+from fcnn.runs.config import CONFIG, Config, RunError, data_hash
 from fcnn.runs.folder import (
     BEST,
     CHECKPOINT,

@@ -22,10 +22,8 @@ from fcnn.files.locks import LOCK, LockedError, only_process_in
 from fcnn.files.writing import left_overs, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams
-from fcnn.runs.config import NAME as CONFIG
-from fcnn.runs.config import Config, RunError, read_config, write_config
-from fcnn.runs.history import NAME as HISTORY
-from fcnn.runs.history import read_history
+from fcnn.runs.config import CONFIG, Config, RunError, read_config, write_config
+from fcnn.runs.history import HISTORY, read_history
 from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.plan import Plan
 from fcnn.training.checkpoints import load_checkpoint

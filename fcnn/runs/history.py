@@ -13,7 +13,7 @@ from fcnn.files.writing import whole_file
 from fcnn.runs.config import Config, RunError
 from fcnn.training.fit import Epoch
 
-NAME: Final = "history.csv"
+HISTORY: Final = "history.csv"
 
 
 def figures_alone(record: Epoch) -> Epoch:
@@ -37,10 +37,11 @@ def is_complete(history: Sequence[Epoch], config: Config) -> bool:
     """Whether these are all epochs, or none was better in validation for as long as patience
     allows.
     """
+    if len(history) == config.epochs:
+        return True
     if not history or config.patience is None:
-        return len(history) == config.epochs
-    since_best = history[-1].epoch - best_epoch(history)
-    return len(history) == config.epochs or since_best >= config.patience
+        return False
+    return history[-1].epoch - best_epoch(history) >= config.patience
 
 
 def write_history(folder: Path, history: Sequence[Epoch], config: Config) -> None:
@@ -50,7 +51,7 @@ def write_history(folder: Path, history: Sequence[Epoch], config: Config) -> Non
     columns = _columns(config.held_out)
     writer.writerow(columns)
     writer.writerows([getattr(record, column) for column in columns] for record in history)
-    with whole_file(folder / NAME) as file:
+    with whole_file(folder / HISTORY) as file:
         file.write(text.getvalue().encode())
 
 
@@ -58,7 +59,7 @@ def read_history(folder: Path, config: Config) -> list[Epoch]:
     """The lines of history.csv as records without trees; RunError if they are none, or those
     of another kind of run.
     """
-    path = folder / NAME
+    path = folder / HISTORY
     columns = _columns(config.held_out)
     try:
         header, *rows = csv.reader(io.StringIO(read_regular(path).decode(), newline=""))

@@ -70,7 +70,7 @@ def telling_lines(name: str) -> Iterator[None]:
 
 def _told(error: BaseException, file: str) -> str | None:
     """What to say of an error that comes from a file; None if it does not."""
-    kind = type(error).__name__
+    kind, text = type(error).__name__, f": {error}" if str(error) else ""
     if isinstance(error, SyntaxError):
         if error.lineno is None:
             return f"model: {file} is no Python: {error.msg}"
@@ -79,9 +79,9 @@ def _told(error: BaseException, file: str) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
     if lines:
-        return f"model: {kind} in line {lines[-1]} of {file}: {error}"
+        return f"model: {kind} in line {lines[-1]} of {file}{text}"
     if not isinstance(error, Exception):
-        return f"model: {kind} in {file}: {error}"
+        return f"model: {kind} in {file}{text}"
     return None
 
 

@@ -49,7 +49,8 @@ def setting(
         try:
             and_(*checks)(instance, attribute, value)
         except (TypeError, ValueError):
-            raise ValueError(f"{attribute.name} is {shown(value)}, expected {expected}") from None
+            plain = dict(value) if isinstance(value, Mapping) else value
+            raise ValueError(f"{attribute.name} is {shown(plain)}, expected {expected}") from None
 
     return attrs.field(validator=check, default=default, converter=converter, metadata=known)
 

@@ -154,7 +154,10 @@ def test_single_settings_override_a_recipe():
         (["--augment", "rotation=a"], "augment is 'rotation=a', expected NAME=NUMBER,... or none"),
         (["--augment", "rotatio=3"], "unknown augmentation 'rotatio'; did you mean 'rotation'?"),
         (["--augment", "scale=2"], "affine: scale is 2.0, expected below 1"),
-        (["--augment", "shift=nan"], "augmentation is "),
+        (
+            ["--augment", "shift=nan"],
+            "augmentation is {'shift': nan}, expected an object of numbers",
+        ),
         (["--patience", "3"], "patience needs a validation set"),
         (["--validation-fraction", "1"], "is 1.0, expected a number of at least 0 and below 1"),
         (["--validation-fraction", "inf"], "is inf, expected a number of at least 0 and below 1"),

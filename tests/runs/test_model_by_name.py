@@ -83,6 +83,7 @@ def test_what_is_wrong_with_a_model_is_told_in_one_line(name, text):
         (b"\xff\xfe", "model: .*mine.py"),
         (b"import nowhere\n", "model: ModuleNotFoundError in line 1 of mine.py: No module named"),
         (b"import sys\nsys.exit(5)\n", "model: SystemExit in line 2 of mine.py: 5"),
+        (b"raise SystemExit\n", "model: SystemExit in line 1 of mine.py$"),
         (b"(" * 300, "model: .*mine.py"),
         (b"-" * 1_000_000 + b"1", "model: .*mine.py is no Python: "),
     ],
