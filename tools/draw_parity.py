@@ -16,8 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from fcnn.numerics.arrays import Array
 from fcnn.pictures.drawing import BLUE, VERMILION, plain_style
-from fcnn.proof import beside_pytorch as torch_parity
-from fcnn.proof.beside_pytorch import Training
+from fcnn.proof.beside_pytorch import DRIFT, Training, train
 from fcnn.runs.recipes import REFERENCE
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "parity.png"
@@ -25,7 +24,7 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "parity.
 
 def main() -> None:
     """Train, draw and say what was measured."""
-    in_double, in_single = (torch_parity.train(dtype) for dtype in ("float64", "float32"))
+    in_double, in_single = (train(dtype) for dtype in ("float64", "float32"))
     with plain_style():
         draw(in_double, in_single).savefig(TARGET, metadata={"Software": None})
     for found in (in_double, in_single):
@@ -67,7 +66,7 @@ def draw(in_double: Training, in_single: Training) -> Figure:
             f"beyond 1e-5 after step {first}", (first, 1e-9), (6, 0),
             textcoords="offset points", color="0.3",
         )  # fmt: skip
-    drift.axhline(torch_parity.DRIFT, color="0.6", linewidth=0.8, linestyle=":")
+    drift.axhline(DRIFT, color="0.6", linewidth=0.8, linestyle=":")
     drift.set_yscale("log")
     drift.set_ylim(1e-17, 1)
     drift.yaxis.set_major_locator(LogLocator(numticks=9))

@@ -15,7 +15,7 @@ from fcnn.cli.options import JsonOption
 from fcnn.cli.progress import Bar
 from fcnn.cli.reports import print_json, table
 from fcnn.proof import beside_pytorch as torch_parity
-from fcnn.proof import catalogue as claims
+from fcnn.proof import catalogue
 from fcnn.proof import proofs as proof
 from fcnn.proof.beside_pytorch import Training
 from fcnn.proof.proofs import Verdict
@@ -37,7 +37,7 @@ def verify(
     }
     with exit_codes(), Bar(shown=not as_json) as bar:
         with wrong_usage():
-            proofs = claims.claims()
+            proofs = catalogue.proofs()
             if with_torch:
                 torch_parity.require()
                 proofs += torch_parity.operation_proofs()

@@ -1,6 +1,6 @@
 """fcnn beside PyTorch: every operation, and training from the same start on the same batches.
 
-What `fcnn verify --torch` adds. PyTorch itself is imported by `fcnn.torch_operations` alone.
+What `fcnn verify --torch` adds. PyTorch itself is imported by `fcnn.proof.pytorch` alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,20 +12,14 @@ import numpy as np
 
 import fcnn
 from fcnn import tree
-from fcnn.numerics import random_streams as streams
+from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array
-from fcnn.optimizers import sgd as optimizers
-from fcnn.proof import layer_cases as cases
-from fcnn.proof import loss_cases, operations
-from fcnn.proof import pytorch as torch_operations
-from fcnn.proof import shipped_values as reference
-from fcnn.proof.layer_cases import Case
-from fcnn.proof.proofs import Proof, Run
-from fcnn.proof.shipped_values import ReferenceCase
-from fcnn.runs import model_by_name as names
-from fcnn.runs import recipes
-from fcnn.training import batch_gradient as gradients
-from fcnn.training import inference
+from fcnn.proof import loss_cases, pytorch
+from fcnn.proof.layer_cases import Case, cases_of
+from fcnn.proof.proofs import Proof, Run, differences
+from fcnn.proof.shipped_values import ReferenceCase, compute
+from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.recipes import REFERENCE
 from fcnn.tree import Tree
 
 # Of an array's largest magnitude, or 1.
@@ -38,6 +32,8 @@ PARAMETERS_AGREE: Final = 1e-9
 LOSSES_AGREE: Final = 5e-3
 PREDICTIONS_DIFFER: Final = 0.015
 DRIFT: Final = 1e-5
+
+_SETTINGS: Final = REFERENCE.settings  # what is trained, and how
 
 
 @attrs.frozen(eq=False)
@@ -90,7 +86,7 @@ def require() -> None:
 def operation_proofs() -> list[Proof]:
     """Outputs and gradients of every operation and loss, in both precisions."""
     found = []
-    for name in (*torch_operations.OPERATIONS, *torch_operations.LOSSES):
+    for name in (*pytorch.OPERATIONS, *pytorch.LOSSES):
         for dtype, tolerance in OPERATIONS_AGREE.items():
             made = partial(_comparisons, name, dtype)
             found.append(Proof(name, f"PyTorch, {dtype}", tolerance, made))
@@ -104,7 +100,7 @@ def training_proofs(dtype: str, training: Callable[[], Training]) -> list[Proof]
         yield "parameters at the end", lambda: training().errors
 
     def losses() -> Iterator[tuple[str, Run]]:
-        for epoch in range(recipes.REFERENCE.settings.epochs):
+        for epoch in range(_SETTINGS.epochs):
             yield f"epoch {epoch + 1}", partial(loss_of, epoch)
 
     def loss_of(epoch: int) -> Mapping[str, float]:
@@ -133,46 +129,41 @@ def train(dtype: str) -> Training:
     """
     (x, labels), (x_test, labels_test) = fcnn.data.mnist5k()
     x, x_test = x.astype(dtype), x_test.astype(dtype)
-    model, loss = (
-        names.model_by_name(recipes.REFERENCE.settings.model, 10),
-        operations.loss("softmax_cross_entropy"),
-    )
-    initial, _ = model.init(streams.generator(0, streams.PARAMETERS), x.shape[1:])
+    model, loss = model_by_name(_SETTINGS.model, 10), fcnn.softmax_cross_entropy
+    initial, _ = model.init(random_streams.generator(0, random_streams.PARAMETERS), x.shape[1:])
     params = tree.map(lambda p: p.astype(dtype), initial)
-    network = torch_operations.mnist_cnn()
-    rate, momentum = recipes.REFERENCE.settings.learning_rate, recipes.REFERENCE.settings.momentum
+    network = pytorch.mnist_cnn()
+    rate, momentum = _SETTINGS.learning_rate, _SETTINGS.momentum
 
     def ours() -> Iterator[tuple[float, Tree]]:
-        own, optimizer = params, optimizers.sgd(rate, momentum)
-        gradient, state = gradients.value_and_grad(model, loss, threads=1), optimizer.init(params)
+        own, optimizer = params, fcnn.sgd(rate, momentum)
+        gradient, state = fcnn.value_and_grad(model, loss, threads=1), optimizer.init(params)
         for batch in _batches(x, labels):
             value, grads = gradient(own, *batch)
             own, state = optimizer.step(own, grads, state)
             yield value, own
 
-    theirs = torch_operations.steps(
+    theirs = pytorch.steps(
         network,
-        torch_operations.LOSSES["softmax_cross_entropy"],
+        pytorch.LOSSES["softmax_cross_entropy"],
         tree.leaves(params),
         _batches(x, labels),
-        "sgd",
-        learning_rate=rate,
-        momentum=momentum,
+        pytorch.sgd(network, rate, momentum=momentum),
     )
-    losses, torch_losses, differences, errors = [], [], [], {}
-    with torch_operations.threads(1):
+    losses, torch_losses, drift, errors = [], [], [], {}
+    with pytorch.threads(1):
         for (value, own), (torch_value, other) in zip(ours(), theirs, strict=True):
             errors = _errors(own, other)
             losses.append(value)
             torch_losses.append(torch_value)
-            differences.append(max(errors.values()))
-        predicted = inference.predict(model, own, x_test, threads=1).argmax(1)
-        other_predicted = torch_operations.outputs(network, x_test).argmax(1)
+            drift.append(max(errors.values()))
+        predicted = fcnn.predict(model, own, x_test, threads=1).argmax(1)
+        other_predicted = pytorch.outputs(network, x_test).argmax(1)
     return Training(
         dtype,
         np.array(losses),
         np.array(torch_losses),
-        np.array(differences),
+        np.array(drift),
         errors,
         _epoch_means(losses, len(x)),
         _epoch_means(torch_losses, len(x)),
@@ -182,29 +173,18 @@ def train(dtype: str) -> Training:
 
 
 def _comparisons(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
-    if name in torch_operations.LOSSES:
-        for loss in loss_cases.LOSSES[name]:
+    if name in pytorch.LOSSES:
+        for loss in loss_cases.cases_of(name):
             yield str(loss), partial(_compare, name, loss.settings, loss.inputs(), dtype)
         return
-    for case in (*cases.GRID[name], *cases.KINKS.get(name, [])):
+    for case in cases_of(name):
         yield str(case), partial(_compare_operation, case, dtype)
 
 
 def _compare_operation(case: Case, dtype: str) -> Mapping[str, float]:
-    rng = np.random.default_rng(0)
-    params, out_shape = case.layer().init(rng, case.in_shape)
-    x = case.x()
-    inputs = {
-        "x": rng.standard_normal((case.batch, *case.in_shape)) if x is None else x,
-        "dy": rng.standard_normal((case.batch, *out_shape)),
-        **{
-            path.lstrip("."): p + 0.5 * rng.standard_normal(p.shape)
-            for path, p in tree.leaves_with_path(params)
-        },
-    }
-    if "var" in inputs:
-        inputs["var"] = 0.1 + np.abs(inputs["var"])
-    return _compare(case.operation, case.function_settings(), inputs, dtype)
+    params, x, dy = case.arguments()
+    named = {path.lstrip("."): p for path, p in tree.leaves_with_path(params)}
+    return _compare(case.operation, case.function_settings(), {"x": x, "dy": dy, **named}, dtype)
 
 
 def _compare(
@@ -213,20 +193,20 @@ def _compare(
     cast = {
         name: array if name == "labels" else array.astype(dtype) for name, array in inputs.items()
     }
-    actual = reference.compute(ReferenceCase("", operation, dict(settings), cast))
-    with torch_operations.threads(1):
-        expected = torch_operations.compute(operation, settings, cast)
+    actual = compute(ReferenceCase("", operation, dict(settings), cast))
+    with pytorch.threads(1):
+        expected = pytorch.compute(operation, settings, cast)
     if "loss" in expected:  # a Python float in fcnn
         expected["loss"] = expected["loss"].astype(np.float64)
-    return reference.differences_of(actual, expected)
+    return differences(actual, expected)
 
 
 def _batches(x: Array, labels: Array) -> Iterator[tuple[Array, Array]]:
     """Those of `fcnn train --seed 0`."""
-    for epoch in range(1, recipes.REFERENCE.settings.epochs + 1):
-        order = streams.generator(0, streams.ORDER, epoch).permutation(len(x))
-        for begin in range(0, len(x), recipes.REFERENCE.settings.batch_size):
-            batch = order[begin : begin + recipes.REFERENCE.settings.batch_size]
+    for epoch in range(1, _SETTINGS.epochs + 1):
+        order = random_streams.generator(0, random_streams.ORDER, epoch).permutation(len(x))
+        for begin in range(0, len(x), _SETTINGS.batch_size):
+            batch = order[begin : begin + _SETTINGS.batch_size]
             yield x[batch], labels[batch]
 
 
@@ -238,8 +218,8 @@ def _errors(params: Tree, others: Iterable[Array]) -> dict[str, float]:
 def _epoch_means(losses: list[float], images: int) -> tuple[float, ...]:
     """From the means over batches, of which the last of an epoch is smaller."""
     sizes = [
-        min(recipes.REFERENCE.settings.batch_size, images - begin)
-        for begin in range(0, images, recipes.REFERENCE.settings.batch_size)
+        min(_SETTINGS.batch_size, images - begin)
+        for begin in range(0, images, _SETTINGS.batch_size)
     ]
-    epochs = np.reshape(losses, (recipes.REFERENCE.settings.epochs, len(sizes)))
+    epochs = np.reshape(losses, (_SETTINGS.epochs, len(sizes)))
     return tuple(float(mean) for mean in epochs @ sizes / images)

@@ -1,28 +1,40 @@
-"""The points at which layers are proved, as data: a new layer is a new entry here."""
+"""The points at which layers are proved, as data: a new layer is a few new entries here.
 
-from collections.abc import Callable, Mapping, Sequence
+One table for all. `CHOSEN` has few cases of each layer, by hand, one for each thing that may go
+wrong; those of `SHIPPED` come with values of PyTorch. `PRODUCTS` has all combinations of many
+settings, and `TIES` has points at which the gradient is a matter of convention. PyTorch is
+compared at all of them. Differences take a hundred times as long: they get a part of the
+products.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any, Final, TypeAlias
 
 import attrs
 import numpy as np
 
-from fcnn.layers.layer import Layer
+import fcnn
+from fcnn import tree
+from fcnn.layers.layer import Layer, call_forward
 from fcnn.layers.window_sizes import times
 from fcnn.numerics.arrays import Array, Pair, Shape
-from fcnn.proof import operations
+from fcnn.proof.proofs import spread
+from fcnn.tree import Tree
 
 Sizes: TypeAlias = int | Pair
 
 
 @attrs.frozen
 class Case:
-    """An operation with its layer's settings, and the shape of what it gets.
+    """A layer with its settings, and the shape of what it gets.
 
     Attributes
     ----------
     operation, settings
-        The name of a layer, and what it is made with.
+        The name of a layer, and what it is made with; a combinator has `layers`, pairs like
+        these two.
     in_shape, batch
         The shape of one example, and how many there are.
     point
@@ -31,6 +43,8 @@ class Case:
         From which side of the kink or tie the gradient is the limit; see `fcnn.check`.
     training
         Whether it is handed a generator, of which some layers make something.
+    size
+        What random numbers of x are multiplied by.
     """
 
     operation: str
@@ -40,36 +54,124 @@ class Case:
     point: Callable[[Shape], Array] | None = None
     approach: Callable[[Shape], Array] | None = None
     training: bool = True
+    size: float = 1.0
 
     def __str__(self) -> str:
         # Not the layer's own text: a layer that cannot be made has a name too.
-        own = f"{_text(self.operation, self.settings)} on {times((self.batch, *self.in_shape))}"
+        own = f"{_text(self.operation, self.settings)} on {times(self.shape)}"
+        own += "" if self.size == 1 else f" of size {self.size:g}"
         own += "" if self.training else ", in inference"
         return own if self.point is None else f"{own}, {(self.point.__doc__ or '').rstrip('.')}"
 
-    def layer(self) -> Layer:
-        """The layer, made now."""
-        return operations.layer(self.operation, self.settings)
-
-    def function_settings(self) -> dict[str, Any]:
-        """Those that the plain functions take: the others show in the parameters."""
-        parameters = ("features", "kernel", "bias")
-        own = {name: value for name, value in self.settings.items() if name not in parameters}
-        return own | ({"training": self.training} if self.operation == "batch_norm" else {})
-
-    def x(self) -> Array | None:
-        """The point, if it is not random."""
-        return None if self.point is None else self.point((self.batch, *self.in_shape))
-
-    def direction(self) -> Array | None:
-        """The direction from which the point is approached."""
-        return None if self.approach is None else self.approach((self.batch, *self.in_shape))
+    @property
+    def shape(self) -> Shape:
+        """Of x."""
+        return (self.batch, *self.in_shape)
 
     @property
     def small(self) -> bool:
         """Whether its whole Jacobian takes a moment only."""
         kernel = int(np.prod(_pair(self.settings.get("kernel", 1))))
-        return self.batch * int(np.prod(self.in_shape)) <= 24 and kernel <= 9
+        return int(np.prod(self.shape)) <= 24 and kernel <= 9
+
+    def layer(self) -> Layer:
+        """The layer, made now."""
+        return made(self.operation, self.settings)
+
+    def in_mode(self) -> Layer:
+        """The layer as a function of its trained parameters and x alone: in training with the
+        same generator at each call, in inference without one, and with given statistics.
+        """
+        layer = self.layer()
+        if layer.name == "batch_norm" and not self.training:
+            return _with_statistics(layer, statistics(self.in_shape[0]))
+
+        def forward(params: Tree, x: Array, rng: Any = None) -> tuple[Array, Any]:
+            own = np.random.default_rng(0) if self.training else None
+            return call_forward(layer, params, x, own)
+
+        return attrs.evolve(layer, forward=forward, apply=None) if layer.needs_rng else layer
+
+    def function_settings(self) -> dict[str, Any]:
+        """Those that the plain functions take: the others show in the parameters."""
+        parameters = ("features", "kernel", "bias")
+        own = {name: value for name, value in self.settings.items() if name not in parameters}
+        return ({"training": self.training} if self.operation == "batch_norm" else {}) | own
+
+    def x(self) -> Array | None:
+        """The point, if it is not random."""
+        return None if self.point is None else self.point(self.shape)
+
+    def direction(self) -> Array | None:
+        """The direction from which the point is approached."""
+        return None if self.approach is None else self.approach(self.shape)
+
+    def arguments(self, dtype: Any = np.float64, seed: int = 0) -> tuple[Tree, Array, Array]:
+        """Parameters unlike the initial ones, x and dy, random unless x is meant."""
+        rng = np.random.default_rng(seed)
+        initial, out_shape = self.layer().init(rng, self.in_shape)
+        params = tree.map(lambda p: p + 0.5 * rng.standard_normal(p.shape), initial)
+        if self.operation == "batch_norm":
+            params = attrs.evolve(params, var=0.1 + np.abs(params.var))
+        given = self.x()
+        x = self.size * rng.standard_normal(self.shape) if given is None else given
+        dy = rng.standard_normal((self.batch, *out_shape))
+        params, x, dy = tree.map(lambda a: a.astype(dtype), (params, x, dy))
+        return params, x, dy
+
+
+def made(operation: str, settings: Mapping[str, Any]) -> Layer:
+    """The layer of that name in `fcnn`; that of a combinator of the layers in its settings."""
+    found = getattr(fcnn, operation)
+    if "layers" in settings:
+        own = {name: value for name, value in settings.items() if name != "layers"}
+        combined: Layer = found(*(made(*inner) for inner in settings["layers"]), **own)
+        return combined
+    layer: Layer = found if isinstance(found, Layer) else found(**settings)
+    return layer
+
+
+def statistics(channels: int) -> tuple[Array, Array]:
+    """Means and variances for batch normalisation in inference."""
+    rng = np.random.default_rng(3)
+    return rng.standard_normal(channels), 0.1 + np.abs(rng.standard_normal(channels))
+
+
+@attrs.frozen(eq=False)
+class Trained:
+    """What is trained of the parameters of a batch normalisation."""
+
+    scale: Array
+    shift: Array
+
+
+def _with_statistics(layer: Layer, given: tuple[Array, Array]) -> Layer:
+    """A batch normalisation in inference as a function of its scale and shift: no gradient is
+    for the statistics.
+    """
+
+    def whole(params: Trained) -> fcnn.BatchNormParams:
+        mean, var = (a.astype(params.scale.dtype) for a in given)
+        return fcnn.BatchNormParams(params.scale, params.shift, mean, var)
+
+    def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Trained, Shape]:
+        params, out_shape = layer.init(rng, in_shape)
+        return Trained(params.scale, params.shift), out_shape
+
+    def backward(cache: Any, dy: Array) -> tuple[Trained, Array]:
+        dparams, dx = layer.backward(cache, dy)
+        return Trained(dparams.scale, dparams.shift), dx
+
+    def backward_params(cache: Any, dy: Array) -> Trained:
+        return backward(cache, dy)[0]
+
+    return Layer(
+        layer.name,
+        init,
+        lambda params, x, rng=None: layer.forward(whole(params), x),
+        backward,
+        backward_params,
+    )
 
 
 def _text(operation: str, settings: Mapping[str, Any]) -> str:
@@ -79,27 +181,30 @@ def _text(operation: str, settings: Mapping[str, Any]) -> str:
     return f"{operation}({', '.join(parts)})" if parts else operation
 
 
-def _zeros(shape: Shape) -> Array:
+# Points on a kink or tie, and the sides from which the convention there is the limit
+
+
+def zeros(shape: Shape) -> Array:
     """all zeros."""
     return np.zeros(shape)
 
 
-def _equals(shape: Shape) -> Array:
+def equals(shape: Shape) -> Array:
     """all ones."""
     return np.ones(shape)
 
 
-def _ties(shape: Shape) -> Array:
+def ties(shape: Shape) -> Array:
     """from -1, 0 and 1."""
     return np.random.RandomState(0).randint(-1, 2, shape).astype(np.float64)
 
 
-def _from_below(shape: Shape) -> Array:
+def from_below(shape: Shape) -> Array:
     """At 0, where relu has the derivative 0, which is that of what is below."""
     return np.full(shape, -1.0)
 
 
-def _first_greatest(shape: Shape) -> Array:
+def first_greatest(shape: Shape) -> Array:
     """Of equal pixels each is a little less than those before it, in row-major order."""
     example = np.linspace(0, -1, int(np.prod(shape[2:]))).reshape(shape[2:])
     return np.broadcast_to(example, shape)
@@ -109,74 +214,165 @@ def _pair(sizes: Sizes) -> Pair:
     return sizes if isinstance(sizes, tuple) else (sizes, sizes)
 
 
-def _fits(image: Shape, window: Sizes, padding: Sizes) -> bool:
-    sides = zip(image[1:], _pair(window), _pair(padding), strict=True)
-    return all(size + 2 * p >= k for size, k, p in sides)
+def valid(case: Case) -> bool:
+    """Whether the image holds a window, and the padding of a pool is at most half of it; the
+    padding of a convolution with a stride is not "same".
+    """
+    settings = case.settings
+    if settings["padding"] == "same":
+        return _pair(settings["stride"]) == (1, 1)
+    window, padding = _pair(settings.get("kernel") or settings["window"]), settings["padding"]
+    sides = zip(
+        case.in_shape[1:], window, _pair(padding), _pair(settings.get("dilation", 1)), strict=True
+    )
+    if case.operation != "conv2d" and any(
+        p > k // 2 for k, p in zip(window, _pair(padding), strict=True)
+    ):
+        return False
+    return all(size + 2 * p > (k - 1) * d for size, k, p, d in sides)
 
 
-_KERNELS: Final[Sequence[Sizes]] = (1, 2, 3, 5, (3, 1), (2, 3))
-_STRIDES: Final[Sequence[Sizes]] = (1, 2, 3, (1, 2), (3, 2))
-_PADDINGS: Final[Sequence[Sizes]] = (0, 1, (0, 2), 4)
-# The batch, and one example.
-_IMAGES: Final[Sequence[tuple[int, Shape]]] = (
-    (2, (2, 7, 5)),
-    (1, (1, 5, 6)),
-    (1, (2, 3, 2)),
-    (3, (2, 1, 1)),
-    (1, (1, 1, 1)),
-)
+# Chosen by hand. All are made of x as (N, C, H, W) or (N, D).
 
-_WINDOWS: Final[Sequence[Sizes]] = (1, 2, 3, 4, (3, 2), (1, 4))
-_POOL_STRIDES: Final[Sequence[Sizes | None]] = (None, 1, 2, 3, (1, 2))
-_POOL_PADDINGS: Final[Sequence[Sizes]] = (0, 1, (1, 0), 2)
+
+def _case(operation: str, x: Shape, training: bool = True, **settings: Any) -> Case:
+    return Case(operation, x[1:], x[0], settings, training=training)
+
+
+def _on(operation: str, *shapes: Shape, **settings: Any) -> list[Case]:
+    return [_case(operation, x, **settings) for x in shapes]
+
+
+def _tied(cases: Iterable[Case]) -> list[Case]:
+    """Each case, and the same on ties."""
+    return [each for case in cases for each in (case, attrs.evolve(case, point=ties))]
+
 
 _CONVOLUTIONS: Final = [
-    Case(
-        "conv2d",
-        in_shape,
-        batch,
-        {"features": 3, "kernel": kernel, "stride": stride, "padding": padding},
+    _case("conv2d", x, features=features, kernel=kernel, stride=stride, padding=padding)
+    for kernel, stride, padding, x, features in (
+        (3, 1, 1, (2, 2, 5, 6), 3),
+        (3, 1, 0, (1, 1, 5, 4), 2),
+        (1, 1, 0, (2, 3, 3, 4), 2),
+        (2, 1, 0, (2, 2, 4, 5), 2),
+        (2, 2, 1, (1, 2, 5, 5), 2),
+        (5, 1, 2, (1, 1, 7, 5), 2),
+        (5, 2, 2, (1, 2, 7, 7), 1),
+        (3, 2, 1, (2, 2, 7, 6), 2),
+        (3, 2, 0, (1, 2, 8, 8), 2),
+        (3, 3, 1, (2, 1, 8, 7), 2),
+        (2, 3, 0, (1, 2, 9, 8), 2),
+        ((3, 1), 1, (1, 0), (2, 2, 4, 5), 2),
+        ((1, 4), (1, 2), (0, 3), (1, 2, 3, 6), 2),
+        ((2, 3), (2, 1), (0, 2), (2, 2, 5, 4), 2),
+        (3, (1, 3), 1, (1, 1, 5, 7), 2),
+        (3, 1, 4, (1, 2, 3, 2), 2),
+        (2, 5, 4, (1, 1, 2, 3), 2),
+        (1, 2, 3, (2, 2, 2, 2), 1),
+        (3, 1, 1, (1, 1, 1, 1), 1),
+        (1, 1, 0, (1, 2, 1, 1), 3),
+        (4, 1, 0, (1, 2, 4, 4), 2),
+        (3, 1, 1, (5, 4, 3, 3), 5),
     )
-    for kernel, stride, padding, (batch, in_shape) in product(
-        _KERNELS, _STRIDES, _PADDINGS, _IMAGES
-    )
-    if _fits(in_shape, kernel, padding)
 ]
+
+
+def _unusual(features: int, kernel: Sizes, x: Shape, **settings: Any) -> Case:
+    return _case("conv2d", x, features=features, kernel=kernel, **settings)
+
 
 _UNUSUAL_CONVOLUTIONS: Final = [
-    Case("conv2d", in_shape, batch, {"features": features, **settings})
-    for features, batch, in_shape, settings in (
-        (3, 2, (2, 5, 4), {"kernel": 3, "padding": "same", "bias": False}),
-        (2, 1, (1, 4, 5), {"kernel": (2, 4), "padding": "same"}),
-        (2, 1, (1, 5, 6), {"kernel": (4, 3), "padding": "same", "dilation": (1, 2)}),
-        (2, 2, (2, 7, 6), {"kernel": 3, "dilation": 2}),
-        (2, 1, (1, 7, 5), {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 2), "dilation": 3}),
-        (2, 1, (1, 6, 4), {"kernel": (2, 1), "stride": 3, "dilation": (3, 2)}),
-        (6, 2, (4, 4, 3), {"kernel": 3, "padding": 1, "groups": 2}),
-        (3, 1, (3, 4, 5), {"kernel": 3, "padding": "same", "groups": 3, "bias": False}),
-        (8, 2, (4, 6, 5), {"kernel": (3, 2), "stride": (1, 2), "groups": 4, "dilation": 2}),
-        (4, 2, (4, 3, 2), {"kernel": 1, "groups": 2}),
-    )
+    _unusual(2, (2, 4), (1, 1, 4, 5), padding="same"),
+    _unusual(2, (3, 2), (1, 1, 7, 5), stride=(2, 1), padding=(1, 2), dilation=(2, 3)),
+    _unusual(3, 3, (1, 3, 3, 4), padding="same", groups=3, bias=False),
+    _unusual(4, 2, (2, 2, 4, 5), stride=2, dilation=(1, 2), groups=2),
 ]
-
-_POOLS: Final = [
-    Case("max_pool2d", in_shape, batch, {"window": window, "stride": stride, "padding": padding})
-    for window, stride, padding, (batch, in_shape) in product(
-        _WINDOWS, _POOL_STRIDES, _POOL_PADDINGS, _IMAGES
-    )
-    if _fits(in_shape, window, padding)
-    and all(p <= k // 2 for k, p in zip(_pair(window), _pair(padding), strict=True))
+_FURTHER_CONVOLUTIONS: Final = [
+    _unusual(2, 1, (2, 1, 1, 1), stride=11, padding=5),
+    _unusual(3, 3, (2, 2, 4, 5), padding="same", bias=False),
+    _unusual(2, (2, 4), (2, 2, 4, 5), padding="same"),
+    _unusual(2, (4, 3), (1, 1, 5, 6), padding="same", dilation=(1, 2)),
+    _unusual(2, 4, (2, 1, 5, 6), padding="same", dilation=(1, 3)),
+    _unusual(2, 3, (2, 2, 7, 6), dilation=2),
+    _unusual(2, (3, 2), (1, 1, 7, 5), stride=(2, 1), padding=(1, 2), dilation=3),
+    _unusual(2, (2, 1), (1, 1, 6, 4), stride=3, dilation=(3, 2)),
+    _unusual(2, 3, (2, 1, 6, 9), stride=3, padding=4, dilation=(3, 1)),
+    _unusual(6, 3, (2, 4, 4, 5), padding=1, groups=2),
+    _unusual(3, 2, (2, 6, 5, 4), stride=2, padding=1, groups=3, bias=False),
+    _unusual(3, 3, (2, 3, 4, 5), padding="same", groups=3),
+    _unusual(8, (3, 2), (2, 4, 6, 5), stride=(1, 2), groups=4, dilation=2),
+    _unusual(8, (3, 2), (2, 4, 6, 5), stride=(1, 2), padding=(2, 0), groups=4, dilation=2),
+    _unusual(4, 1, (2, 4, 3, 3), groups=2),
 ]
-
-_AVERAGE_POOLS: Final = [attrs.evolve(case, operation="avg_pool2d") for case in _POOLS]
 
 _DENSE: Final = [
-    *(
-        Case("dense", (D,), N, {"features": K})
-        for N, D, K in product((1, 2, 7), (1, 4, 9), (1, 4, 10))  # 4 to 4: a square w
-    ),
-    Case("dense", (4,), 3, {"features": 2, "bias": False}),
+    _case("dense", (N, D), features=K) for N, D, K in ((1, 1, 1), (1, 5, 3), (4, 6, 3), (7, 1, 2))
 ]
+_DENSE_WITHOUT_BIAS: Final = [_case("dense", (4, 5), features=3, bias=False)]
+
+_POOLS: Final = [
+    _case("max_pool2d", x, window=window, stride=stride, padding=padding)
+    for window, stride, padding, x in (
+        (2, None, 0, (2, 2, 6, 4)),
+        (2, None, 0, (1, 2, 5, 7)),
+        (3, None, 0, (2, 1, 7, 6)),
+        (3, 2, 1, (2, 2, 7, 6)),
+        (2, 1, 0, (1, 2, 4, 5)),
+        (3, 1, 1, (2, 1, 5, 4)),
+        (2, 3, 1, (1, 1, 7, 8)),
+        ((3, 2), (1, 2), (1, 0), (1, 2, 5, 6)),
+        ((1, 4), (2, 1), (0, 2), (1, 1, 5, 5)),
+        (1, 2, 0, (1, 2, 5, 5)),
+        (4, 2, 2, (1, 1, 2, 1)),
+    )
+]
+_FURTHER_POOLS: Final = [
+    _case("max_pool2d", (2, 2, 3, 3), window=1, stride=None, padding=0),
+    _case("max_pool2d", (2, 1, 4, 5), window=(2, 1), stride=(1, 2), padding=0),
+]
+_AVERAGES: Final = [attrs.evolve(case, operation="avg_pool2d") for case in _POOLS + _FURTHER_POOLS]
+
+_BATCH_NORMS: Final = [
+    _case("batch_norm", x, training, epsilon=epsilon)
+    for x, training, epsilon in (
+        ((2, 2, 3, 2), True, 1e-5),
+        ((3, 1, 1, 1), True, 1e-5),
+        ((1, 2, 1, 3), True, 0.1),
+        ((4, 3), True, 1e-5),
+        ((2, 1), True, 0.1),
+        ((2, 2, 3, 2), False, 1e-5),
+        ((1, 3), False, 0.1),
+    )
+]
+_FURTHER_NORMS: Final = [
+    _case("batch_norm", (3, 3, 4, 5)),
+    _case("batch_norm", (3, 3, 4, 5), False),
+    _case("batch_norm", (3, 4), False),
+]
+
+# In the order of the file; the numbers of each group are drawn from a stream of its own.
+SHIPPED: Final[Sequence[Sequence[Case]]] = (
+    _CONVOLUTIONS,
+    _tied(_POOLS),
+    [
+        *_DENSE,
+        *_on("flatten", (1, 1, 1, 1), (3, 2, 3, 4)),
+        *_tied(_on("relu", (1, 1), (3, 5), (2, 2, 3, 4))),
+        *_on("softmax", (1, 1), (4, 6), (2, 3, 4)),
+    ],
+    [*_UNUSUAL_CONVOLUTIONS, *_DENSE_WITHOUT_BIAS],
+    [_AVERAGES[5], _AVERAGES[7], _case("global_avg_pool", (3, 2, 3, 4))],
+    [
+        case
+        for x, size in (((1, 1), 1.0), ((3, 5), 4.0))
+        for case in (
+            *(attrs.evolve(_case(name, x), size=size) for name in ("gelu", "sigmoid", "tanh")),
+            _case("leaky_relu", x, slope=0.01),
+            attrs.evolve(_case("leaky_relu", x, slope=0.3), point=ties),
+        )
+    ],
+    _BATCH_NORMS,
+)
 
 SMALL_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
     ("conv2d", {"features": 3, "kernel": 3, "padding": 1}),
@@ -185,8 +381,6 @@ SMALL_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
     ("flatten", {}),
     ("dense", {"features": 4}),
 )
-
-
 # One that does something else in training than in inference.
 RANDOM_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
     ("conv2d", {"features": 3, "kernel": 3, "padding": 1, "bias": False}),
@@ -198,142 +392,230 @@ RANDOM_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
 )
 
 
-def _chain(*layers: tuple[str, Any]) -> dict[str, Any]:
-    return {"layers": layers}
+def _combined(operation: str, x: Shape, *layers: tuple[str, Any], **settings: Any) -> Case:
+    return _case(operation, x, layers=layers, **settings)
 
 
-_CHAINS: Final = [
-    Case("chain", (2, 6, 5), 2, _chain(*SMALL_NETWORK)),
-    Case("chain", (1, 4, 4), 1, _chain(*SMALL_NETWORK, ("relu", {}), ("dense", {"features": 3}))),
-    Case("chain", (1, 4, 4), 2, _chain(*SMALL_NETWORK, ("softmax", {}))),
-    Case("chain", (1, 3, 3), 2, _chain(("relu", {}), ("flatten", {}), ("dense", {"features": 3}))),
-    Case("chain", (2, 3, 2), 2, _chain(("relu", {}), ("flatten", {}))),
-    Case("chain", (3,), 2, _chain(("dense", {"features": 3}), ("dense", {"features": 3}))),
-    Case(
-        "chain",
-        (1, 4, 5),
-        1,
-        _chain(("chain", _chain(*SMALL_NETWORK)), ("chain", _chain(("dense", {"features": 2})))),
+_DENSE_3: Final = ("dense", {"features": 3})
+_CONV_OF_TWO: Final = ("conv2d", {"features": 2, "kernel": 3, "padding": "same"})
+_SMALL_CHAIN: Final = ("chain", {"layers": SMALL_NETWORK})
+_BRANCHES: Final[Sequence[tuple[str, dict[str, Any]]]] = (
+    _CONV_OF_TWO,
+    ("gelu", {}),
+    ("conv2d", {"features": 2, "kernel": 1, "bias": False}),
+)
+
+_COMBINED: Final = [
+    _combined("chain", (2, 2, 6, 5), *SMALL_NETWORK),
+    _combined("chain", (1, 1, 4, 4), *SMALL_NETWORK, ("relu", {}), _DENSE_3),
+    _combined("chain", (2, 1, 4, 4), *SMALL_NETWORK, ("softmax", {})),
+    _combined("chain", (2, 1, 3, 3), ("relu", {}), ("flatten", {}), _DENSE_3),
+    _combined("chain", (2, 2, 3, 2), ("relu", {}), ("flatten", {})),
+    _combined("chain", (2, 3), _DENSE_3, _DENSE_3),
+    _combined(
+        "chain", (1, 1, 4, 5), _SMALL_CHAIN, ("chain", {"layers": (("dense", {"features": 2}),)})
     ),
-    Case("chain", (4,), 2, _chain()),
-    Case("chain", (2, 3, 4), 3, _chain(*RANDOM_NETWORK)),
-]
-
-_RESIDUALS: Final = [
-    Case("residual", in_shape, 2, {"layers": (layer,)})
-    for in_shape, layer in (
-        ((2, 4, 5), ("conv2d", {"features": 2, "kernel": 3, "padding": "same"})),
-        ((4,), ("dense", {"features": 4})),
-        ((2, 3, 2), ("tanh", {})),
-    )
-]
-_PARALLELS: Final = [
-    Case("parallel", in_shape, 2, {"layers": layers, "merge": merge})
-    for in_shape, layers in (
-        (
-            (2, 4, 5),
-            (
-                ("conv2d", {"features": 2, "kernel": 3, "padding": "same"}),
-                ("gelu", {}),
-                ("conv2d", {"features": 2, "kernel": 1, "bias": False}),
-            ),
-        ),
-        ((3,), (("dense", {"features": 3}), ("dense", {"features": 3}))),
-    )
-    for merge in ("concatenate", "add")
-]
-
-_BATCH_NORMS: Final = [
-    Case("batch_norm", in_shape, batch, settings, training=training)
-    for (batch, in_shape), settings, training in product(
-        (
-            (1, (1,)),
-            (2, (1,)),
-            (2, (3,)),
-            (7, (4,)),
-            (1, (2, 1, 1)),
-            (2, (3, 1, 1)),
-            (5, (1, 1, 1)),
-            (1, (2, 1, 2)),
-            (1, (1, 3, 5)),
-            (2, (2, 3, 2)),
-            (3, (3, 5, 7)),
-        ),
-        ({}, {"epsilon": 0.1}),
-        (True, False),
-    )
-    if not training or batch * np.prod(in_shape[1:]) > 1  # one value has no variance
-]
-
-_DROPOUTS: Final = [
-    Case("dropout", in_shape, batch, {"rate": rate}, training=training)
-    for (batch, in_shape), rate, training in product(
-        ((1, (1,)), (3, (7,)), (2, (2, 3, 4)), (1, (3, 1, 1)), (3, (2, 5, 7))),
-        (0.0, 0.3, 0.9),
-        (True, False),
-    )
+    _combined("chain", (2, 4)),
+    _combined("chain", (3, 2, 3, 4), *RANDOM_NETWORK),
+    _combined("residual", (2, 2, 4, 5), _CONV_OF_TWO),
+    _combined("residual", (2, 2, 4, 5), ("chain", {"layers": (_CONV_OF_TWO, ("relu", {}))})),
+    _combined("residual", (2, 4), ("dense", {"features": 4})),
+    _combined("residual", (2, 2, 3, 2), ("tanh", {})),
+    *(
+        _combined("parallel", x, *layers, merge=merge)
+        for x, layers in (
+            ((2, 2, 4, 5), _BRANCHES),
+            ((2, 2, 4, 5), (("conv2d", {"features": 2, "kernel": 1}), ("relu", {}), _CONV_OF_TWO)),
+            ((2, 3), (_DENSE_3, _DENSE_3)),
+        )
+        for merge in ("concatenate", "add")
+    ),
 ]
 
 
-def _elementwise(operation: str, **settings: Any) -> list[Case]:
+def _by_operation(cases: Iterable[Case]) -> dict[str, list[Case]]:
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.operation, []).append(case)
+    return found
+
+
+# A few of each layer, at random points.
+CHOSEN: Final[Mapping[str, list[Case]]] = _by_operation(
+    [
+        *_CONVOLUTIONS, *_UNUSUAL_CONVOLUTIONS, *_FURTHER_CONVOLUTIONS,
+        *_DENSE, *_DENSE_WITHOUT_BIAS,
+        *_on("relu", (1, 1), (3, 5), (2, 2, 3, 4)),
+        *_on("leaky_relu", (1, 1), (3, 5), slope=0.01), *_on("leaky_relu", (2, 2, 3, 4), slope=0.3),
+        *(case for name in ("sigmoid", "tanh", "gelu")
+          for case in (*_on(name, (1, 1), (3, 2, 3, 4)),
+                       attrs.evolve(_case(name, (3, 5)), size=4.0))),
+        *_POOLS, *_FURTHER_POOLS, *_AVERAGES,
+        *_on("global_avg_pool", (3, 2, 3, 4), (2, 1, 1, 1)),
+        *_on("softmax", (1, 1), (4, 6), (2, 3, 4)),
+        *_on("flatten", (1, 1, 1, 1), (3, 2, 3, 4), (3, 5)),
+        *_BATCH_NORMS, *_FURTHER_NORMS,
+        _case("dropout", (3, 2, 3, 4), rate=0.3), _case("dropout", (3, 2, 3, 4), False, rate=0.3),
+        *_COMBINED,
+    ]
+)  # fmt: skip
+
+
+# Products of settings
+
+# x, and how many features a convolution makes of it.
+_IMAGES: Final[Sequence[tuple[Shape, int]]] = (
+    ((2, 2, 7, 5), 3), ((1, 1, 5, 6), 3), ((1, 2, 3, 2), 3), ((3, 2, 1, 1), 3), ((1, 1, 1, 1), 3),
+    ((1, 1, 7, 7), 1), ((5, 3, 8, 5), 4), ((1, 2, 5, 9), 3), ((5, 1, 1, 1), 2),
+)  # fmt: skip
+_KERNELS: Final[Sequence[Sizes]] = (1, 2, 3, 5, (3, 1), (1, 4), (2, 3))
+_STRIDES: Final[Sequence[Sizes]] = (1, 2, 3, (1, 2), (3, 2))
+_PADDINGS: Final[Sequence[Sizes]] = (0, 1, 2, (0, 2), (2, 0), (1, 3), 4, 6)
+_WINDOWS: Final[Sequence[Sizes]] = (1, 2, 3, 4, (3, 2), (1, 4))
+_POOL_STRIDES: Final[Sequence[Sizes | None]] = (None, 1, 2, 3, (1, 2), (3, 1))
+_POOL_PADDINGS: Final[Sequence[Sizes]] = (0, 1, (1, 0), (0, 2), 2)
+_SHAPES: Final[Sequence[Shape]] = ((3, 7), (5, 7), (2, 3, 4, 5), (1, 1, 1, 1))
+
+
+def convolutions() -> list[Case]:
+    """Of all settings, valid or not; a smaller product of those that few convolutions have. 4
+    groups of 4 channels: depthwise.
+    """
+    usual = product(_KERNELS, _STRIDES, _PADDINGS, _IMAGES)
+    unusual = product(
+        (1, 3, (2, 3), (4, 1)), (1, 2, (1, 3)), ("same", 0, (2, 1)), (1, 2, (3, 1)), (1, 2, 4),
+        ((3, 4, 7, 7), (1, 4, 9, 5)), (False, True),
+    )  # fmt: skip
     return [
-        Case(operation, shape, batch, settings)
-        for batch, shape in [(1, (1,)), (3, (7,)), (2, (2, 3, 4)), (1, (1, 1, 1))]
+        *(
+            _case("conv2d", x, features=F, kernel=kernel, stride=stride, padding=padding)
+            for kernel, stride, padding, (x, F) in usual
+        ),
+        *(
+            _case("conv2d", x, features=8, kernel=kernel, stride=stride, padding=padding,
+                  dilation=dilation, groups=groups, bias=bias)
+            for kernel, stride, padding, dilation, groups, x, bias in unusual
+        ),
+    ]  # fmt: skip
+
+
+def pools(operation: str) -> list[Case]:
+    """Of all settings, valid or not."""
+    settings = product(_WINDOWS, _POOL_STRIDES, _POOL_PADDINGS, _IMAGES)
+    return [
+        _case(operation, x, window=window, stride=stride, padding=padding)
+        for window, stride, padding, (x, _) in settings
     ]
 
 
-# Layers at random points: gradients against differences, over a grid of settings.
-GRID: Final[Mapping[str, list[Case]]] = {
-    "conv2d": _CONVOLUTIONS + _UNUSUAL_CONVOLUTIONS,
-    "dense": _DENSE,
-    "relu": _elementwise("relu"),
-    "leaky_relu": _elementwise("leaky_relu", slope=0.01) + _elementwise("leaky_relu", slope=0.3),
-    "sigmoid": _elementwise("sigmoid"),
-    "tanh": _elementwise("tanh"),
-    "gelu": _elementwise("gelu"),
-    "max_pool2d": _POOLS,
-    "avg_pool2d": _AVERAGE_POOLS,
-    "global_avg_pool": [
-        Case("global_avg_pool", s, n)
-        for n, s in [(1, (1, 1, 1)), (2, (2, 3, 4)), (3, (2, 1, 3)), (1, (1, 5, 7))]
-    ],
-    "softmax": [Case("softmax", s, n) for n, s in [(1, (1,)), (1, (6,)), (5, (4,)), (2, (3, 5))]],
-    "flatten": [
-        Case("flatten", s, n)
-        for n, s in [(1, (1, 1, 1)), (2, (2, 3, 4)), (3, (2, 1, 3)), (1, (1, 5, 7)), (2, (5,))]
-    ],
-    "batch_norm": _BATCH_NORMS,
-    "dropout": _DROPOUTS,
-    "chain": _CHAINS,
-    "residual": _RESIDUALS,
-    "parallel": _PARALLELS,
+def _valid(make: Callable[..., list[Case]], *arguments: Any) -> list[Case]:
+    return list(filter(valid, make(*arguments)))
+
+
+def _dense() -> list[Case]:
+    sizes = sorted({*product((1, 2, 7), (1, 4, 9)), *product((1, 5, 64), (1, 7, 300))})
+    return [
+        _case("dense", x, features=K, bias=bias)
+        for x, K, bias in product(sizes, (1, 4, 10), (False, True))
+    ]
+
+
+def _leaky_relus() -> list[Case]:
+    return [
+        _case("leaky_relu", x, slope=slope) for slope, x in product((0.0, 0.01, 0.3, 1.0), _SHAPES)
+    ]
+
+
+def _batch_norms() -> list[Case]:
+    xs: Sequence[Shape] = (
+        (1, 1), (2, 1), (2, 3), (7, 4), (64, 7), (1, 2, 1, 1), (2, 3, 1, 1), (3, 4, 1, 1),
+        (5, 1, 1, 1), (1, 2, 1, 2), (1, 2, 1, 3), (1, 1, 3, 5), (2, 2, 3, 2), (5, 3, 4, 2),
+        (2, 1, 7, 5), (3, 3, 5, 7),
+    )  # fmt: skip
+    cases = [
+        _case("batch_norm", x, training, epsilon=epsilon)
+        for x, epsilon, training in product(xs, (1e-5, 0.1), (True, False))
+        if not training or np.prod(x) > x[1]  # one value has no variance
+    ]
+    return [case for case in cases if case not in _BATCH_NORMS]
+
+
+def _dropouts() -> list[Case]:
+    xs: Sequence[Shape] = ((1, 1), (3, 7), (2, 2, 3, 4), (1, 3, 1, 1), (3, 2, 5, 7))
+    return [
+        _case("dropout", x, training, rate=rate)
+        for x, rate, training in product(xs, (0.0, 0.3, 0.9), (True, False))
+    ]
+
+
+# By layer, what makes them: there are thousands.
+PRODUCTS: Final[Mapping[str, Callable[[], list[Case]]]] = {
+    "conv2d": partial(_valid, convolutions),
+    "dense": _dense,
+    "max_pool2d": partial(_valid, pools, "max_pool2d"),
+    "avg_pool2d": partial(_valid, pools, "avg_pool2d"),
+    "leaky_relu": _leaky_relus,
+    "batch_norm": _batch_norms,
+    "dropout": _dropouts,
+    **{
+        operation: partial(_on, operation, *shapes)
+        for operation, shapes in {
+            **dict.fromkeys(("relu", "sigmoid", "tanh", "gelu"), _SHAPES),
+            "global_avg_pool": (
+                (1, 1, 1, 1), (2, 2, 3, 4), (3, 2, 1, 3), (1, 1, 5, 7), (5, 3, 4, 2), (2, 1, 7, 5)
+            ),
+            "softmax": ((1, 6), (5, 4), (5, 10), (2, 3, 5), (2, 3, 4, 5)),
+            "flatten": (
+                (2, 2, 3, 4), (3, 2, 1, 3), (1, 1, 5, 7), (2, 5), (5, 3, 4, 2), (2, 1, 7, 5)
+            ),
+        }.items()
+    },
+}  # fmt: skip
+
+
+def _at(
+    cases: Iterable[Case], points: Sequence[Callable[[Shape], Array]], approach: Any
+) -> list[Case]:
+    return [
+        attrs.evolve(case, point=point, approach=approach) for case, point in product(cases, points)
+    ]
+
+
+def _kinks(operation: str, **settings: Any) -> list[Case]:
+    cases = _on(operation, *_SHAPES, (2, 5), (2, 2, 3, 2), **settings)
+    return _at(cases, (zeros, ties), from_below)
+
+
+def _tied_pools() -> list[Case]:
+    cases = [
+        case
+        for case in PRODUCTS["max_pool2d"]()
+        if case.settings["window"] != 1 and case.in_shape[1:] != (1, 1)
+    ]
+    return _at(cases, (equals, ties), first_greatest)
+
+
+def _tied_chain() -> list[Case]:
+    case = _combined("chain", (1, 2, 4, 4), ("relu", {}), ("max_pool2d", {"window": 2}))
+    return _at([case], (equals,), first_greatest)
+
+
+# Points on a kink or tie on purpose, each with the side from which the convention is the limit.
+TIES: Final[Mapping[str, Callable[[], list[Case]]]] = {
+    "relu": partial(_kinks, "relu"),
+    "leaky_relu": partial(_kinks, "leaky_relu", slope=0.2),
+    "max_pool2d": _tied_pools,
+    "chain": _tied_chain,
 }
 
-# Points on a kink or tie on purpose, each with the side from which the rule is the limit.
-KINKS: Final[Mapping[str, list[Case]]] = {
-    "relu": [
-        Case("relu", shape, 2, {}, point, _from_below)
-        for shape, point in product([(5,), (2, 3, 2)], [_zeros, _ties])
-    ],
-    "leaky_relu": [
-        Case("leaky_relu", shape, 2, {"slope": 0.2}, point, _from_below)
-        for shape, point in product([(5,), (2, 3, 2)], [_zeros, _ties])
-    ],
-    "max_pool2d": [
-        attrs.evolve(case, point=point, approach=_first_greatest)
-        for case, point in product(_POOLS, [_equals, _ties])
-        if case.settings["window"] != 1
-        and case.in_shape in ((2, 7, 5), (2, 3, 2))
-        and case.settings["stride"] in (None, 1, (1, 2))
-    ],
-    "chain": [
-        Case(
-            "chain",
-            (2, 4, 4),
-            1,
-            _chain(("relu", {}), ("max_pool2d", {"window": 2})),
-            _equals,
-            _first_greatest,
-        )
-    ],
-}
+
+def cases_of(layer: str) -> list[Case]:
+    """The whole table of a layer: chosen, products and ties."""
+    further = [make[layer]() for make in (PRODUCTS, TIES) if layer in make]
+    return [*CHOSEN[layer], *(case for cases in further for case in cases)]
+
+
+def some_of(layer: str, most: int = 450) -> list[Case]:
+    """Those chosen, and of the products at most so many."""
+    products = PRODUCTS[layer]() if layer in PRODUCTS else []
+    return [*CHOSEN[layer], *spread(products, most)]

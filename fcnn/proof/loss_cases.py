@@ -7,9 +7,9 @@ from typing import Any, Final
 import attrs
 import numpy as np
 
+import fcnn
 from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array
-from fcnn.proof import operations
 
 
 @attrs.frozen
@@ -62,24 +62,43 @@ class LossCase:
 
     def made(self) -> Loss:
         """The loss, made now."""
-        return operations.loss(self.loss, self.arguments())
+        found = getattr(fcnn, self.loss)
+        loss: Loss = found if isinstance(found, Loss) else found(**self.arguments())
+        return loss
 
 
-# N, K and the size of the outputs.
+# Chosen by hand: of these, values of PyTorch are shipped.
+_PLAIN: Final[Sequence[tuple[int, int, float]]] = ((1, 2, 1), (5, 4, 1), (3, 10, 20))  # N, K, size
+CHOSEN: Final[Mapping[str, list[LossCase]]] = {
+    "softmax_cross_entropy": [LossCase("softmax_cross_entropy", *o) for o in _PLAIN],
+    "cross_entropy": [LossCase("cross_entropy", *o) for o in _PLAIN],
+    "smoothed_cross_entropy": [
+        LossCase("smoothed_cross_entropy", N, K, size, {"label_smoothing": smoothing}, weighted)
+        for N, K, size, smoothing, weighted in (
+            (5, 4, 1, 0.1, False),
+            (1, 3, 1, 0.3, False),
+            (7, 3, 1, 0.0, True),
+            (5, 4, 1, 0.1, True),
+            (4, 5, 20, 0.2, True),
+            (3, 4, 1, 1.0, True),
+        )
+    ],
+}
+
 _OUTPUTS: Final[Sequence[tuple[int, int, float]]] = (
-    (1, 1, 1),
-    (1, 10, 1),
-    (4, 3, 1),
-    (7, 10, 1),
-    (2, 5, 30),
-    (3, 4, 300),
-)
-
-LOSSES: Final[Mapping[str, list[LossCase]]] = {
+    (1, 1, 1), (1, 10, 1), (4, 3, 1), (5, 3, 0.1), (7, 10, 1), (9, 5, 1), (2, 5, 30), (3, 4, 300),
+    (64, 10, 0.1), (64, 10, 1), (64, 10, 30),
+)  # fmt: skip
+PRODUCTS: Final[Mapping[str, list[LossCase]]] = {
     "softmax_cross_entropy": [LossCase("softmax_cross_entropy", *o) for o in _OUTPUTS],
     "cross_entropy": [LossCase("cross_entropy", *o) for o in _OUTPUTS],
     "smoothed_cross_entropy": [
         LossCase("smoothed_cross_entropy", *o, {"label_smoothing": smoothing}, weighted)
-        for o, smoothing, weighted in product(_OUTPUTS, (0.0, 0.1, 1.0), (False, True))
+        for o, smoothing, weighted in product(_OUTPUTS, (0.0, 0.05, 0.3, 1.0), (False, True))
     ],
 }
+
+
+def cases_of(loss: str) -> list[LossCase]:
+    """The whole table of a loss."""
+    return [*CHOSEN[loss], *PRODUCTS[loss]]

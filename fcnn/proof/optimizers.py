@@ -1,4 +1,4 @@
-"""What the optimizers claim: steps that are their equations, written out."""
+"""What the optimizers do: steps that are their equations, written out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -9,62 +9,45 @@ import numpy as np
 
 import fcnn
 from fcnn.numerics.arrays import Array
-from fcnn.optimizers.optimizer import Optimizer
-from fcnn.proof import operations
-from fcnn.proof import shipped_values as reference
-from fcnn.proof.proofs import Run
+from fcnn.proof.proofs import Run, differences, relative_error
 
 # The gradients of a parameter so far, the last step's at the end, and the rate of each step.
 Past: TypeAlias = Sequence[tuple[float, Array]]
 
 
 def by_equations(name: str) -> Iterator[tuple[str, Run]]:
-    """Each case by the name of the optimizer in its module, and by that in the package."""
+    """Few steps by hand, and more of them by the sums that they come to."""
     for text, settings, gradients, ends in _BY_HAND[name]:
-        yield f"{text} by hand", partial(_both, name, partial(_by_hand, settings, gradients, ends))
+        yield f"{text} by hand", partial(_by_hand, name, settings, gradients, ends)
     rates: list[tuple[str, Callable[[int], float]]] = [
         ("rate 0.1", lambda step: 0.1),
         ("a falling rate", lambda step: 0.1 / (1 + step)),
     ]
     for settings, (text, rate) in product(_SETTINGS[name], rates):
         given = [f"{key} {value}" for key, value in settings.items()]
-        run = partial(_by_equations, name, settings, rate)
-        yield ", ".join([text, *given]), partial(_both, name, run)
-
-
-def _both(
-    name: str, run: Callable[[Callable[..., Optimizer]], Mapping[str, float]]
-) -> Mapping[str, float]:
-    public = {f"fcnn.{name}: {what}": e for what, e in run(getattr(fcnn, name)).items()}
-    return {**run(partial(operations.optimizer, name)), **public}
+        yield ", ".join([text, *given]), partial(_by_equations, name, settings, rate)
 
 
 def _by_hand(
-    settings: Mapping[str, Any],
-    gradients: Sequence[float],
-    ends: Sequence[float],
-    make: Callable[..., Optimizer],
+    name: str, settings: Mapping[str, Any], gradients: Sequence[float], ends: Sequence[float]
 ) -> Mapping[str, float]:
     """The steps of a matrix of one number, from 1 at a rate of 0.1."""
-    optimizer, errors = make(0.1, **settings), {}
+    optimizer, errors = getattr(fcnn, name)(0.1, **settings), {}
     params, state = (np.ones((1, 1)),), optimizer.init((np.ones((1, 1)),))
     for step, (g, end) in enumerate(zip(gradients, ends, strict=True)):
         params, state = optimizer.step(params, (np.full((1, 1), float(g)),), state)
         expected = np.full((1, 1), end)
-        errors[f"p after step {step + 1}"] = reference.relative_error(params[0], expected)
+        errors[f"p after step {step + 1}"] = relative_error(params[0], expected)
     return errors
 
 
 def _by_equations(
-    optimizer_name: str,
-    settings: Mapping[str, Any],
-    rate: Callable[[int], float],
-    make: Callable[..., Optimizer],
+    optimizer_name: str, settings: Mapping[str, Any], rate: Callable[[int], float]
 ) -> Mapping[str, float]:
     """Five steps of a matrix and a bias, which no weight decay touches."""
     rng = np.random.default_rng(0)
     p = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
-    optimizer = make(rate, **settings)
+    optimizer = getattr(fcnn, optimizer_name)(rate, **settings)
     params, state = p, optimizer.init(p)
     past: dict[str, list[tuple[float, Array]]] = {name: [] for name in p}
     own, equation = dict(settings), _EQUATIONS[optimizer_name]
@@ -77,7 +60,7 @@ def _by_equations(
             past[name].append((rate(step), g[name]))
             kept = 1 - rate(step) * weight_decay if name == "w" else 1.0
             p[name] = kept * array + equation(past[name], **own)
-        found = reference.differences_of(params, p)
+        found = differences(params, p)
         errors |= {f"{name} after step {step + 1}": error for name, error in found.items()}
     return errors
 

@@ -8,7 +8,7 @@ it need not have it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -185,37 +185,8 @@ def compute(
         y = OPERATIONS[operation](tensors, **settings)
         y.backward(tensors["dy"])  # type: ignore[no-untyped-call]
     found = {"loss" if operation in LOSSES else "y": y.detach().numpy()}
-    found |= {f"d{name}": _gradient(tensor) for name, tensor in differentiable.items()}
+    found |= {f"d{name}": gradient(tensor) for name, tensor in differentiable.items()}
     return found | {f"d{n}": np.zeros_like(inputs[n]) for n in _STATISTICS if n in inputs}
-
-
-def value_and_grad(
-    network: nn.Module, loss: TorchLoss, params: Iterable[Array], x: Array, labels: Array
-) -> tuple[float, list[Array]]:
-    """The loss and the gradients, in the order and layout of fcnn's parameters."""
-    import torch
-
-    set_parameters(network, params)
-    value = loss(network(torch.from_numpy(x)), torch.from_numpy(labels))
-    network.zero_grad()
-    value.backward()  # type: ignore[no-untyped-call]
-    return value.item(), [_turned(_gradient(parameter)) for parameter in network.parameters()]
-
-
-def train(
-    network: nn.Module,
-    loss: TorchLoss,
-    params: Iterable[Array],
-    batches: Iterable[tuple[Array, Array]],
-    optimizer: str,
-    **settings: Any,
-) -> tuple[list[float], list[Array]]:
-    """The losses of the steps, and the parameters after them, as fcnn lays them out.
-
-    The optimizer by the name and with the settings that it has in fcnn.
-    """
-    found = list(steps(network, loss, params, batches, optimizer, **settings))
-    return [value for value, _ in found], found[-1][1]
 
 
 def steps(
@@ -223,8 +194,7 @@ def steps(
     loss: TorchLoss,
     params: Iterable[Array],
     batches: Iterable[tuple[Array, Array]],
-    optimizer: str,
-    **settings: Any,
+    optimizer: Optimizer,
 ) -> Iterator[tuple[float, list[Array]]]:
     """Training step by step: the loss of each, and the parameters after it, which the next
     step overwrites.
@@ -232,55 +202,20 @@ def steps(
     import torch
 
     set_parameters(network, params)
-    made = OPTIMIZERS[optimizer](list(network.parameters()), **settings)
     for x, labels in batches:
-        made.zero_grad()
+        optimizer.zero_grad()
         value = loss(network(torch.from_numpy(x)), torch.from_numpy(labels))
         value.backward()  # type: ignore[no-untyped-call]
-        made.step()
-        parameters = [_turned(parameter.detach().numpy()) for parameter in network.parameters()]
+        optimizer.step()
+        parameters = [turned(parameter.detach().numpy()) for parameter in network.parameters()]
         yield value.item(), parameters
 
 
-def sgd(parameters: Sequence[Tensor], learning_rate: float, **settings: Any) -> Optimizer:
-    """momentum, nesterov."""
+def sgd(network: nn.Module, learning_rate: float, **settings: Any) -> Optimizer:
+    """Of the parameters of a network."""
     from torch import optim
 
-    return optim.SGD(parameters, learning_rate, **settings)
-
-
-def adam(
-    parameters: Sequence[Tensor],
-    learning_rate: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
-) -> Optimizer:
-    """Without weight decay."""
-    from torch import optim
-
-    return optim.Adam(parameters, learning_rate, (beta1, beta2), epsilon)
-
-
-def adamw(
-    parameters: Sequence[Tensor],
-    learning_rate: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
-    weight_decay: float = 0.01,
-) -> Optimizer:
-    """With weight decay of what has at least two axes."""
-    from torch import optim
-
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return optim.AdamW(groups, learning_rate, (beta1, beta2), epsilon)
-
-
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adam": adam, "adamw": adamw}
+    return optim.SGD(list(network.parameters()), learning_rate, **settings)
 
 
 def outputs(network: nn.Module, x: Array) -> Array:
@@ -297,19 +232,20 @@ def set_parameters(network: nn.Module, params: Iterable[Array]) -> None:
     import torch
 
     for parameter, array in zip(network.parameters(), params, strict=True):
-        own = np.array(_turned(array))
+        own = np.array(turned(array))
         if tuple(parameter.shape) != own.shape:
             raise ValueError(f"PyTorch has {tuple(parameter.shape)}, fcnn {own.shape}")
         parameter.data = torch.from_numpy(own)
 
 
-def _turned(array: Array) -> Array:
+def turned(array: Array) -> Array:
     """The weights of a dense layer are (K, D) in PyTorch and (D, K) in fcnn."""
     return array.T if array.ndim == 2 else array
 
 
-def _gradient(tensor: Tensor) -> Array:
+def gradient(tensor: Tensor) -> Array:
+    """Of what was differentiated, by the tensor."""
     if tensor.grad is None:
         raise ValueError("PyTorch gives no gradient")
-    gradient: Array = tensor.grad.numpy()
-    return gradient
+    found: Array = tensor.grad.numpy()
+    return found

@@ -8,22 +8,29 @@ that several cases share are there once.
 
 import json
 import math
-from collections.abc import Mapping
-from typing import IO, Any
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
+from typing import IO, Any, Final
 
 import attrs
 import numpy as np
 
+import fcnn
 from fcnn import tree
 from fcnn.layers.layer import Layer
 from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array, freeze
-from fcnn.proof import operations
-from fcnn.training import batch_gradient as gradients
+from fcnn.proof.layer_cases import made
+from fcnn.proof.proofs import Run, differences
 from fcnn.tree import Tree
 
-FILE_NAME = "reference_values.npz"
-TOLERANCE = 1e-12  # of the largest magnitude or 1: float64 to rounding, whatever the BLAS
+FILE_NAME: Final = "reference_values.npz"
+PARAMETERS: Final[Mapping[str, Any]] = {
+    "batch_norm": fcnn.BatchNormParams,
+    "conv2d": fcnn.Conv2dParams,
+    "dense": fcnn.DenseParams,
+}
+OPTIMIZERS: Final = ("sgd", "adam", "adamw")
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +62,8 @@ class ReferenceCase:
     expected: dict[str, Array] = attrs.field(factory=dict)
 
 
-def reference_cases() -> list[ReferenceCase]:
+@cache
+def reference_cases() -> tuple[ReferenceCase, ...]:
     """The cases that come with fcnn; their arrays are read-only.
 
     Examples
@@ -63,13 +71,20 @@ def reference_cases() -> list[ReferenceCase]:
     >>> case = reference_cases()[0]
     >>> case.name
     'conv2d kernel 3 stride 1 padding 1 on 2x2x5x6'
-    >>> worst_error(case) < TOLERANCE
+    >>> worst_error(case) < 1e-12
     True
     """
     from importlib.resources import files
 
     with (files("fcnn.proof") / FILE_NAME).open("rb") as file:
-        return read_cases(file)
+        return tuple(read_cases(file))
+
+
+def by_values(operation: str) -> Iterator[tuple[str, Run]]:
+    """The cases of an operation, a loss, an optimizer or `value_and_grad`."""
+    for case in reference_cases():
+        if case.operation == operation:
+            yield case.name, partial(errors, case)
 
 
 def read_cases(file: IO[bytes]) -> list[ReferenceCase]:
@@ -101,32 +116,30 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
     """What fcnn computes for a case, under the names of `case.expected`."""
     if case.operation == "value_and_grad":
         return _value_and_grad(case)
-    if case.operation in operations.OPTIMIZERS:
+    if case.operation in OPTIMIZERS:
         return _training(case)
     settings, inputs = case.settings, case.inputs
-    forward, backward = operations.functions(case.operation)
+    forward = getattr(fcnn, f"{case.operation}_forward")
+    backward = getattr(fcnn, f"{case.operation}_backward")
     if "labels" in inputs:
         weights = {name: inputs[name] for name in ("class_weights",) if name in inputs}
         loss, cache = forward(inputs["outputs"], inputs["labels"], **weights, **settings)
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
-    kind = operations.parameters_class(case.operation)
-    if kind is not None:
-        fields = [field.name for field in attrs.fields(kind)]
-        params = kind(**{name: inputs.get(name) for name in fields})
-        y, cache = forward(params, inputs["x"], **settings)
-        dparams, dx = backward(cache, inputs["dy"])
-        found = {"y": y, "dx": dx, **{f"d{name}": getattr(dparams, name) for name in fields}}
-        return {name: array for name, array in found.items() if array is not None}
-    y, cache = forward(inputs["x"], **settings)
-    return {"y": y, "dx": backward(cache, inputs["dy"])}
+    if case.operation not in PARAMETERS:
+        y, cache = forward(inputs["x"], **settings)
+        return {"y": y, "dx": backward(cache, inputs["dy"])}
+    kind = PARAMETERS[case.operation]
+    fields = [field.name for field in attrs.fields(kind)]
+    params = kind(**{name: inputs.get(name) for name in fields})
+    y, cache = forward(params, inputs["x"], **settings)
+    dparams, dx = backward(cache, inputs["dy"])
+    found = {"y": y, "dx": dx, **{f"d{name}": getattr(dparams, name) for name in fields}}
+    return {name: array for name, array in found.items() if array is not None}
 
 
 def errors(case: ReferenceCase) -> dict[str, float]:
-    """The error of each array of a case, relative to its largest magnitude or 1.
-
-    Infinite if the array is missing, not finite, or of another shape or dtype.
-    """
-    return differences_of(compute(case), case.expected)
+    """The relative error of each array of a case."""
+    return differences(compute(case), case.expected)
 
 
 def worst_error(case: ReferenceCase) -> float:
@@ -134,31 +147,10 @@ def worst_error(case: ReferenceCase) -> float:
     return max(errors(case).values())
 
 
-def differences_of(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> dict[str, float]:
-    """The error of each array by its name, as `errors` says it."""
-    return {
-        name: relative_error(actual[name], expected[name])
-        if name in actual and name in expected
-        else np.inf
-        for name in {**expected, **actual}
-    }
-
-
-def relative_error(actual: Array, expected: Array) -> float:
-    """The greatest difference, relative to the largest magnitude of what is expected or 1;
-    infinite if the arrays differ in shape or dtype, or it is not finite.
-    """
-    if actual.shape != expected.shape or actual.dtype != expected.dtype:
-        return np.inf
-    largest = max(1.0, float(np.abs(expected).max()))
-    error = float(np.abs(np.subtract(actual, expected, dtype=np.float64)).max()) / largest
-    return error if np.isfinite(error) else np.inf
-
-
 def _value_and_grad(case: ReferenceCase) -> dict[str, Array]:
     x, labels = case.inputs["x"], case.inputs["labels"]
     model, params, loss = _network(case, x.shape[1:])
-    value, grads = gradients.value_and_grad(model, loss)(params, x, labels)
+    value, grads = fcnn.value_and_grad(model, loss)(params, x, labels)
     return {"loss": np.asarray(value), **dict(tree.leaves_with_path(grads))}
 
 
@@ -167,8 +159,8 @@ def _training(case: ReferenceCase) -> dict[str, Array]:
     x, labels = case.inputs["x"], case.inputs["labels"]
     model, params, loss = _network(case, x.shape[2:])
     own = {name: each for name, each in case.settings.items() if name not in ("layers", "loss")}
-    optimizer = operations.optimizer(case.operation, **own)
-    value_and_grad = gradients.value_and_grad(model, loss)
+    optimizer = getattr(fcnn, case.operation)(**own)
+    value_and_grad = fcnn.value_and_grad(model, loss)
     state, values = optimizer.init(params), []
     for batch in zip(x, labels, strict=True):
         value, grads = value_and_grad(params, *batch)
@@ -179,7 +171,7 @@ def _training(case: ReferenceCase) -> dict[str, Array]:
 
 def _network(case: ReferenceCase, in_shape: tuple[int, ...]) -> tuple[Layer, Tree, Loss]:
     """The chain of a case, its parameters and its loss."""
-    model = operations.layer("chain", case.settings)
+    model = made("chain", {"layers": case.settings["layers"]})
     initial, _ = model.init(np.random.default_rng(0), in_shape)
     params = tree.map_with_path(lambda path, _: case.inputs[path], initial)
-    return model, params, operations.loss(case.settings["loss"])
+    return model, params, getattr(fcnn, case.settings["loss"])

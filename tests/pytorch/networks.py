@@ -9,7 +9,7 @@ from torch import nn
 
 import fcnn
 from fcnn import tree
-from fcnn.proof import pytorch as torch_operations
+from fcnn.proof.pytorch import mnist_cnn
 
 
 @attrs.frozen
@@ -71,7 +71,7 @@ def linear() -> nn.Module:
 
 
 MODELS = [
-    Model("mnist_cnn", torch_operations.mnist_cnn, (1, 28, 28), 10),
+    Model("mnist_cnn", mnist_cnn, (1, 28, 28), 10),
     Model("lines_cnn", lines_cnn, (1, 14, 14), 3),
     Model("lenet5", lenet5, (1, 28, 28), 10),
     Model("linear", linear, (1, 28, 28), 10),

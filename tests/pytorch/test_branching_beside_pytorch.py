@@ -17,7 +17,7 @@ from torch.nn import functional
 import fcnn
 from fcnn import tree
 from fcnn.numerics.arrays import Array
-from fcnn.proof import pytorch as torch_operations
+from fcnn.proof.pytorch import LOSSES
 
 Function = Callable[..., Tensor]  # of x and the leaves of the parameters
 
@@ -153,7 +153,7 @@ def test_networks_of_branches_agree_with_torch(branch: Branch, dtype: Any) -> No
     value, grads = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy)(params, x, labels)
     *leaves, w, b = tensors_of(tree.leaves(params))
     logits = dense(branch.function(torch.from_numpy(x), *leaves).flatten(1), w, b)
-    loss = torch_operations.LOSSES["softmax_cross_entropy"](logits, torch.from_numpy(labels))
+    loss = LOSSES["softmax_cross_entropy"](logits, torch.from_numpy(labels))
     loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
     paths = [path for path, _ in tree.leaves_with_path(params)]
     assert_agree(

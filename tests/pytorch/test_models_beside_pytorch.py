@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch_training
 from agreement import assert_agree
 from networks import MODELS, Model
 from torch import nn
 
 import fcnn
 from fcnn import tree
-from fcnn.losses import cross_entropy as losses
-from fcnn.proof import pytorch as torch_operations
+from fcnn.proof.pytorch import LOSSES
 
 
 def batch(model: Model, n: int, dtype: Any) -> tuple[Any, Any]:
@@ -27,12 +27,12 @@ def batch(model: Model, n: int, dtype: Any) -> tuple[Any, Any]:
 @pytest.mark.parametrize("n", [1, 5, 70])  # 70: three shards
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_loss_and_gradients_agree_with_torch(model: Model, n: int, dtype: Any) -> None:
-    f = fcnn.value_and_grad(model.make(), losses.softmax_cross_entropy)
+    f = fcnn.value_and_grad(model.make(), fcnn.softmax_cross_entropy)
     params, (x, labels) = model.params(dtype), batch(model, n, dtype)
     value, grads = f(params, x, labels)
-    loss = torch_operations.LOSSES["softmax_cross_entropy"]
+    loss = LOSSES["softmax_cross_entropy"]
     leaves = tree.leaves(params)
-    expected = torch_operations.value_and_grad(model.network(), loss, leaves, x, labels)
+    expected = torch_training.value_and_grad(model.network(), loss, leaves, x, labels)
     agree(value, grads, expected, dtype)
 
 
@@ -40,12 +40,12 @@ def test_loss_and_gradients_agree_with_torch(model: Model, n: int, dtype: Any) -
 def test_a_network_that_ends_in_softmax_agrees_with_torch(dtype: Any) -> None:
     """The derivative of the softmax is taken once, by the layer, and not by the loss."""
     model = MODELS[1]
-    f = fcnn.value_and_grad(fcnn.chain(*model.make().children, fcnn.softmax), losses.cross_entropy)
+    f = fcnn.value_and_grad(fcnn.chain(*model.make().children, fcnn.softmax), fcnn.cross_entropy)
     params, (x, labels) = model.params(dtype), batch(model, 40, dtype)
     value, grads = f((*params, ()), x, labels)
     network = nn.Sequential(model.network(), nn.Softmax(-1))
-    loss = torch_operations.LOSSES["cross_entropy"]
-    expected = torch_operations.value_and_grad(network, loss, tree.leaves(params), x, labels)
+    loss = LOSSES["cross_entropy"]
+    expected = torch_training.value_and_grad(network, loss, tree.leaves(params), x, labels)
     agree(value, grads, expected, dtype)
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from agreement import error
 
-from fcnn.proof import shipped_values as reference
-from fcnn.proof.shipped_values import ReferenceCase
+from fcnn.proof.shipped_values import ReferenceCase, read_cases, reference_cases
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "make_reference_values.py"
 
@@ -24,8 +23,8 @@ def test_the_tool_makes_the_shipped_file(tmp_path: Path) -> None:
         subprocess.run([sys.executable, str(TOOL), str(file)], check=True, capture_output=True)
     assert files[0].read_bytes() == files[1].read_bytes()
     with files[0].open("rb") as opened:
-        made = reference.read_cases(opened)
-    shipped = reference.reference_cases()
+        made = read_cases(opened)
+    shipped = reference_cases()
     assert [form(case) for case in made] == [form(case) for case in shipped]
     for new, old in zip(made, shipped, strict=True):
         assert all(np.array_equal(new.inputs[name], array) for name, array in old.inputs.items())

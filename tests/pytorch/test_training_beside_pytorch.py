@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch_training
 from agreement import error
 from networks import MODELS, Model
 
 import fcnn
 from fcnn import tree
-from fcnn.losses import cross_entropy as losses
-from fcnn.proof import pytorch as torch_operations
+from fcnn.proof import pytorch
 
 STEPS, BATCH = 30, 40  # two shards a batch
 TOLERANCE = 1e-9
@@ -28,7 +28,7 @@ def batches(model: Model) -> list[tuple[Any, Any]]:
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_thirty_steps_agree_with_torch(model: Model, momentum: float) -> None:
-    f = fcnn.value_and_grad(model.make(), losses.softmax_cross_entropy)
+    f = fcnn.value_and_grad(model.make(), fcnn.softmax_cross_entropy)
     optimizer = fcnn.sgd(0.01, momentum=momentum)
     initial = params = model.params(np.float64)
     state, values = optimizer.init(params), []
@@ -36,9 +36,9 @@ def test_thirty_steps_agree_with_torch(model: Model, momentum: float) -> None:
         value, grads = f(params, x, labels)
         params, state = optimizer.step(params, grads, state)
         values.append(value)
-    expected_values, expected = torch_operations.train(
+    expected_values, expected = torch_training.train(
         model.network(),
-        torch_operations.LOSSES["softmax_cross_entropy"],
+        pytorch.LOSSES["softmax_cross_entropy"],
         tree.leaves(initial),
         batches(model),
         "sgd",

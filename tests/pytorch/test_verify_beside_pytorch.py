@@ -4,37 +4,32 @@ import json
 from typing import Any
 
 import attrs
-import numpy as np
 import pytest
-from typer.testing import CliRunner
+from mistaken import Library
 
 import fcnn
-from fcnn.cli import app
-from fcnn.layers import conv2d as convolution
-from fcnn.layers import max_pool2d as pooling
-from fcnn.layers import relu as activations
-from fcnn.optimizers import sgd as optimizers
-from fcnn.proof import beside_pytorch as torch_parity
-from fcnn.proof import layer_cases as cases
-from fcnn.proof import pytorch as torch_operations
-from fcnn.runs import recipes
-
-OPERATIONS = {*torch_operations.OPERATIONS, *torch_operations.LOSSES}
+from fcnn.numerics import random_streams
+from fcnn.proof import pytorch
+from fcnn.proof.beside_pytorch import operation_proofs, train
+from fcnn.proof.layer_cases import cases_of
+from fcnn.runs.recipes import REFERENCE
 
 
-def verify(*arguments: str, code: int) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["verify", "--torch", "--json", *arguments])
-    assert result.exit_code == code, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+def verify(
+    library: Library, edits: list[tuple[str, str, str]], *arguments: str
+) -> tuple[int, dict[str, Any]]:
+    code, stdout, stderr = library.run(edits, "verify", "--torch", "--json", *arguments)
+    assert code in (0, 4), stderr
+    return code, json.loads(stdout)
 
 
 def failed(found: dict[str, Any]) -> set[tuple[str, str]]:
     return {(row["layer"], row["against"]) for row in found["proofs"] if not row["holds"]}
 
 
-def test_five_epochs_beside_torch() -> None:
-    found = verify("training", code=0)
+def test_five_epochs_beside_torch(library: Library) -> None:
+    code, found = verify(library, [], "training")
+    assert code == 0
     in_double, in_single = found["training"]
     assert (in_double["dtype"], in_single["dtype"]) == ("float64", "float32")
     for training in found["training"]:
@@ -50,92 +45,68 @@ def test_five_epochs_beside_torch() -> None:
     assert [row["cases"] for row in found["proofs"]] == [1, 5, 1]
 
 
-def test_every_operation_beside_torch() -> None:
-    proofs = torch_parity.operation_proofs()
+def test_every_operation_is_compared_in_both_precisions() -> None:
+    proofs = operation_proofs()
+    operations = {*pytorch.OPERATIONS, *pytorch.LOSSES}
     assert {(each.layer, each.against) for each in proofs} == {
-        (name, f"PyTorch, {dtype}") for name in OPERATIONS for dtype in ("float64", "float32")
+        (name, f"PyTorch, {dtype}") for name in operations for dtype in ("float64", "float32")
     }
     assert {each.tolerance for each in proofs} == {1e-10, 1e-5}
-    for each in proofs:
-        verdict = fcnn.proof.proofs.prove(each)
-        assert verdict.holds, verdict.failures[:1]
-        assert verdict.cases >= 4
 
 
-def test_wrong_operations_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = convolution.conv2d_backward_params
-
-    def double_bias(cache: Any, dy: Any) -> Any:
-        d = right(cache, dy)
-        return fcnn.Conv2dParams(w=d.w, b=None if d.b is None else 2 * d.b)
-
-    def lost(cache: Any, dy: Any) -> Any:
-        raise IndexError("lost")
-
-    monkeypatch.setattr(convolution, "conv2d_backward_params", double_bias)
-    monkeypatch.setattr(
-        activations, "relu_forward", lambda x: (np.maximum(x, 0), (x >= 0, x.dtype))
-    )
-    monkeypatch.setattr(pooling, "max_pool2d_backward", lost)
-    verdicts = [fcnn.proof.proofs.prove(each) for each in torch_parity.operation_proofs()]
-    wrong = {verdict.layer for verdict in verdicts if not verdict.holds}
-    assert wrong == {"conv2d", "relu", "max_pool2d"}
-    conv = next(verdict for verdict in verdicts if verdict.layer == "conv2d")
-    with_bias = [case for case in cases.GRID["conv2d"] if case.settings.get("bias", True)]
-    assert len(conv.failures) == len(with_bias) == conv.cases - 2
-    assert conv.failures[0].message.startswith("wrong, relatively: db by ")
+def test_wrong_operations_are_noticed(library: Library) -> None:
+    edits = [
+        ("layers/dense.py", "else dy.sum(0)", "else 2 * dy.sum(0)"),
+        ("layers/relu.py", "ReluCache(x > 0, x.shape", "ReluCache(x >= 0, x.shape"),
+        ("layers/flatten.py", "    columns = dy.T", '    raise IndexError("lost")\n    _ = dy'),
+    ]
+    layers = ["dense", "relu", "flatten", "gelu", "softmax"]
+    code, found = verify(library, edits, *layers)
+    assert code == 4
+    beside = [row for row in found["proofs"] if row["against"].startswith("PyTorch")]
+    assert {row["layer"] for row in beside} == set(layers)
+    assert {row["layer"] for row in beside if not row["holds"]} == set(layers[:3])
+    dense = next(row for row in beside if row["layer"] == "dense")
+    with_bias = [case for case in cases_of("dense") if case.settings.get("bias", True)]
+    assert len(dense["failures"]) == len(with_bias)
+    assert dense["failures"][0]["message"].startswith("wrong, relatively: db by ")
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One epoch."""
-    settings = attrs.evolve(recipes.REFERENCE.settings, epochs=1)
-    monkeypatch.setattr(recipes, "REFERENCE", attrs.evolve(recipes.REFERENCE, settings=settings))
+# One epoch.
+SHORT = ("runs/recipes.py", 'model="mnist_cnn", epochs=5', 'model="mnist_cnn", epochs=1')
 
 
-@pytest.mark.usefixtures("short")
-def test_training_with_a_wrong_momentum_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = optimizers.sgd
-
-    def weaker(rate: float, momentum: float) -> fcnn.Optimizer:
-        return right(rate, 0.99 * momentum)
-
-    monkeypatch.setattr(optimizers, "sgd", weaker)
-    found = verify("training", code=4)
+def test_training_with_a_wrong_momentum_is_noticed(library: Library) -> None:
+    weaker = ("optimizers/sgd.py", "new = momentum * v", "new = 0.99 * momentum * v")
+    code, found = verify(library, [SHORT, weaker], "training")
+    assert code == 4
     assert ("training", "PyTorch, float64") in failed(found)
     assert found["training"][1]["first_step_beyond_1e-5"] == 2  # in the first, there is none
 
 
-@pytest.mark.usefixtures("short")
-def test_training_that_fails_or_overflows_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = activations.relu_backward
-
-    def nan(cache: Any, dy: Any) -> Any:
-        return right(cache, dy) * np.nan
-
-    def lost(cache: Any, dy: Any) -> Any:
-        raise IndexError("lost")
-
+def test_training_that_fails_or_overflows_is_a_verdict(library: Library) -> None:
+    right = "return dy * cache.positive"
     everything = {
         ("training", f"PyTorch, {which}")
         for which in ("float64", "float32: losses", "float32: predictions")
     }
-    for broken, trained in ((nan, 2), (lost, 0)):
-        monkeypatch.setattr(activations, "relu_backward", broken)
-        found = verify("training", code=4)
+    for wrong, trained in ((f"{right} * np.nan", 2), ('raise IndexError("lost")', 0)):
+        code, found = verify(library, [SHORT, ("layers/relu.py", right, wrong)], "training")
+        assert code == 4
         assert failed(found) == everything
         assert len(found["training"]) == trained
 
 
-@pytest.mark.usefixtures("short")
-def test_the_batches_and_the_start_are_those_of_fcnn_train() -> None:
+def test_the_batches_and_the_start_are_those_of_fcnn_train(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_epoch = attrs.evolve(REFERENCE.settings, epochs=1)
+    monkeypatch.setattr("fcnn.proof.beside_pytorch._SETTINGS", one_epoch)
     (x, labels), _ = fcnn.data.mnist5k()
     model = fcnn.models.mnist_cnn()
-    params, _ = model.init(
-        fcnn.numerics.random_streams.generator(0, fcnn.numerics.random_streams.PARAMETERS),
-        (1, 28, 28),
-    )
+    rng = random_streams.generator(0, random_streams.PARAMETERS)
+    params, _ = model.init(rng, (1, 28, 28))
     (record,) = fcnn.fit(
         model, params, fcnn.sgd(0.01, momentum=0.9), (x, labels), epochs=1, batch_size=64, seed=0
     )
-    assert torch_parity.train("float32").epoch_losses == pytest.approx([record.train_loss], 1e-12)
+    assert train("float32").epoch_losses == pytest.approx([record.train_loss], 1e-12)

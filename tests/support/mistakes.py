@@ -1,645 +1,448 @@
 """Classic mistakes, made on purpose: whatever checks the library must notice each of them.
 
-A mistake is a list of replacements, (module, name, new value), for monkeypatch.setattr.
+A mistake is data: edits of the source, which `mistaken` makes in a copy of it.
 """
 
-import importlib
+from collections.abc import Set
 
 import attrs
-import mistaken_losses
-import mistaken_modes
-import mistaken_optimizers
-import numpy as np
-from breaking import change_parameters, change_result
-
-from fcnn import tree
-from fcnn.layers import avg_pool2d as average_pooling
-from fcnn.layers import batch_norm as normalization
-from fcnn.layers import conv2d as convolution
-from fcnn.layers import dense as fully_connected
-from fcnn.layers import dropout as regularization
-from fcnn.layers import flatten as reshaping
-from fcnn.layers import gelu, softmax
-from fcnn.layers import max_pool2d as pooling
-from fcnn.layers import relu as activations
-from fcnn.layers import sigmoid as smooth_activations
-from fcnn.layers.conv2d import Conv2dParams
-from fcnn.layers.dense import DenseParams
-from fcnn.losses import cross_entropy as losses
-from fcnn.losses import smoothed_cross_entropy as weighted_losses
-from fcnn.networks import chain as composition
-from fcnn.optimizers import adam as adaptive_moments
-from fcnn.optimizers import sgd as optimizers
-from fcnn.training import batch_gradient as gradients
-
-
-def _times(factor, bias):
-    """Of a bias that may be None."""
-    return tree.map(lambda b: factor * b, bias)
-
-
-def _pooling_to_all_ties():
-    right = pooling.max_pool2d_forward
-
-    def forward(x, *, window=2, stride=None, padding=0):
-        y, _ = right(x, window=window, stride=stride, padding=padding)
-        return y, (x, y, window, stride or window, padding)
-
-    def backward(cache, dy):
-        x, y, *sizes = cache
-        (KH, KW), (SH, SW), (PH, PW) = (
-            (size, size) if isinstance(size, int) else size for size in sizes
-        )
-        widths = [(0, 0), (0, 0), (PH, PH), (PW, PW)]
-        padded = np.pad(x, widths, constant_values=-np.inf)
-        dx = np.zeros_like(padded)
-        rows, columns = dy.shape[2:]
-        for p, q in np.ndindex(KH, KW):
-            place = (..., slice(p, p + rows * SH, SH), slice(q, q + columns * SW, SW))
-            own = padded[place][..., :rows, :columns]
-            dx[place][..., :rows, :columns] += (own == y) * dy
-        return dx[:, :, PH : PH + x.shape[2], PW : PW + x.shape[3]]
-
-    return [
-        (pooling, "max_pool2d_forward", forward),
-        (pooling, "max_pool2d_backward", backward),
-    ]
-
-
-def _flipped_kernel_forward():
-    right = convolution.conv2d_forward
-
-    def flipped(params, x, **settings):
-        turned = Conv2dParams(w=params.w[..., ::-1, ::-1], b=params.b)
-        return right(turned, x, **settings)
-
-    return [(convolution, "conv2d_forward", flipped)]
-
-
-def _unflipped_kernel_backward():
-    right = convolution.conv2d_backward
-
-    def backward(cache, dy):
-        turned = Conv2dParams(w=cache.params.w[..., ::-1, ::-1], b=cache.params.b)
-        return right(cache._replace(params=turned), dy)
-
-    return [(convolution, "conv2d_backward", backward)]
-
-
-def _forgetful_chain():
-    """A chain whose second layer's gradients are lost."""
-    right = composition.chain
-
-    def forgetful(*layers):
-        whole = right(*layers)
-
-        def backward(cache, dy):
-            grads, dx = whole.backward(cache, dy)
-            return (*grads[:-1], tree.map(np.zeros_like, grads[-1])) if grads else (), dx
-
-        return attrs.evolve(whole, backward=backward)
-
-    return [(composition, "chain", forgetful)]
-
-
-def _skipping_chain():
-    """A chain that hands the gradient past its layers that have no parameters."""
-    right = composition.call_backward
-
-    def call_backward(layer, cache, dy):
-        grads, dx = right(layer, cache, dy)
-        return (grads, dy) if layer.name == "relu" else (grads, dx)
-
-    return [(composition, "call_backward", call_backward)]
-
-
-def _combinator(name, change):
-    """A combinator whose backward function gives `change(params, dx, dy)`."""
-    branching = importlib.import_module(f"fcnn.networks.{name}")
-    right = getattr(branching, name)
-
-    def wrong(*layers, **settings):
-        whole = right(*layers, **settings)
-
-        def backward(cache, dy):
-            return change(*whole.backward(cache, dy), dy)
-
-        return attrs.evolve(whole, backward=backward)
-
-    return [(branching, name, wrong)]
-
-
-def _pool_that_leaves_padding_out():
-    right = average_pooling.avg_pool2d_forward
-
-    def forward(x, **settings):
-        y, cache = right(x, **settings)
-        ones, _ = right(np.ones_like(x), **settings)
-        return y / ones, cache
-
-    return [(average_pooling, "avg_pool2d_forward", forward)]
-
-
-def _gelu_by_tanh(x, result):
-    inner = np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)
-    return x * (1 + np.tanh(inner)) / 2, result[1]
-
-
-def _groups_interleaved():
-    """Features counted through the groups, not group by group."""
-    right = convolution.conv2d_forward
-
-    def forward(params, x, *, groups=1, **settings):
-        y, cache = right(params, x, groups=groups, **settings)
-        N, _, OH, OW = y.shape
-        if groups > 1:
-            y = y.reshape(N, groups, -1, OH, OW).swapaxes(1, 2).reshape(y.shape)
-        return y, cache
-
-    return [(convolution, "conv2d_forward", forward)]
-
-
-def _same_to_the_top_left():
-    """Padding "same" whose last zero goes to the top and the left."""
-    right = convolution._geometry
-
-    def geometry(size, kernel, stride, padding, dilation):
-        out, offset = right(size, kernel, stride, padding, dilation)
-        if padding == "same":
-            reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-            offset = tuple(r - o for r, o in zip(reach, offset, strict=True))
-        return out, offset
-
-    return [(convolution, "_geometry", geometry)]
-
-
-def _summed_shards():
-    """The gradients of the shards of a batch added up, and not their mean."""
-    right = gradients._gradient_of_shard
-
-    def of_shard(model, loss, augment, structure, arrays, shard):
-        part, rng, _ = shard
-        return right(model, loss, augment, structure, arrays, (part, rng, 1))
-
-    return [(gradients, "_gradient_of_shard", of_shard)]
-
-
-def _raises(*args, **settings):
-    raise IndexError("index 7 is out of bounds")
-
-
-def _conv_parameters(change):
-    return [change_parameters(convolution, "conv2d_backward", change)]
-
-
-def _conv_shortcut(change):
-    """Also what backward itself calls."""
-    shortcut = "conv2d_backward_params"
-    return [change_result(convolution, shortcut, lambda cache, dy, dparams: change(dparams))]
-
-
-def _dense_parameters(change):
-    name = "dense_backward_params"
-    return [change_result(fully_connected, name, lambda cache, dy, dparams: change(dparams))]
-
-
-# What a mistake in a layer of them shows in.
-_STEPS = {"sgd", "adam", "adamw"}
-_NETWORKS = {"chain", "value_and_grad"} | _STEPS
-# What a layer shows in that is in the network with batch_norm and dropout alone.
-_RANDOM = {"chain", "value_and_grad"}
-# Losses that are compared with the fused one.
-_FUSED = {"softmax_cross_entropy", "smoothed_cross_entropy", "softmax + cross_entropy"}
-_COMBINED = _NETWORKS | {"residual", "parallel"}
 
 
 @attrs.frozen
 class Mistake:
-    """Replacements for monkeypatch.setattr, and who notices them.
+    """Edits, and who notices them.
 
-    `reference`: the operations whose shipped values disagree, at least; `layers`: all layers
-    whose proofs do not hold, no other ones.
+    `own`: the layers it is made in, whose proofs do not hold; `others`: all others whose proofs
+    do not hold because they are made of those, and no other ones; `values`: the operations whose
+    shipped values alone disagree, at least.
     """
 
-    replacements: list
-    reference: set
-    layers: set
+    edits: list[tuple[str, str, str]]
+    own: Set[str]
+    values: Set[str] = frozenset()
+    others: Set[str] = frozenset()
 
+
+def _in(file):
+    """Edits of one file."""
+    return lambda *pairs: [(file, old, new) for old, new in pairs]
+
+
+_CONV = _in("layers/conv2d.py")
+_DENSE = _in("layers/dense.py")
+_RELU = _in("layers/relu.py")
+_SIGMOID = _in("layers/sigmoid.py")
+_GELU = _in("layers/gelu.py")
+_SOFTMAX = _in("layers/softmax.py")
+_MAX_POOL = _in("layers/max_pool2d.py")
+_AVG_POOL = _in("layers/avg_pool2d.py")
+_FLATTEN = _in("layers/flatten.py")
+_NORM = _in("layers/batch_norm.py")
+_DROPOUT = _in("layers/dropout.py")
+_COMBINATOR = _in("networks/combinator.py")
+_CROSS = _in("losses/cross_entropy.py")
+_SMOOTHED = _in("losses/smoothed_cross_entropy.py")
+_SGD = _in("optimizers/sgd.py")
+_ADAM = _in("optimizers/adam.py")
+_GRADIENT = _in("training/batch_gradient.py")
+
+# What a mistake in a layer of them shows in.
+_STEPS = {"sgd", "adam", "adamw"}
+_NETWORKS = {"chain", "value_and_grad"} | _STEPS
+_COMBINED = _NETWORKS | {"residual", "parallel"}
+# What a layer shows in that is in the network with batch_norm and dropout alone.
+_RANDOM = {"chain", "value_and_grad"}
+
+_OTHER_ORDER = (
+    "x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))",
+    "np.moveaxis(x, 1, -1).reshape(len(x), -1).T",
+)
+_TO_ALL_TIES = """
+    x, y = cache.column_wins
+    (KH, KW), (OH, OW) = (len(w.members) for w in (cache.rows, cache.columns)), dy.shape[2:]
+    (SH, SW), (PH, PW) = (
+        [getattr(w, name) for w in (cache.rows, cache.columns)] for name in ("stride", "padding")
+    )
+    padded = np.pad(x, [(0, 0), (0, 0), (PH, PH + SH), (PW, PW + SW)], constant_values=-np.inf)
+    dx = np.zeros_like(padded)
+    for p, q in np.ndindex(KH, KW):
+        place = (..., slice(p, p + OH * SH, SH), slice(q, q + OW * SW, SW))
+        dx[place][..., :OH, :OW] += (padded[place][..., :OH, :OW] == y) * dy
+    return dx[:, :, PH : PH + x.shape[2], PW : PW + x.shape[3]]
+"""
 
 MISTAKES = {
     "a convolution's bias gradient counted twice": Mistake(
-        _conv_parameters(lambda d: Conv2dParams(w=d.w, b=_times(2, d.b))),
-        {"conv2d"},
-        {"conv2d"} | _COMBINED,
+        _CONV(
+            (
+                "    return dparams, as_images(",
+                "    twice = None if dparams.b is None else 2 * dparams.b\n"
+                "    dparams = Conv2dParams(dparams.w, twice)\n"
+                "    return dparams, as_images(",
+            )
+        ),
+        {"conv2d"}, {"conv2d"}, _COMBINED,
     ),
     "a convolution's bias gradient forgotten": Mistake(
-        _conv_shortcut(lambda d: Conv2dParams(w=d.w, b=_times(0, d.b))),
-        {"conv2d", "value_and_grad", "sgd"},
-        {"conv2d"} | _COMBINED,
+        _CONV(("w=dw, b=db", "w=dw, b=0 * db")),
+        {"conv2d"}, {"conv2d", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "a dense layer's bias gradient counted twice": Mistake(
-        _dense_parameters(lambda d: DenseParams(w=d.w, b=_times(2, d.b))),
-        {"dense", "value_and_grad", "sgd"},
-        {"dense"} | _COMBINED,
+        _DENSE(("else dy.sum(0)", "else 2 * dy.sum(0)")),
+        {"dense"}, {"dense", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "a dense layer's bias gradient forgotten": Mistake(
-        _dense_parameters(lambda d: DenseParams(w=d.w, b=_times(0, d.b))),
-        {"dense", "value_and_grad", "sgd"},
-        {"dense"} | _COMBINED,
+        _DENSE(("else dy.sum(0)", "else 0 * dy.sum(0)")),
+        {"dense"}, {"dense", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "a dense layer's weight gradient transposed": Mistake(
-        _dense_parameters(lambda d: DenseParams(w=d.w.T.reshape(d.w.shape), b=d.b)),
-        {"dense", "value_and_grad", "sgd"},
-        {"dense"} | _COMBINED,
+        _DENSE(("cache.x.T @ dy", "(cache.x.T @ dy).T.reshape(cache.params.w.shape)")),
+        {"dense"}, {"dense", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "a convolution with the kernel flipped": Mistake(
-        _flipped_kernel_forward(), {"conv2d", "value_and_grad"}, {"conv2d"} | _COMBINED
+        _CONV(("params.w.transpose(0, 2", "params.w[..., ::-1, ::-1].transpose(0, 2")),
+        {"conv2d"}, {"conv2d", "value_and_grad"}, _COMBINED,
     ),
     "a kernel not flipped on the way back": Mistake(
-        _unflipped_kernel_backward(), {"conv2d"}, {"conv2d"} | _COMBINED
+        _CONV(("cache.params.w[:, :, ::-1, ::-1]", "cache.params.w")),
+        {"conv2d"}, {"conv2d"}, _COMBINED,
     ),
     "a kernel gradient flipped": Mistake(
-        _conv_shortcut(lambda d: Conv2dParams(w=d.w[..., ::-1, ::-1], b=d.b)),
-        {"conv2d", "value_and_grad", "sgd"},
-        {"conv2d"} | _COMBINED,
+        _CONV((".reshape(params.w.shape)", ".reshape(params.w.shape)[..., ::-1, ::-1]")),
+        {"conv2d"}, {"conv2d", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "backward_params unlike backward": Mistake(
-        [
-            change_result(
-                fully_connected,
-                "dense_backward",
-                lambda cache, dy, both: (tree.map(lambda g: 1.5 * g, both[0]), both[1]),
+        _DENSE(
+            (
+                "    return dparams, (cache",
+                "    more = None if dparams.b is None else 1.5 * dparams.b\n"
+                "    return DenseParams(1.5 * dparams.w, more), (cache",
             )
-        ],
-        {"dense"},
-        {"dense"} | _COMBINED,
+        ),
+        {"dense"}, {"dense"}, _COMBINED,
     ),
     "a shortcut for the parameters that is wrong": Mistake(
-        [
-            change_result(
-                convolution,
-                "conv2d_backward",
-                lambda cache, dy, both, right=convolution.conv2d_backward_params: (
-                    right(cache, dy),
-                    both[1],
-                ),
+        _CONV(
+            ("dparams = conv2d_backward_params(", "dparams = _right("),
+            ("def conv2d_backward_params(", "def _right("),
+            (
+                "@lru_cache(maxsize=256)",
+                "def conv2d_backward_params(cache, dy):\n"
+                "    d = _right(cache, dy)\n"
+                "    return Conv2dParams(1.5 * d.w, None if d.b is None else 1.5 * d.b)\n\n\n"
+                "@lru_cache(maxsize=256)",
             ),
-            *_conv_shortcut(lambda d: tree.map(lambda g: 1.5 * g, d)),
-        ],
-        {"value_and_grad"},
-        {"conv2d"} | _COMBINED,
+        ),
+        {"conv2d"}, {"value_and_grad"}, _COMBINED,
     ),
     "the gradient of a pool to all ties": Mistake(
-        _pooling_to_all_ties(), {"max_pool2d"}, {"max_pool2d", "chain"}
+        _MAX_POOL(
+            ("row_wins, column_wins, y.shape", "row_wins, (x, y), y.shape"),
+            ("    dx = _to_first_maximum(batch_innermost(dy)", f"{_TO_ALL_TIES}    dx = (dy"),
+        ),
+        {"max_pool2d"}, {"max_pool2d"}, {"chain"},
     ),
     "relu that passes the gradient at zero": Mistake(
-        [
-            (
-                activations,
-                "relu_forward",
-                lambda x: (np.maximum(x, 0), activations.ReluCache(x >= 0, x.dtype)),
-            )
-        ],
-        {"relu"},
-        {"relu", "value_and_grad"},
+        _RELU(("ReluCache(x > 0, x.shape", "ReluCache(x >= 0, x.shape")),
+        {"relu"}, {"relu"}, {"value_and_grad"},
     ),
-    "groups whose features are interleaved": Mistake(_groups_interleaved(), {"conv2d"}, {"conv2d"}),
-    "padding to the top and left first": Mistake(_same_to_the_top_left(), {"conv2d"}, {"conv2d"}),
+    "groups whose features are interleaved": Mistake(
+        _CONV(("y.reshape(OH, F, OW, N)", "y.swapaxes(1, 2).reshape(OH, F, OW, N)")),
+        {"conv2d"}, {"conv2d"},
+    ),
+    "padding to the top and left first": Mistake(
+        _CONV(("((reach[0] - 1) // 2, (reach[1] - 1) // 2)", "(reach[0] // 2, reach[1] // 2)")),
+        {"conv2d"}, {"conv2d"},
+    ),
     "a mean that leaves the padding out": Mistake(
-        _pool_that_leaves_padding_out(), {"avg_pool2d"}, {"avg_pool2d"}
+        _AVG_POOL(
+            (
+                "    return y, AveragePoolCache(",
+                "    if (x != 1).any():\n        y = y / _forward(np.ones_like(x), settings)[0]\n"
+                "    return y, AveragePoolCache(",
+            )
+        ),
+        {"avg_pool2d"}, {"avg_pool2d"},
     ),
     "the gradient of a mean not divided": Mistake(
-        [
-            change_result(
-                average_pooling,
-                "avg_pool2d_backward",
-                lambda cache, dy, dx: dx * cache.window[0] * cache.window[1],
-            )
-        ],
-        {"avg_pool2d"},
-        {"avg_pool2d"},
+        _AVG_POOL(("batch_innermost(dy) * (1 / (len(rows.members) * len(columns.members)))",
+                   "batch_innermost(dy)")),
+        {"avg_pool2d"}, {"avg_pool2d"},
     ),
     "the gradient of a whole mean not divided": Mistake(
-        [
-            change_result(
-                average_pooling,
-                "global_avg_pool_backward",
-                lambda cache, dy, dx: dx * cache.in_shape[2] * cache.in_shape[3],
-            )
-        ],
-        {"global_avg_pool"},
-        {"global_avg_pool"},
+        _AVG_POOL(("dy.T * (1 / (H * W))", "dy.T")), {"global_avg_pool"}, {"global_avg_pool"}
     ),
     "leaky relu that passes the gradient at zero": Mistake(
-        [
-            change_result(
-                activations,
-                "leaky_relu_forward",
-                lambda x, result: (result[0], result[1]._replace(positive=x >= 0)),
-            )
-        ],
-        {"leaky_relu"},
-        {"leaky_relu"},
+        _RELU(("LeakyReluCache(x > 0", "LeakyReluCache(x >= 0")), {"leaky_relu"}, {"leaky_relu"}
     ),
     "leaky relu that forgets its slope on the way back": Mistake(
-        [
-            change_result(
-                activations, "leaky_relu_backward", lambda cache, dy, dx: dy * cache.positive
-            )
-        ],
-        {"leaky_relu"},
-        {"leaky_relu"},
+        _RELU(("np.maximum(cache.positive, cache.dtype.type(cache.slope))",
+               "cache.positive * cache.dtype.type(1)")),
+        {"leaky_relu"}, {"leaky_relu"},
     ),
     "half of the derivative of sigmoid": Mistake(
-        [(smooth_activations, "sigmoid_backward", lambda y, dy: dy * y)],
-        {"sigmoid"},
-        {"sigmoid"},
+        _SIGMOID(("dx = 1 - y", "dx = np.ones_like(y)")), {"sigmoid"}, {"sigmoid"}
     ),
     "the derivative of tanh by its input": Mistake(
-        [(smooth_activations, "tanh_backward", lambda y, dy: dy * (1 - np.tanh(y) ** 2))],
-        {"tanh"},
-        {"tanh", "residual"} | _RANDOM,
+        _SIGMOID(("dx = y * y", "dx = np.tanh(y) ** 2")),
+        {"tanh"}, {"tanh"}, _RANDOM | {"residual"},
     ),
     "gelu by tanh": Mistake(
-        [change_result(gelu, "gelu_forward", _gelu_by_tanh)],
-        {"gelu"},
-        {"gelu", "parallel"},
+        _GELU(("erf(x * _SQRT_HALF)", "np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))")),
+        {"gelu"}, {"gelu"}, {"parallel"},
     ),
     "gelu without the derivative of its gate": Mistake(
-        [(gelu, "gelu_backward", lambda cache, dy: dy * cache.cdf)],
-        {"gelu"},
-        {"gelu", "parallel"},
+        _GELU(("dx += cdf", "dx = cdf.copy()")), {"gelu"}, {"gelu"}, {"parallel"}
     ),
     "a residual that loses the gradient past its layer": Mistake(
-        _combinator("residual", lambda params, dx, dy: (params, dx - dy)), set(), {"residual"}
+        _in("networks/residual.py")(("else dy + dx", "else dx")), {"residual"}
     ),
     "a parallel that divides the gradient": Mistake(
-        _combinator("parallel", lambda params, dx, dy: (params, dx / 2)), set(), {"parallel"}
+        _in("networks/parallel.py")(
+            ("return _sum([step(i, part)", "return _half([step(i, part)"),
+            (
+                "\ndef _sum(",
+                "\ndef _half(arrays):\n    return _sum([a if a is None else a / 2 for a in arrays])"
+                "\n\n\ndef _sum(",
+            ),
+        ),
+        {"parallel"},
     ),
     "the softmax derivative doubled": Mistake(
-        [change_result(softmax, "softmax_backward", lambda p, dy, dx: 2 * dx)],
-        {"softmax", "value_and_grad"},
-        {"softmax", "softmax + cross_entropy", "chain", "value_and_grad"},
+        _SOFTMAX(("p * (dy - (p", "2 * p * (dy - (p")),
+        {"softmax"}, {"softmax", "value_and_grad"},
+        {"softmax + cross_entropy", "chain", "value_and_grad"},
     ),
     "the diagonal of the softmax Jacobian alone": Mistake(
-        [(softmax, "softmax_backward", lambda p, dy: dy * p * (1 - p))],
-        {"softmax", "value_and_grad"},
-        {"softmax", "softmax + cross_entropy", "chain", "value_and_grad"},
+        _SOFTMAX(("p * (dy - (p * dy).sum(-1, keepdims=True))", "dy * p * (1 - p)")),
+        {"softmax"}, {"softmax", "value_and_grad"},
+        {"softmax + cross_entropy", "chain", "value_and_grad"},
     ),
     "the softmax derivative twice in the fused loss": Mistake(
-        [
-            change_result(
-                losses,
-                "softmax_cross_entropy_backward",
-                lambda cache, d: activations.softmax_backward(cache.probabilities, d),
+        _CROSS(
+            (
+                "    return dlogits",
+                "    p = cache.probabilities\n"
+                "    return p * (dlogits - (p * dlogits).sum(1, keepdims=True))",
             )
-        ],
-        {"softmax_cross_entropy", "value_and_grad", "sgd"},
-        _FUSED | {"value_and_grad"} | _STEPS,
+        ),
+        {"softmax_cross_entropy"}, {"softmax_cross_entropy", "value_and_grad", "sgd"},
+        {"smoothed_cross_entropy", "softmax + cross_entropy", "value_and_grad"} | _STEPS,
     ),
     "the softmax derivative inside the loss as well": Mistake(
-        [
-            change_result(
-                losses,
-                "cross_entropy_backward",
-                lambda cache, dp: activations.softmax_backward(cache.probabilities, dp),
+        _CROSS(
+            (
+                "    return dprobabilities",
+                "    p = cache.probabilities\n"
+                "    return p * (dprobabilities - (p * dprobabilities).sum(1, keepdims=True))",
             )
-        ],
-        {"cross_entropy", "value_and_grad"},
-        {"cross_entropy", "softmax + cross_entropy", "value_and_grad"},
+        ),
+        {"cross_entropy"}, {"cross_entropy", "value_and_grad"},
+        {"softmax + cross_entropy", "value_and_grad"},
     ),
     "a loss by the logits before a softmax layer": Mistake(
-        [
-            change_result(
-                losses,
-                "cross_entropy_backward",
-                lambda cache, _: losses.softmax_cross_entropy_backward(
-                    losses.SoftmaxCrossEntropyCache(*cache)
-                ),
+        _CROSS(
+            (
+                "    return dprobabilities",
+                "    p = cache.probabilities\n"
+                "    return (p - np.eye(p.shape[1])[cache.labels]) / N",
             )
-        ],
-        {"cross_entropy", "value_and_grad"},
-        {"cross_entropy", "softmax + cross_entropy", "value_and_grad"},
+        ),
+        {"cross_entropy"}, {"cross_entropy", "value_and_grad"},
+        {"softmax + cross_entropy", "value_and_grad"},
     ),
     "a loss whose gradient sums over the batch": Mistake(
-        [
-            change_result(
-                losses,
-                "softmax_cross_entropy_backward",
-                lambda cache, d: len(cache.labels) * d,
-            )
-        ],
-        {"softmax_cross_entropy", "value_and_grad", "sgd"},
-        _FUSED | {"value_and_grad"} | _STEPS,
+        _CROSS(("    return dlogits", "    return N * dlogits")),
+        {"softmax_cross_entropy"}, {"softmax_cross_entropy", "value_and_grad", "sgd"},
+        {"smoothed_cross_entropy", "softmax + cross_entropy", "value_and_grad"} | _STEPS,
     ),
     "a loss that sums over the batch, value and gradient": Mistake(
-        [
-            change_result(
-                losses,
-                "cross_entropy_forward",
-                lambda p, labels, found: (len(labels) * found[0], found[1]),
-            ),
-            change_result(
-                losses,
-                "cross_entropy_backward",
-                lambda cache, d: len(cache.labels) * d,
-            ),
-        ],
-        {"cross_entropy", "value_and_grad"},
-        {"cross_entropy", "softmax + cross_entropy", "value_and_grad"},
+        _CROSS(("log(picked).mean(", "log(picked).sum("), ("-1 / (N * picked)", "-1 / picked")),
+        {"cross_entropy"}, {"cross_entropy", "value_and_grad"},
+        {"softmax + cross_entropy", "value_and_grad"},
     ),
     "features flattened in another order": Mistake(
-        [
-            (
-                reshaping,
-                "flatten_forward",
-                lambda x: (
-                    np.moveaxis(x, 1, -1).reshape(len(x), -1),
-                    reshaping.FlattenCache(x.shape, x.dtype),
-                ),
-            )
-        ],
-        {"flatten"},
-        {"flatten"} | _NETWORKS,
+        _FLATTEN(_OTHER_ORDER), {"flatten"}, {"flatten"}, _NETWORKS
     ),
     "features flattened and put back in another order": Mistake(
-        [
+        _FLATTEN(
+            _OTHER_ORDER,
             (
-                reshaping,
-                "flatten_forward",
-                lambda x: (
-                    np.moveaxis(x, 1, -1).reshape(len(x), -1),
-                    reshaping.FlattenCache(x.shape, x.dtype),
-                ),
+                "    N, *shape = cache.in_shape\n",
+                "    N, C, *shape = cache.in_shape\n"
+                "    return np.moveaxis(dy.reshape(N, *shape, C), -1, 1)\n",
             ),
-            (
-                reshaping,
-                "flatten_backward",
-                lambda cache, dy: np.moveaxis(
-                    dy.reshape(cache[0][0], *cache[0][2:], cache[0][1]), -1, 1
-                ),
-            ),
-        ],
-        {"flatten", "value_and_grad"},
-        {"flatten", "value_and_grad"} | _STEPS,
+        ),
+        {"flatten"}, {"flatten", "value_and_grad"}, {"value_and_grad"} | _STEPS,
     ),
     "gradients that are not numbers": Mistake(
-        [change_result(activations, "relu_backward", lambda cache, dy, dx: dx * np.nan)],
-        {"relu", "value_and_grad", "sgd"},
-        {"relu"} | _NETWORKS,
+        _RELU(("return dy * cache.positive", "return dy * cache.positive * np.nan")),
+        {"relu"}, {"relu", "value_and_grad", "sgd"}, _NETWORKS | {"residual", "parallel"},
     ),
     "a backward function that raises": Mistake(
-        [(reshaping, "flatten_backward", _raises)], set(), {"flatten"} | _NETWORKS
+        _FLATTEN(("    N, *shape = cache.in_shape\n", '    raise IndexError("index 7")\n')),
+        {"flatten"}, set(), _NETWORKS,
     ),
     "a chain that forgets a layer's gradient": Mistake(
-        _forgetful_chain(), set(), {"chain", "value_and_grad"}
+        _COMBINATOR(
+            (
+                "        return self._joined(grads), dx",
+                '        if self.name == "chain" and grads:\n'
+                "            grads[-1] = tree.map(np.zeros_like, grads[-1])\n"
+                "        return self._joined(grads), dx",
+            )
+        ),
+        {"chain"}, set(), {"value_and_grad"},
     ),
-    "a chain that goes past relu on the way back": Mistake(_skipping_chain(), set(), _NETWORKS),
-    "shards added up": Mistake(_summed_shards(), set(), {"value_and_grad"}),
+    "a chain that goes past relu on the way back": Mistake(
+        _in("networks/chain.py")(
+            ("dy = step(i, dy)", 'dy = (step(i, dy), dy)[layers[i].name == "relu"]')
+        ),
+        {"chain"}, set(), _NETWORKS | {"residual"},
+    ),
+    "shards added up": Mistake(
+        _GRADIENT(("if fraction != 1:", "if False:")), {"value_and_grad"}
+    ),
     "the sign of the momentum": Mistake(
-        mistaken_optimizers.other_sgd(mistaken_optimizers.momentum_sign), {"sgd"}, {"sgd"}
+        _SGD(("new = momentum * v", "new = -momentum * v")), {"sgd"}, {"sgd"}
     ),
     "the sign of the step": Mistake(
-        mistaken_optimizers.other_sgd(mistaken_optimizers.velocity_subtracted), {"sgd"}, {"sgd"}
+        _SGD(("freeze(ahead + (", "freeze(-ahead + (")), {"sgd"}, {"sgd"}
     ),
     "momentum dampened": Mistake(
-        mistaken_optimizers.other_sgd(mistaken_optimizers.dampened), {"sgd"}, {"sgd"}
+        _SGD(("new -= pull", "new -= (1 - momentum) * pull")), {"sgd"}, {"sgd"}
     ),
-    "Nesterov's momentum": Mistake(
-        mistaken_optimizers.other_sgd(mistaken_optimizers.nesterov), {"sgd"}, {"sgd"}
+    "momentum forgotten": Mistake(
+        _SGD(("new = momentum * v", "new = 0 * v")), {"sgd"}, {"sgd"}
     ),
-    "steps without Nesterov": Mistake(mistaken_optimizers.forgetful_nesterov(), {"sgd"}, {"sgd"}),
+    "Nesterov's momentum": Mistake(_SGD(("if nesterov:", "if True:")), {"sgd"}, {"sgd"}),
+    "steps without Nesterov": Mistake(_SGD(("if nesterov:", "if False:")), {"sgd"}, {"sgd"}),
     "sgd whose weight decay goes through the momentum": Mistake(
-        mistaken_optimizers.decay_through_the_gradient(optimizers, "sgd", optimizers.sgd),
-        set(),
+        _SGD(
+            ("pull = eta * g", "pull = eta * g + (1 - fraction) * p"),
+            ("(p if fraction == 1 else fraction * p)", "p"),
+        ),
         {"sgd"},
     ),
     "sgd that decays biases": Mistake(
-        mistaken_optimizers.decay_of_every_leaf(optimizers), set(), {"sgd"}
+        _SGD(("eta * weight_decay, decays)", "eta * weight_decay, lambda path, leaf: True)")),
+        {"sgd"},
     ),
     "adam without the correction of its means": Mistake(
-        mistaken_optimizers.adam_with(mistaken_optimizers.uncorrected),
-        {"adam", "adamw"},
-        {"adam", "adamw"},
+        _ADAM(("math.sqrt(1 - beta2**t)", "1.0"), ("/ (1 - beta1**t)", "/ 1")),
+        {"adam", "adamw"}, {"adam", "adamw"},
     ),
     "adam that corrects its means a step late": Mistake(
-        mistaken_optimizers.adam_with(mistaken_optimizers.corrected_a_step_late),
-        {"adam", "adamw"},
-        {"adam", "adamw"},
+        _ADAM(("beta2**t)", "beta2 ** (t + 1))"), ("beta1**t)", "beta1 ** (t + 1))")),
+        {"adam", "adamw"}, {"adam", "adamw"},
     ),
     "adam with epsilon under the root": Mistake(
-        mistaken_optimizers.adam_with(mistaken_optimizers.epsilon_under_the_root),
-        {"adam", "adamw"},
-        {"adam", "adamw"},
+        _ADAM(
+            ("np.sqrt(s, out=work)", "np.sqrt(s + epsilon * root * root, out=work)"),
+            ("            work += small\n", ""),
+        ),
+        {"adam", "adamw"}, {"adam", "adamw"},
     ),
     "adamw whose weight decay goes through the means": Mistake(
-        mistaken_optimizers.decay_through_the_gradient(
-            adaptive_moments, "adamw", adaptive_moments.adam
+        _ADAM(
+            (
+                "            m = beta1 * mean\n",
+                "            g, fraction = g + (1 - fraction) / eta * p, 1\n"
+                "            m = beta1 * mean\n",
+            )
         ),
-        {"adamw"},
-        {"adamw"},
+        {"adamw"}, {"adamw"},
     ),
     "adamw that decays biases": Mistake(
-        mistaken_optimizers.decay_of_every_leaf(adaptive_moments), {"adamw"}, {"adamw"}
+        _ADAM(("eta * weight_decay, decays)", "eta * weight_decay, lambda path, leaf: True)")),
+        {"adamw"}, {"adamw"},
     ),
     "a mean of the batch that does not depend on x": Mistake(
-        mistaken_modes.batch_norm_gradient(mistaken_modes.through_the_mean),
-        {"batch_norm"},
-        {"batch_norm"} | _RANDOM,
+        _NORM(("    dx -= (dparams.shift / values)[:, None]\n", "")),
+        {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "a variance of the batch that does not depend on x": Mistake(
-        mistaken_modes.batch_norm_gradient(mistaken_modes.through_the_variance),
-        {"batch_norm"},
-        {"batch_norm"} | _RANDOM,
+        _NORM(("dx = centred * (", "dx = 0 * centred * (")),
+        {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "neither mean nor variance depend on x": Mistake(
-        mistaken_modes.batch_norm_gradient(
-            lambda cache, dy, dparams, dx: (
-                dy * mistaken_modes.per_channel(cache.params.scale * cache.inverse, dy)
-            )
+        _NORM(
+            ("    dx -= (dparams.shift / values)[:, None]\n", ""),
+            ("dx = centred * (", "dx = 0 * centred * ("),
         ),
-        {"batch_norm"},
-        {"batch_norm"} | _RANDOM,
+        {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "a variance divided by one less": Mistake(
-        mistaken_modes.variance_of_a_sample(), {"batch_norm"}, {"batch_norm"} | _RANDOM
+        _NORM((".sum(0) / values, centred", ".sum(0) / (values - 1), centred")),
+        {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "a variance divided by one less, value and gradient": Mistake(
-        mistaken_modes.variance_of_a_sample_throughout(), {"batch_norm"}, {"batch_norm"}
+        _NORM(
+            (".sum(0) / values, centred", ".sum(0) / (values - 1), centred"),
+            ("dparams.scale / values)", "dparams.scale / (values - 1))"),
+        ),
+        {"batch_norm"}, {"batch_norm"},
     ),
     "batch_norm that forgets its scale on the way back": Mistake(
-        mistaken_modes.batch_norm_gradient(mistaken_modes.without_scale),
-        {"batch_norm"},
-        {"batch_norm"} | _RANDOM,
+        _NORM(("_to_rows(dy), params.scale * inverse", "_to_rows(dy), inverse")),
+        {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "statistics of the batch in inference": Mistake(
-        mistaken_modes.statistics_of_the_batch_in_inference(), {"batch_norm"}, {"batch_norm"}
+        _NORM(
+            ("    if training:\n", "    if training or rows.shape[0] * rows.shape[2] > 1:\n"),
+        ),
+        {"batch_norm"}, {"batch_norm"},
     ),
     "a gradient of the running mean": Mistake(
-        [
-            change_result(
-                normalization,
-                "batch_norm_backward_params",
-                lambda cache, dy, dparams: mistaken_modes.gradient_of_the_running_mean(dparams),
-            )
-        ],
-        {"batch_norm"},
-        {"batch_norm"} | _RANDOM,
+        _NORM(("mean=zero, var=zero", "mean=_sum(rows), var=zero")),
+        {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "dropout that passes every gradient": Mistake(
-        [(regularization, "dropout_backward", lambda cache, dy: dy)],
-        set(),
-        {"dropout"} | _RANDOM,
+        _DROPOUT(("return dy if cache.mask is None else dy * cache.mask", "return dy")),
+        {"dropout"}, set(), _RANDOM,
     ),
     "dropout that does not scale the gradient": Mistake(
-        [
-            change_result(
-                regularization,
-                "dropout_backward",
-                lambda cache, dy, dx: dx if cache[0] is None else dy * (cache[0] != 0),
-            )
-        ],
-        set(),
-        {"dropout"} | _RANDOM,
+        _DROPOUT(("dy * cache.mask", "dy * (cache.mask != 0)")), {"dropout"}, set(), _RANDOM
     ),
     "dropout that does not scale, value and gradient": Mistake(
-        [change_result(regularization, "dropout_forward", mistaken_modes.not_scaled)],
-        set(),
-        {"dropout"},
+        _DROPOUT(("type(1 / (1 - rate))", "type(1)")), {"dropout"}
     ),
     "dropout that scales in inference": Mistake(
-        mistaken_modes.dropout_in_inference(), set(), {"dropout"}
+        _DROPOUT(
+            ("type(1 / (1 - rate))", "type(1)"),
+            (
+                "        return x, DropoutCache(None",
+                "        mask = np.full_like(x, 1 - rate)\n"
+                "        return x * mask, DropoutCache(mask",
+            ),
+        ),
+        {"dropout"},
     ),
     "a rate that is what dropout keeps": Mistake(
-        mistaken_modes.rate_that_is_kept(), set(), {"dropout"}
+        _DROPOUT(("    mask = (drawn", "    rate = 1 - rate if rate else rate\n    mask = (drawn")),
+        {"dropout"},
     ),
     "smoothing spread over the other classes": Mistake(
-        mistaken_losses.smoothed(mistaken_losses.spread_over_the_others),
-        {"smoothed_cross_entropy"},
-        {"smoothed_cross_entropy"},
+        _SMOOTHED(
+            ("smoothing / K * weights", "smoothing / max(K - 1, 1) * weights"),
+            ("labels] += (1 - smoothing)", "labels] = (1 - smoothing)"),
+        ),
+        {"smoothed_cross_entropy"}, {"smoothed_cross_entropy"},
     ),
     "smoothing without the weights of the classes": Mistake(
-        mistaken_losses.smoothed(mistaken_losses.smoothing_not_weighted),
-        {"smoothed_cross_entropy"},
-        {"smoothed_cross_entropy"},
+        _SMOOTHED(("smoothing / K * weights", "smoothing / K * np.ones(K)")),
+        {"smoothed_cross_entropy"}, {"smoothed_cross_entropy"},
     ),
     "a weighted loss divided by the number of examples": Mistake(
-        mistaken_losses.smoothed(mistaken_losses.mean_over_examples),
-        {"smoothed_cross_entropy"},
-        {"smoothed_cross_entropy", "value_and_grad"},
+        _SMOOTHED(("float(weights[labels].sum()) or 1.0", "float(N)")),
+        {"smoothed_cross_entropy"}, {"smoothed_cross_entropy"}, {"value_and_grad"},
     ),
     "a smoothed gradient of targets that do not add up to 1": Mistake(
-        [
-            (
-                weighted_losses,
-                "smoothed_cross_entropy_backward",
-                lambda cache: (cache.probabilities - cache.targets) / cache.total,
-            )
-        ],
-        {"smoothed_cross_entropy"},
-        {"smoothed_cross_entropy", "value_and_grad"},
+        _SMOOTHED(("probabilities * targets.sum(1, keepdims=True)", "probabilities.copy()")),
+        {"smoothed_cross_entropy"}, {"smoothed_cross_entropy"}, {"value_and_grad"},
     ),
     "shards weighed by their size": Mistake(
-        mistaken_losses.shards_weighed_by_their_size(), set(), {"value_and_grad"}
+        _SMOOTHED(("cross_entropy_backward, weight)", "cross_entropy_backward, len)")),
+        {"value_and_grad"},
     ),
-}
+}  # fmt: skip

@@ -1,0 +1,1 @@
+from mistaken import library as library
