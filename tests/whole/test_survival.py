@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import effort
 import numpy as np
 import pytest
 from commands import QUICK, call, results, start
@@ -19,7 +20,8 @@ import fcnn
 
 @pytest.mark.heavy
 def test_a_run_killed_at_thirty_moments_is_the_run_that_was_never_killed(elsewhere):
-    settings = ["--data", "synthetic", "--batch-size", "100", "--epochs", times(900), "--quiet"]
+    epochs = 900 if effort.full else 45
+    settings = ["--data", "synthetic", "--batch-size", "100", "--epochs", epochs, "--quiet"]
     rng = random.Random(0)
     killed = Path("killed")
     resumed = writes = 0
@@ -162,8 +164,8 @@ class FullDisk:
     free = 100_000
 
 
-def test_a_folder_that_vanishes_is_a_clear_error(elsewhere):
-    settings = [*QUICK, "--recipe", "reference", "--epochs", "100", "--quiet"]
+def test_a_folder_that_vanishes_is_a_clear_error(elsewhere, without_pictures):
+    settings = [*QUICK, "--recipe", "reference", "--epochs", "60", "--quiet"]
     with start(*settings, "--out", "run") as process:
         while not Path("run/checkpoint.npz").exists():
             time.sleep(0.01)
