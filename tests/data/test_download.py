@@ -20,9 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
-from small_mnist import CONTENTS, IMAGES, fill, replace_mnist
+from small_mnist import CONTENTS, IMAGES, assert_is_stand_in, fill, replace_mnist
 
 from fcnn import data
 from fcnn.data import download, transfer
@@ -272,14 +271,6 @@ def mirrors(server, monkeypatch):
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def assert_is_stand_in(dataset):
-    (x_train, y_train), (x_test, y_test) = dataset
-    assert (x_train.shape, x_test.shape) == ((6, 1, 4, 5), (3, 1, 4, 5))
-    assert (x_train.dtype, y_train.dtype) == (np.float32, np.int64)
-    np.testing.assert_allclose(x_train.ravel() * 255, np.arange(120), rtol=1e-6)
-    assert (y_train.tolist(), y_test.tolist()) == ([0, 1, 2, 3, 4, 5], [0, 1, 2])
 
 
 BROKEN = {

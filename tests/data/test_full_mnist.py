@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_mnist import CONTENTS, IMAGES, fill, replace_mnist
+from small_mnist import CONTENTS, IMAGES, assert_is_stand_in, fill, replace_mnist
 
 from fcnn import data
 from fcnn.data import embedded, mnist_files
@@ -30,14 +30,6 @@ def cache(tmp_path, monkeypatch):
 
 def no_network(*_, **__):
     raise AssertionError("nothing may be downloaded here")
-
-
-def assert_is_stand_in(dataset):
-    (x_train, y_train), (x_test, y_test) = dataset
-    assert (x_train.shape, x_test.shape) == ((6, 1, 4, 5), (3, 1, 4, 5))
-    assert (x_train.dtype, y_train.dtype) == (np.float32, np.int64)
-    np.testing.assert_allclose(x_train.ravel() * 255, np.arange(120), rtol=1e-6)
-    assert (y_train.tolist(), y_test.tolist()) == ([0, 1, 2, 3, 4, 5], [0, 1, 2])
 
 
 # Where it is looked for

@@ -21,7 +21,12 @@ def test_idx_folder_reads_the_usual_names(tmp_path, suffix, dotted):
     (tmp_path / "readme.txt").write_text("ignored")
     dataset = data.idx_folder(tmp_path)
     assert_holds(dataset, small_arrays())
-    assert data.number_of_classes(dataset) == 4
+    assert data.number_of_classes(dataset) == 3
+
+
+def test_a_class_that_is_in_the_test_set_alone_counts(tmp_path):
+    write_idx_folder(tmp_path, small_arrays() | {"y_test": np.array([3, 0, 1], np.uint8)})
+    assert data.number_of_classes(data.idx_folder(tmp_path)) == 4
 
 
 def test_idx_folder_ignores_folders_with_the_names_of_files(tmp_path):

@@ -7,19 +7,14 @@ import zipfile
 
 import numpy as np
 import pytest
+from idx_files import small_arrays
 
 from fcnn import data
 
 
 @pytest.fixture
 def arrays():
-    rng = np.random.default_rng(7)
-    return {
-        "x_train": rng.integers(0, 256, (6, 4, 5), np.uint8),
-        "y_train": np.array([0, 1, 2, 0, 1, 2], np.uint8),
-        "x_test": rng.integers(0, 256, (3, 4, 5), np.uint8),
-        "y_test": np.array([2, 0, 1], np.uint8),
-    }
+    return small_arrays()
 
 
 @pytest.fixture

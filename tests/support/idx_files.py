@@ -1,4 +1,4 @@
-"""Folders of small IDX files, and what must be read from them."""
+"""A small data set, as folders of IDX files, and what must be read from them."""
 
 import gzip
 import struct
@@ -24,7 +24,7 @@ def small_arrays():
         "x_train": rng.integers(0, 256, (6, 4, 5), np.uint8),
         "y_train": np.array([0, 1, 2, 0, 1, 2], np.uint8),
         "x_test": rng.integers(0, 256, (3, 4, 5), np.uint8),
-        "y_test": np.array([3, 0, 1], np.uint8),
+        "y_test": np.array([2, 0, 1], np.uint8),
     }
 
 

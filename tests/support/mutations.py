@@ -14,17 +14,6 @@ import zlib
 import numpy as np
 
 
-def originals():
-    """The four arrays of a small data set."""
-    rng = np.random.default_rng(5)
-    return {
-        "x_train": rng.integers(0, 256, (6, 4, 5), np.uint8),
-        "y_train": np.array([0, 1, 2, 0, 1, 2], np.uint8),
-        "x_test": rng.integers(0, 256, (3, 4, 5), np.uint8),
-        "y_test": np.array([2, 0, 1], np.uint8),
-    }
-
-
 def one_of(rng, choices):
     return choices[rng.integers(len(choices))]
 

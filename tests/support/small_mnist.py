@@ -2,17 +2,11 @@
 
 import gzip
 import hashlib
-import struct
 
 import numpy as np
+from idx_files import idx_bytes
 
 from fcnn.data import download, mnist_files
-
-
-def idx_bytes(array):
-    header = struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape)
-    return header + array.tobytes()
-
 
 CONTENTS = {
     "train-images-idx3-ubyte": idx_bytes(np.arange(120, dtype=np.uint8).reshape(6, 4, 5)),
@@ -42,3 +36,11 @@ def replace_mnist(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(mnist_files, "FILES", files)
     return tmp_path / "cache" / "mnist"
+
+
+def assert_is_stand_in(dataset):
+    (x_train, y_train), (x_test, y_test) = dataset
+    assert (x_train.shape, x_test.shape) == ((6, 1, 4, 5), (3, 1, 4, 5))
+    assert (x_train.dtype, y_train.dtype) == (np.float32, np.int64)
+    np.testing.assert_allclose(x_train.ravel() * 255, np.arange(120), rtol=1e-6)
+    assert (y_train.tolist(), y_test.tolist()) == ([0, 1, 2, 3, 4, 5], [0, 1, 2])

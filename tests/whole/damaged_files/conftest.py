@@ -8,6 +8,7 @@ from pathlib import Path
 import mutations
 import numpy as np
 import pytest
+from idx_files import small_arrays
 
 import fcnn
 from fcnn import data, tree
@@ -56,7 +57,7 @@ def trap(tmp_path):
 @pytest.fixture
 def run(tmp_path):
     """The folder of a run of the linear model on the small data set, which lies beside it."""
-    np.savez(tmp_path / "digits.npz", **mutations.originals())
+    np.savez(tmp_path / "digits.npz", **small_arrays())
     dataset = data.load(tmp_path / "digits.npz")
     config = Config(
         data=str(tmp_path / "digits.npz"),

@@ -6,7 +6,7 @@ import gzip
 import mutations
 import numpy as np
 import pytest
-from idx_files import MNIST_NAMES, write_idx_folder
+from idx_files import MNIST_NAMES, small_arrays, write_idx_folder
 from small_mnist import CONTENTS, fill, replace_mnist
 from told import data_set, told_by_idx, told_by_npz
 from verdicts import COUNTS, REFUSALS, Verdicts, limited
@@ -24,7 +24,7 @@ def test_there_are_more_than_20_000_files():
 def test_idx_folders(tmp_path, reader, suffix):
     """Bytes have no checksum in a plain IDX file: there, what they say now is what counts."""
     rng = np.random.default_rng([1, len(suffix)])
-    arrays = mutations.originals()
+    arrays = small_arrays()
     folder = write_idx_folder(tmp_path, arrays, suffix=suffix)
     verdicts = Verdicts(reader)
     mutate = mutations.gzip_file if suffix else mutations.idx_file
@@ -79,7 +79,7 @@ def test_mnist(tmp_path, monkeypatch):
 def test_npz_files(tmp_path, trap):
     rng = np.random.default_rng(3)
     path = tmp_path / "digits.npz"
-    arrays = mutations.originals()
+    arrays = small_arrays()
     verdicts = Verdicts("npz")
     for _ in range(verdicts.count):
         content = mutations.npz_file(arrays, rng, trap)

@@ -8,7 +8,7 @@ import mutations
 import numpy as np
 import pytest
 from effort import times
-from idx_files import MNIST_NAMES, write_idx_folder
+from idx_files import MNIST_NAMES, small_arrays, write_idx_folder
 from told import data_set, told_by_idx, told_by_npz
 from verdicts import COUNTS, exit_code_of, limited
 
@@ -28,7 +28,7 @@ def test_evaluate_on_the_command_line(tmp_path, run, trap):
     makers = {
         run / "config.json": lambda: mutations.json_file(whole, rng),
         run / "params.npz": lambda: mutations.npz_file(params, rng, trap),
-        tmp_path / "digits.npz": lambda: mutations.npz_file(mutations.originals(), rng, trap),
+        tmp_path / "digits.npz": lambda: mutations.npz_file(small_arrays(), rng, trap),
     }
     count, codes = times(COUNTS["evaluate"]), {0: 0, 2: 0, 3: 0}
     for path, _ in zip(itertools.cycle(makers), range(count), strict=False):
@@ -45,7 +45,7 @@ def test_evaluate_on_the_command_line(tmp_path, run, trap):
 def test_train_on_the_command_line(tmp_path, no_pictures, trap, monkeypatch):
     rng = np.random.default_rng(8)
     monkeypatch.chdir(tmp_path)
-    arrays = mutations.originals()
+    arrays = small_arrays()
     folder = tmp_path / "folder"
     folder.mkdir()
     write_idx_folder(folder, arrays, suffix=".gz")

@@ -7,7 +7,7 @@ import zipfile
 import mutations
 import numpy as np
 import pytest
-from idx_files import MNIST_NAMES, write_idx_folder
+from idx_files import MNIST_NAMES, small_arrays, write_idx_folder
 from verdicts import LIMIT, peak
 
 import fcnn
@@ -29,7 +29,7 @@ def test_memory_for_idx_files_is_what_is_there(tmp_path, content):
 @pytest.mark.parametrize("shape", SIZES)
 def test_memory_for_archives_is_what_is_there(tmp_path, run, shape):
     path = tmp_path / "digits.npz"
-    path.write_bytes(mutations.npz_promise(mutations.originals(), shape))
+    path.write_bytes(mutations.npz_promise(small_arrays(), shape))
     assert peak(data.load, path) < LIMIT
     like = {"['w']": np.zeros(shape if math.prod(shape) == 0 else 3, np.float32)}
     path.write_bytes(mutations.npz_promise(like, shape))
@@ -39,7 +39,7 @@ def test_memory_for_archives_is_what_is_there(tmp_path, run, shape):
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_archives_that_expand_without_limit_are_refused(tmp_path, method):
     path = tmp_path / "digits.npz"
-    path.write_bytes(mutations.npz_zeros(mutations.originals(), 64 << 20, method))
+    path.write_bytes(mutations.npz_zeros(small_arrays(), 64 << 20, method))
     assert path.stat().st_size < 20_000
     assert peak(data.load, path) < LIMIT
     assert peak(tree.load, path, ()) < LIMIT
@@ -85,7 +85,7 @@ def test_memory_for_a_checkpoint_is_that_of_its_parameters(tmp_path):
 
 @pytest.mark.parametrize("label", [1000, 10**6, 2**62])
 def test_a_label_does_not_decide_how_much_memory_a_network_takes(tmp_path, label):
-    arrays = mutations.originals()
+    arrays = small_arrays()
     arrays["y_test"] = np.array([0, 1, label])
     np.savez(tmp_path / "digits.npz", **arrays)
     with pytest.raises(data.DataError, match=f"a label is {label}, but .* 1,000 at most"):

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mutations
 import pytest
-from idx_files import MNIST_NAMES, write_idx_folder
+from idx_files import MNIST_NAMES, small_arrays, write_idx_folder
 from typer.testing import CliRunner
 from verdicts import exit_code_of, limited
 
@@ -66,7 +65,7 @@ def no_waiting():
 @limited
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_file_is_refused_by_every_reader(tmp_path, run, monkeypatch, no_waiting, kind):
-    arrays = mutations.originals()
+    arrays = small_arrays()
     for name in MNIST_NAMES:
         folder = write_idx_folder(tmp_path, arrays)
         not_a_file(kind, folder / name)
