@@ -1,58 +1,15 @@
-"""The error function, and activations far from zero."""
-
-import math
+"""Activations far from zero."""
 
 import numpy as np
 import pytest
+from grids import numbers
 
 import fcnn
-from fcnn.numerics.error_function import erf
 
-FORMS = {np.float32: 3e-7, np.float64: 5e-16}
 SMOOTH = ["sigmoid", "tanh", "gelu"]
 
 
-def numbers(dtype):
-    """A dense grid of both signs, from the least numbers there are to the greatest."""
-    form = np.finfo(dtype)
-    least = np.geomspace(float(form.smallest_subnormal), 1, 5000)
-    great = np.geomspace(1, float(form.max) / 2, 500)
-    grid = np.concatenate([np.linspace(0, 7, 50_001), least, great, [form.max, np.inf]])
-    return np.concatenate([-grid, grid]).astype(dtype)
-
-
-@pytest.mark.parametrize("dtype", FORMS)
-def test_erf_is_that_of_math_to_a_few_roundings(dtype):
-    x = numbers(dtype)
-    with np.errstate(all="raise", under="ignore"):
-        y = erf(x)
-    expected = np.array([math.erf(float(v)) for v in x])
-    assert y.dtype == dtype
-    least = np.finfo(dtype).smallest_subnormal
-    assert (np.abs(y - expected) <= FORMS[dtype] * np.abs(expected) + least).all()
-
-
-@pytest.mark.parametrize("dtype", FORMS)
-def test_erf_is_odd_stays_between_its_limits_and_reaches_them(dtype):
-    x = numbers(dtype)
-    y = erf(x)
-    assert np.array_equal(erf(-x), -y)
-    assert np.abs(y).max() == 1
-    assert (y[x >= 6] == 1).all()
-    assert np.array_equal(np.signbit(erf(np.array([0.0, -0.0], dtype))), [False, True])
-    assert np.isnan(erf(np.array([np.nan], dtype))).all()
-
-
-def test_erf_keeps_the_memory_order_and_its_argument():
-    x = np.random.default_rng(0).standard_normal((4, 3, 5, 2)).transpose(3, 1, 0, 2)
-    before = x.copy()
-    y = erf(x)
-    assert y.strides == x.strides
-    assert np.array_equal(x, before)
-    assert np.array_equal(y, erf(np.ascontiguousarray(x)))
-
-
-@pytest.mark.parametrize("dtype", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", SMOOTH)
 def test_activations_of_any_finite_number_are_finite_and_silent(name, dtype):
     x = numbers(dtype)
@@ -65,7 +22,7 @@ def test_activations_of_any_finite_number_are_finite_and_silent(name, dtype):
     assert np.isfinite(dx).all()
 
 
-@pytest.mark.parametrize("dtype", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_reach_their_limits(dtype):
     great = np.array([-1e30, 1e30], dtype)
     for name, limits, slopes in [
@@ -93,7 +50,7 @@ def test_gelu_is_not_its_approximation_by_tanh():
 
 
 @pytest.mark.parametrize("slope", [0, 0.01, 0.5, 1])
-@pytest.mark.parametrize("dtype", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_leaky_relu_is_the_identity_above_and_a_line_below(slope, dtype):
     x = numbers(dtype)
     x = x[np.isfinite(x)]
