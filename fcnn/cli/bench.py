@@ -50,7 +50,7 @@ def report(measured: Sequence[Rate]) -> str:
 
     rows = [
         [
-            str(rate.threads),
+            rate.threads,
             f"{rate.training:,.0f}",
             share(rate.training_of_peak),
             f"{rate.inference:,.0f}",

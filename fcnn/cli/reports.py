@@ -9,7 +9,6 @@ from typing import Any
 import typer
 
 from fcnn.arguments.settings import MOST
-from fcnn.numerics.arrays import Array
 from fcnn.runs.config import Config
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import Step
@@ -23,9 +22,9 @@ def print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, allow_nan=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = ()) -> str:
     """Aligned columns, two spaces apart; to the right except for those listed in `left`."""
-    lines = [list(header), *map(list, rows)]
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
 
     def cell(text: str, i: int) -> str:
@@ -74,40 +73,23 @@ def evaluation(result: Evaluation) -> str:
     """The final accuracy, a table by class, and the most frequent confusions."""
     counts = result.confusion.sum(1)
     rows = [
-        [str(label), f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
+        [label, f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
         for label, accuracy in enumerate(result.per_class_accuracy)
         if counts[label] or result.confusion[:, label].any()
     ]
-    return "\n".join(
-        [
-            f"Final Test Accuracy: {result.accuracy:.2%}",
-            "",
-            table(["Class", "Images", "Accuracy"], rows),
-            "",
-            _confusions(result.confusion),
-        ]
-    )
-
-
-def _confusions(confusion: Array) -> str:
-    found = most_confused(confusion)
-    if not found:
-        return "No confusions: every test image was recognised."
-    rows = [[str(true), str(predicted), f"{images:,}"] for true, predicted, images in found]
-    return "Most frequent confusions\n" + table(["True", "Predicted", "Images"], rows)
+    by_class = table(["Class", "Images", "Accuracy"], rows)
+    confusions = "No confusions: every test image was recognised."
+    if confused := most_confused(result.confusion):
+        rows = [[true, predicted, f"{images:,}"] for true, predicted, images in confused]
+        confusions = "Most frequent confusions\n" + table(["True", "Predicted", "Images"], rows)
+    return f"Final Test Accuracy: {result.accuracy:.2%}\n\n{by_class}\n\n{confusions}"
 
 
 def samples(found: Sequence[Sample]) -> str:
     """Predictions for single test images, with the probability that the model gives them."""
     rows = [
-        [
-            str(sample.image),
-            str(sample.true),
-            str(sample.predicted),
-            f"{sample.confidence:.1%}",
-            "" if sample.predicted == sample.true else "wrong",
-        ]
-        for sample in found
+        [s.image, s.true, s.predicted, f"{s.confidence:.1%}", "wrong" * (s.predicted != s.true)]
+        for s in found
     ]
     header = ["Image", "True", "Predicted", "Confidence", ""]
     return "Sample predictions\n" + table(header, rows, left=[4])
