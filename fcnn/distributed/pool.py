@@ -4,8 +4,8 @@ Whoever runs the same function again and again keeps a pool for it. The first ca
 by threads; later ones by processes, which take longer to start and work faster, where they
 can be had (see `helper_processes`). Which of them did it does not show in the results.
 
-There are never more helper processes than cores. Where they would not do, those of the pools
-that were used longest ago end, and these begin again with threads.
+There are never more helper processes than cores. Where there would be, those of the pools that
+were used longest ago give way.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from fcnn.numerics.arrays import Array, compact
 Combined = TypeVar("Combined")
 
 _CALLS_BY_THREADS: Final = 2  # who calls once does not wait for a process to start
+_CALLS_AFTER_OTHERS: Final = 30  # as many by threads, once the helpers have given way to others
 _MOST_FAILURES: Final = 2  # after so many calls in which helpers failed, threads do the work
 
 
@@ -122,10 +123,12 @@ class Pool:
             self._helpers = None
 
     def _give_way(self) -> None:
-        """End the helpers, unless they are at work, and begin again with threads."""
+        """End the helpers, unless they are at work, and have threads do the next calls: of
+        functions that are called in turn, none should fork at each call.
+        """
         if self._lock.acquire(blocking=False):
             self._end_helpers()
-            self._calls = 0
+            self._calls = _CALLS_BY_THREADS - _CALLS_AFTER_OTHERS
             self._lock.release()
 
 
