@@ -8,7 +8,7 @@ import fcnn
 from fcnn import tree
 from fcnn.layers.layer import call_apply
 
-pytestmark = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+pytestmark = pytest.mark.parametrize("case", CASES, ids=str)
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 ORDERS = {
@@ -54,7 +54,8 @@ def test_gradients_are_exact(case):
 
 
 def test_whole_jacobian(case):
-    report = fcnn.check.layer(case.layer, case.in_shape, batch=1, jacobian=True)
+    batch = 2 if case.layer.name == "batch_norm" else 1  # one value has no variance
+    report = fcnn.check.layer(case.layer, case.in_shape, batch=batch, jacobian=True)
     assert report.worst < 1e-6
 
 

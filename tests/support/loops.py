@@ -4,6 +4,7 @@ Nothing here is shared with the library; each function is the definition, writte
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -131,8 +132,8 @@ def dense_gradients(w, b, x, dy):
 def softmax(x, dy=None):
     """The outputs and, given dy, the product with each example's whole Jacobian."""
     y, dx = np.zeros_like(x), np.zeros_like(x)
-    for n, row in enumerate(x):
-        e = np.exp(row - row.max())
+    for n in np.ndindex(*x.shape[:-1]):
+        e = np.exp(x[n] - x[n].max())
         p = e / e.sum()
         y[n] = p
         if dy is not None:
@@ -191,3 +192,118 @@ def batch_norm(scale, shift, mean, var, x, dy, training, epsilon=1e-5):
             along = along + dv * 2 * (values - m) / M + dm / M
         dx[:, c] = along.reshape(x[:, c].shape)
     return y, dscale, dshift, dx
+
+
+# The same, as layers: (params, x, dy) -> (y, leaves of dparams, dx). Without dy, y alone counts.
+
+
+def of_layer(operation, settings, params, x, dy=None):
+    """A layer by its name and settings, as `fcnn.proof.layer_cases` has them."""
+    return LAYERS[operation](params, x, dy, **settings)
+
+
+def _pair(value):
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _of_conv2d(params, x, dy, *, stride=1, padding=0, dilation=1, groups=1, **shape):
+    w, b = params.w, params.b
+    own = _pair(stride), padding if padding == "same" else _pair(padding)
+    rest = {"dilation": _pair(dilation), "groups": groups}
+    y = conv2d(w, b, x, *own, **rest)
+    dy = np.zeros_like(y) if dy is None else dy
+    dw, db, dx = conv2d_gradients(w, b, x, *own, dy, **rest)
+    return y, [dw] if b is None else [dw, db], dx
+
+
+def _of_dense(params, x, dy, **shape):
+    y = dense(params.w, params.b, x)
+    dw, db, dx = dense_gradients(params.w, params.b, x, np.zeros_like(y) if dy is None else dy)
+    return y, [dw] if params.b is None else [dw, db], dx
+
+
+def _of_pool(loop, params, x, dy, *, window=2, stride=None, padding=0):
+    sizes = _pair(window), _pair(window if stride is None else stride), _pair(padding)
+    y, dx = loop(x, *sizes, dy)
+    return y, [], dx
+
+
+def _of_global_avg_pool(params, x, dy):
+    size = x.shape[2:]
+    y, dx = avg_pool2d(x, size, size, (0, 0), None if dy is None else dy[:, :, None, None])
+    return y[:, :, 0, 0], [], dx
+
+
+def of_batch_norm(params, x, dy, *, given, epsilon=1e-5):
+    """In training without statistics that are given, in inference with them."""
+    mean, var = given or (None, None)
+    training = given is None
+    y, dscale, dshift, dx = batch_norm(
+        params.scale, params.shift, mean, var, x, dy, training, epsilon
+    )
+    zero = np.zeros_like(dscale)
+    return y, [dscale, dshift, zero, zero] if training else [dscale, dshift], dx
+
+
+def _of_activation(name, params, x, dy):
+    y, dx = activation(name, x, np.zeros_like(x) if dy is None else dy)
+    return y, [], dx
+
+
+def _of_leaky_relu(params, x, dy, *, slope=0.0):
+    dy = np.zeros_like(x) if dy is None else dy
+    return np.where(x > 0, x, slope * x), [], np.where(x > 0, dy, slope * dy)
+
+
+def _of_softmax(params, x, dy):
+    y, dx = softmax(x, dy)
+    return y, [], dx
+
+
+def _of_flatten(params, x, dy):
+    return x.reshape(len(x), -1), [], None if dy is None else dy.reshape(x.shape)
+
+
+def _of_chain(params, x, dy, *, layers):
+    xs, leaves = [x], []
+    for layer, own in zip(layers, params, strict=True):
+        xs.append(of_layer(*layer, own, xs[-1])[0])
+    if dy is not None:
+        for layer, own, x in reversed([*zip(layers, params, xs[:-1], strict=True)]):
+            _, dparams, dy = of_layer(*layer, own, x, dy)
+            leaves = dparams + leaves
+    return xs[-1], leaves, dy
+
+
+def _of_residual(params, x, dy, *, layers):
+    y, leaves, dx = of_layer(*layers[0], params, x, dy)
+    return x + y, leaves, None if dy is None else dy + dx
+
+
+def _of_parallel(params, x, dy, *, layers, merge):
+    ys = [of_layer(*layer, own, x)[0] for layer, own in zip(layers, params, strict=True)]
+    y = sum(ys) if merge == "add" else np.concatenate(ys, axis=1)
+    if dy is None:
+        return y, [], None
+    ends = np.cumsum([y.shape[1] for y in ys])[:-1]
+    dys = [dy] * len(ys) if merge == "add" else np.split(dy, ends, axis=1)
+    back = [of_layer(*layer, own, x, d) for layer, own, d in zip(layers, params, dys, strict=True)]
+    return y, [leaf for _, leaves, _ in back for leaf in leaves], sum(dx for _, _, dx in back)
+
+
+LAYERS = {
+    "conv2d": _of_conv2d,
+    "dense": _of_dense,
+    "relu": _of_leaky_relu,
+    "leaky_relu": _of_leaky_relu,
+    **{name: partial(_of_activation, name) for name in ("sigmoid", "tanh", "gelu")},
+    "max_pool2d": partial(_of_pool, max_pool2d),
+    "avg_pool2d": partial(_of_pool, avg_pool2d),
+    "global_avg_pool": _of_global_avg_pool,
+    "softmax": _of_softmax,
+    "flatten": _of_flatten,
+    "dropout": lambda params, x, dy, rate: (x, [], dy),  # in inference
+    "chain": _of_chain,
+    "residual": _of_residual,
+    "parallel": _of_parallel,
+}

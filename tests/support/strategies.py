@@ -169,8 +169,9 @@ def images(draw, kernel, padding):
 @st.composite
 def convolutions(draw):
     kernel, stride, padding = draw(pairs(1, 4)), draw(pairs(1, 3)), draw(pairs(0, 3))
-    shape = draw(images(kernel, padding))
-    return layer_cases._conv(kernel, stride, padding, shape, draw(sizes(1, 3)), draw(sizes(1, 3)))
+    shape, features, batch = draw(images(kernel, padding)), draw(sizes(1, 3)), draw(sizes(1, 3))
+    settings = {"features": features, "kernel": kernel, "stride": stride, "padding": padding}
+    return layer_cases.of("conv2d", shape, batch, **settings)
 
 
 @st.composite
@@ -182,81 +183,78 @@ def unusual_convolutions(draw):
     stride = 1 if same else draw(pairs(1, 3))
     padding = "same" if same else draw(pairs(0, 3))
     _, H, W = draw(images((1, 1) if same else reach, (0, 0) if same else padding))
-    return layer_cases._conv(
-        kernel,
-        stride,
-        padding,
+    return layer_cases.of(
+        "conv2d",
         (groups * draw(sizes(1, 2)), H, W),
-        groups * draw(sizes(1, 2)),
         draw(sizes(1, 3)),
-        draw(st.booleans()),
+        features=groups * draw(sizes(1, 2)),
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
         dilation=dilation,
         groups=groups,
+        bias=draw(st.booleans()),
     )
 
 
 @st.composite
-def poolings(draw, make):
+def poolings(draw, operation):
     window = draw(pairs(1, 5))
     stride = draw(st.none() | pairs(1, 3))
     padding = draw(st.tuples(*(sizes(0, k // 2) for k in window)))
-    shape = draw(images(window, padding))
-    return make(window, stride, padding, shape, draw(sizes(1, 3)))
+    shape, batch = draw(images(window, padding)), draw(sizes(1, 3))
+    settings = {"window": window, "stride": stride, "padding": padding}
+    return layer_cases.of(operation, shape, batch, **settings)
+
+
+RELU = ("relu", {})
+
+
+def conv(features, kernel, **settings):
+    return ("conv2d", {"features": features, "kernel": kernel, **settings})
 
 
 @st.composite
 def residuals(draw):
     shape = draw(images((1, 1), (0, 0)))
-    layer = fcnn.residual(fcnn.chain(fcnn.conv2d(shape[0], 3, padding=1), fcnn.relu))
-    oracle = layer_cases._residual_oracle
-    return layer_cases.Case("residual", layer, shape, oracle, draw(sizes(1, 3)))
+    inner = ("chain", {"layers": (conv(shape[0], 3, padding=1), RELU)})
+    return layer_cases.of("residual", shape, draw(sizes(1, 3)), layers=(inner,))
 
 
 @st.composite
 def parallels(draw):
     shape, merge = draw(images((1, 1), (0, 0))), draw(st.sampled_from(["concatenate", "add"]))
-    features = (shape[0],) * 2 if merge == "add" else (draw(sizes(1, 3)), draw(sizes(1, 3)))
-    return attrs.evolve(
-        layer_cases._parallel(merge, features), in_shape=shape, batch=draw(sizes(1, 3))
-    )
+    first, last = (shape[0],) * 2 if merge == "add" else (draw(sizes(1, 3)), draw(sizes(1, 3)))
+    layers = (conv(first, 1), RELU, conv(last, 3, padding=1, bias=False))
+    return layer_cases.of("parallel", shape, draw(sizes(1, 3)), layers=layers, merge=merge)
 
 
 @st.composite
 def chains(draw):
-    features, classes = draw(sizes(1, 3)), draw(sizes(1, 3))
-    conv = fcnn.conv2d(features, draw(pairs(1, 3)), padding=1)
-    layer = fcnn.chain(conv, fcnn.relu, fcnn.max_pool2d(2), fcnn.flatten, fcnn.dense(classes))
+    first = conv(draw(sizes(1, 3)), draw(pairs(1, 3)), padding=1)
+    top = ("dense", {"features": draw(sizes(1, 3))})
+    layers = (first, RELU, ("max_pool2d", {"window": 2}), ("flatten", {}), top)
     shape = draw(sizes(1, 2)), draw(sizes(3, 6)), draw(sizes(3, 6))
-    return layer_cases.Case("chain", layer, shape, layer_cases._chain_oracle, draw(sizes(1, 3)))
+    return layer_cases.of("chain", shape, draw(sizes(1, 3)), layers=layers)
 
 
 @st.composite
-def others(draw, layer, oracle, least_axes=1, most_axes=3):
+def others(draw, operation, least_axes=1, most_axes=3, **settings):
     shape = draw(st.lists(sizes(1, 5), min_size=least_axes, max_size=most_axes))
-    return layer_cases.Case(layer.name, layer, tuple(shape), oracle, draw(sizes(1, 5)))
+    drawn = {name: draw(setting) for name, setting in settings.items()}
+    return layer_cases.of(operation, shape, draw(sizes(1, 5)), **drawn)
 
 
 CASES = {
     "conv2d": convolutions(),
     "conv2d, unusual": unusual_convolutions(),
-    "max_pool2d": poolings(layer_cases._pool),
-    "avg_pool2d": poolings(layer_cases._avg_pool),
-    "global_avg_pool": others(
-        fcnn.global_avg_pool, layer_cases._global_average_oracle, least_axes=3
-    ),
-    "dense": st.integers(1, 5).flatmap(
-        lambda K: others(fcnn.dense(K), layer_cases._dense_oracle, most_axes=1)
-    ),
-    "relu": others(fcnn.relu, layer_cases._relu_oracle),
-    "leaky_relu": st.floats(0, 1).flatmap(
-        lambda slope: others(fcnn.leaky_relu(slope), layer_cases._leaky_relu(slope, ()).oracle)
-    ),
-    **{
-        name: others(getattr(fcnn, name), layer_cases._activation(name, ()).oracle)
-        for name in ("sigmoid", "tanh", "gelu")
-    },
-    "softmax": others(fcnn.softmax, layer_cases._softmax_oracle, most_axes=1),
-    "flatten": others(fcnn.flatten, layer_cases._flatten_oracle),
+    "max_pool2d": poolings("max_pool2d"),
+    "avg_pool2d": poolings("avg_pool2d"),
+    "global_avg_pool": others("global_avg_pool", least_axes=3),
+    "dense": others("dense", most_axes=1, features=sizes(1, 5)),
+    "leaky_relu": others("leaky_relu", slope=st.floats(0, 1)),
+    **{name: others(name) for name in ("relu", "sigmoid", "tanh", "gelu", "flatten")},
+    "softmax": others("softmax", most_axes=1),
     "chain": chains(),
     "residual": residuals(),
     "parallel": parallels(),

@@ -36,7 +36,7 @@ def test_bits_do_not_depend_on_helper_processes(network, shard):
     assert all(tree.equal(result, results[0]) for result in results)
 
 
-@given(some.others(fcnn.flatten, None, 3), some.SEEDS, st.data())
+@given(some.others("flatten", 3), some.SEEDS, st.data())
 def test_bits_do_not_depend_on_gaps_between_the_pixels_nor_on_their_direction(case, seed, data):
     """Helper processes have a copy without them."""
     rng, model = np.random.default_rng(seed), fcnn.chain(fcnn.flatten, fcnn.dense(3))
