@@ -62,6 +62,10 @@ def many_images():
     fcnn.predict(MODEL, PARAMS, X, threads=2)
 
 
+def bent_images():
+    fcnn.augmentation.elastic()(np.random.default_rng(0), X[:8])
+
+
 def training():
     for _ in fcnn.fit(
         MODEL, PARAMS, fcnn.sgd(0.01), (X, LABELS), epochs=3, batch_size=64, seed=0, test=TEST,
@@ -70,7 +74,7 @@ def training():
         pass
 
 
-WORK = [a_new_function, the_same_function, one_image, many_images, training]
+WORK = [a_new_function, the_same_function, one_image, many_images, bent_images, training]
 
 
 def blas_threads():
