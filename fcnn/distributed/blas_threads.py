@@ -38,7 +38,7 @@ def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
 
 class one_blas_thread:  # noqa: N801, it is used like a function
     """Hold BLAS to one thread, in the calling thread and in all that share its limit, while
-    the block runs. An interrupt at its ends would leave the limit there, so they are deferred.
+    the block runs. Whoever uses it defers interrupts: one at its ends would leave the limit.
     """
 
     def __enter__(self) -> None:
