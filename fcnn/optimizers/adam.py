@@ -1,22 +1,14 @@
 """Adam and AdamW: steps scaled by running moments of the gradient."""
 
 import math
+from collections.abc import Callable
 
 import attrs
 import numpy as np
 
-from fcnn import tree
-from fcnn.arguments.settings import above_zero, below_one, check_function, check_kind, not_negative
-from fcnn.numerics.arrays import Array, freeze
-from fcnn.optimizers.optimizer import (
-    Optimizer,
-    Rule,
-    aligned_leaves,
-    decays_kernels,
-    kept_fractions,
-    rate_of,
-    zeros_like,
-)
+from fcnn.arguments.settings import above_zero, below_one
+from fcnn.numerics.arrays import Array
+from fcnn.optimizers.optimizer import Optimizer, Rule, decays_kernels, leaf_by_leaf
 from fcnn.schedules import Schedule
 from fcnn.tree import Tree
 
@@ -52,8 +44,7 @@ def adam(
     Parameters
     ----------
     learning_rate
-        A number, or a function of the number of steps taken so far, from 0; see
-        `fcnn.schedules`.
+        As for `sgd`.
     beta1, beta2
         How much of the averages of g and of its square is kept at each step: at least 0 and
         below 1.
@@ -69,7 +60,7 @@ def adam(
     >>> params[0].round(6)
     array([0.9, 1.1])
     """
-    return _adam("adam", learning_rate, beta1, beta2, epsilon, 0.0, decays_kernels)
+    return leaf_by_leaf("adam", AdamState, _move("adam", beta1, beta2, epsilon), learning_rate)
 
 
 def adamw(
@@ -92,11 +83,8 @@ def adamw(
     ----------
     learning_rate, beta1, beta2, epsilon
         As for `adam`.
-    weight_decay
-        At least 0.
-    decays
-        `decays(path, leaf) -> bool`: which leaves of the parameters weight decay touches.
-        Statistics, those of `batch_norm`, are left alone in any case.
+    weight_decay, decays
+        As for `sgd`.
 
     Examples
     --------
@@ -107,56 +95,31 @@ def adamw(
     >>> params["b"].round(6), params["w"].round(6)
     (array([0.9]), array([[0.85]]))
     """
-    return _adam("adamw", learning_rate, beta1, beta2, epsilon, weight_decay, decays)
+    move = _move("adamw", beta1, beta2, epsilon)
+    return leaf_by_leaf("adamw", AdamState, move, learning_rate, weight_decay, decays)
 
 
-def _adam(
-    function: str,
-    learning_rate: float | Schedule,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    weight_decay: float,
-    decays: Rule,
-) -> Optimizer:
-    rate = rate_of(function, learning_rate)
+def _move(
+    function: str, beta1: float, beta2: float, epsilon: float
+) -> Callable[..., tuple[Array, ...]]:
     beta1, beta2 = below_one(function, "beta1", beta1), below_one(function, "beta2", beta2)
     epsilon = above_zero(function, "epsilon", epsilon)
-    weight_decay = not_negative(function, "weight_decay", weight_decay)
-    check_function(function, "decays", decays)
 
-    def init(params: Tree) -> AdamState:
-        zeros = zeros_like(function, params)
-        return AdamState(freeze(np.zeros((), np.int64)), zeros, zeros)
-
-    def step(params: Tree, grads: Tree, state: AdamState) -> tuple[Tree, AdamState]:
-        check_kind(function, "state", state, AdamState)
-        structure, rows = aligned_leaves(
-            function, params, gradient=grads, mean=state.mean, square=state.square
-        )
-        eta, t = rate(int(state.steps)), int(state.steps) + 1
-        kept = kept_fractions(structure, rows, eta * weight_decay, decays)
+    def move(eta: float, t: int, g: Array, mean: Array, square: Array) -> tuple[Array, ...]:
         # Both corrections are numbers, so they are taken out of the arrays:
         # m' / (sqrt(s') + epsilon) = scale / eta * m / (sqrt(s) + small)
         root = math.sqrt(1 - beta2**t)
         scale, small = eta * root / (1 - beta1**t), epsilon * root
-        updated, means, squares = [], [], []
-        for (p, g, mean, square), fraction in zip(rows, kept, strict=True):
-            m = beta1 * mean
-            m += (1 - beta1) * g
-            work = np.asarray(g * g)  # one array for all that follows: memory costs time
-            work *= 1 - beta2
-            s = beta2 * square
-            s += work
-            np.sqrt(s, out=work)
-            work += small
-            np.divide(m, work, out=work)
-            work *= scale
-            updated.append(freeze((p if fraction == 1 else fraction * p) - work))
-            means.append(freeze(m))
-            squares.append(freeze(s))
-        mean, square = tree.unflatten(structure, means), tree.unflatten(structure, squares)
-        state = AdamState(freeze(state.steps + 1), mean, square)
-        return tree.unflatten(structure, updated), state
+        m = beta1 * mean
+        m += (1 - beta1) * g
+        work = np.asarray(g * g)  # one array for all that follows: memory costs time
+        work *= 1 - beta2
+        s = beta2 * square
+        s += work
+        np.sqrt(s, out=work)
+        work += small
+        np.divide(m, work, out=work)
+        work *= -scale
+        return work, m, s
 
-    return Optimizer(init, step)
+    return move

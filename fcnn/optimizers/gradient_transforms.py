@@ -30,12 +30,7 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
     optimizer
         What is handed the gradient.
     max_norm
-        Greater than 0.
-
-    Raises
-    ------
-    ValueError
-        From the step, if the norm is not finite.
+        Greater than 0. A norm that is not finite is a ValueError from the step.
 
     Examples
     --------
@@ -64,13 +59,9 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
 
 def global_norm(grads: Tree) -> float:
     """The square root of the sum of the squares of all leaves, summed in float64."""
-    return math.sqrt(sum(_sum_of_squares(np.asarray(g)) for g in tree.leaves(grads)))
-
-
-def _sum_of_squares(g: Any) -> float:
-    # Not BLAS's dot product: its bits depend on how many threads it takes. Squares of float32
-    # may exceed its range.
-    return float(np.square(g, dtype=np.float64).sum())
+    # Not by BLAS's dot product: its bits depend on how many threads it takes.
+    squares = (np.square(g, dtype=np.float64) for g in tree.leaves(grads))
+    return math.sqrt(sum(float(square.sum()) for square in squares))
 
 
 def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kernels) -> Optimizer:
@@ -88,8 +79,7 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
     strength
         At least 0.
     decays
-        `decays(path, leaf) -> bool`: which leaves of the parameters it touches. Statistics,
-        those of `batch_norm`, are left alone in any case.
+        Which leaves of the parameters it touches: as for `sgd`.
 
     Examples
     --------
@@ -107,11 +97,8 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
 
     def step(params: Tree, grads: Tree, state: Any) -> tuple[Tree, Any]:
         structure, rows = aligned_leaves("l2_penalty", params, gradient=grads)
-        touched = decaying(structure, [p for p, _ in rows], decays)
-        penalised = [
-            np.asarray(g + strength * p) if own else g
-            for own, (p, g) in zip(touched, rows, strict=True)
-        ]
+        touched = zip(decaying(structure, rows, decays), rows, strict=True)
+        penalised = [np.asarray(g + strength * p) if own else g for own, (p, g) in touched]
         return optimizer.step(params, tree.unflatten(structure, penalised), state)
 
     return Optimizer(optimizer.init, step)

@@ -16,7 +16,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.arrays import check_floats
-from fcnn.arguments.settings import check_function, not_negative
+from fcnn.arguments.settings import check_function, check_kind, not_negative
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree
@@ -57,44 +57,67 @@ def decays_kernels(path: str, leaf: Array) -> bool:
     return np.ndim(leaf) >= 2
 
 
-def zeros_like(function: str, params: Tree) -> Tree:
-    """A tree of read-only zeros, of the structure, shapes and dtypes of parameters, whose leaves
-    must be arrays of floats.
+def leaf_by_leaf(
+    function: str,
+    kind: type,
+    move: Callable[..., tuple[Array, ...]],
+    learning_rate: float | Schedule,
+    weight_decay: float = 0.0,
+    decays: Rule = decays_kernels,
+) -> Optimizer:
+    """The optimizer that takes its step leaf by leaf, after weight decay.
+
+    Its state is of the given kind: first how many steps were taken, then trees like the
+    parameters, zeros at first. `move(eta, t, g, *own) -> (change, *own)` is given the learning
+    rate, the number of the step from 1, the gradient of a leaf and its places in these trees, and
+    gives what is added to the parameter, and what takes their places.
     """
-    for path, leaf in tree.leaves_with_path(params):
-        check_floats(function, **{f"the parameter at {path or 'the root'}": leaf})
-    return tree.map(lambda p: freeze(np.zeros_like(p, order="C")), params)
+    rate = _rate_of(function, learning_rate)
+    weight_decay = not_negative(function, "weight_decay", weight_decay)
+    check_function(function, "decays", decays)
+    _, *names = [field.name for field in attrs.fields(kind)]
+
+    def init(params: Tree) -> Any:
+        for path, leaf in tree.leaves_with_path(params):
+            check_floats(function, **{f"the parameter at {path or 'the root'}": leaf})
+        zeros = tree.map(lambda p: freeze(np.zeros_like(p, order="C")), params)
+        return kind(freeze(np.zeros((), np.int64)), *[zeros] * len(names))
+
+    def step(params: Tree, grads: Tree, state: Any) -> tuple[Tree, Any]:
+        check_kind(function, "state", state, kind)
+        others = {name: getattr(state, name) for name in names}
+        structure, rows = aligned_leaves(function, params, gradient=grads, **others)
+        eta, t = rate(int(state.steps)), int(state.steps) + 1
+        decay = eta * weight_decay
+        touched = decaying(structure, rows, decays) if decay else [False] * len(rows)
+        new = []
+        for (p, *row), decayed in zip(rows, touched, strict=True):
+            change, *own = move(eta, t, *row)
+            kept = (1 - decay) * p if decayed else p
+            new.append([freeze(array) for array in (kept + change, *own)])
+        params, *trees = (
+            tree.unflatten(structure, [row[i] for row in new]) for i in range(1 + len(names))
+        )
+        return params, kind(freeze(state.steps + 1), *trees)
+
+    return Optimizer(init, step)
 
 
-def rate_of(function: str, learning_rate: float | Schedule) -> Schedule:
-    """The learning rate as a function of the step that gives Python floats, or raises
-    ValueError for what is no finite number of at least 0.
-    """
-    if not callable(learning_rate):
-        expected = "a number or a function of the step count"
-        constant = not_negative(function, "learning rate", learning_rate, expected)
-        return lambda steps: constant
-    return lambda steps: not_negative(
-        function, f"the learning rate of step {steps}", learning_rate(steps)
-    )
+def _rate_of(function: str, learning_rate: float | Schedule) -> Schedule:
+    """The learning rate by the step, a Python float, finite and at least 0."""
+    if callable(learning_rate):
+        return lambda steps: not_negative(
+            function, f"the learning rate of step {steps}", learning_rate(steps)
+        )
+    expected = "a number or a function of the step count"
+    constant = not_negative(function, "learning rate", learning_rate, expected)
+    return lambda steps: constant
 
 
-def kept_fractions(
-    structure: Structure, rows: list[tuple[Array, ...]], decay: float, decays: Rule
-) -> list[float]:
-    """What weight decay leaves of each parameter, the first of its row: 1 - decay where the rule
-    holds, else 1.
-    """
-    if not decay:
-        return [1.0] * len(rows)
-    touched = decaying(structure, [p for p, *_ in rows], decays)
-    return [1.0 - decay if own else 1.0 for own in touched]
-
-
-def decaying(structure: Structure, leaves: list[Array], decays: Rule) -> list[bool]:
-    """For each leaf, whether it is one that is trained and for which the rule holds."""
-    places = zip(trained(structure), structure.paths(), leaves, strict=True)
-    return [own and bool(decays(path, leaf)) for own, path, leaf in places]
+def decaying(structure: Structure, rows: list[tuple[Array, ...]], decays: Rule) -> list[bool]:
+    """For the leaf that begins each row, whether it is trained and the rule holds for it."""
+    places = zip(trained(structure), structure.paths(), rows, strict=True)
+    return [own and bool(decays(path, leaf)) for own, path, (leaf, *_) in places]
 
 
 def aligned_leaves(

@@ -21,14 +21,10 @@ def average(averaged: Tree, params: Tree, decay: float) -> Tree:
     Parameters
     ----------
     averaged, params
-        Trees of the same structure, shapes and dtypes.
+        Trees of the same structure, shapes and dtypes; ValueError or TypeError that names the
+        path where they differ.
     decay
         From 0, for params, to 1, for averaged.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a decay outside 0 to 1; for trees that differ, with the path where they do.
 
     Examples
     --------

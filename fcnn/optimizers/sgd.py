@@ -1,26 +1,10 @@
 """Stochastic gradient descent: with momentum, Nesterov's momentum, weight decay."""
 
 import attrs
-import numpy as np
 
-from fcnn import tree
-from fcnn.arguments.settings import (
-    below_one,
-    check_function,
-    check_kind,
-    not_negative,
-    true_or_false,
-)
-from fcnn.numerics.arrays import Array, freeze
-from fcnn.optimizers.optimizer import (
-    Optimizer,
-    Rule,
-    aligned_leaves,
-    decays_kernels,
-    kept_fractions,
-    rate_of,
-    zeros_like,
-)
+from fcnn.arguments.settings import below_one, true_or_false
+from fcnn.numerics.arrays import Array
+from fcnn.optimizers.optimizer import Optimizer, Rule, decays_kernels, leaf_by_leaf
 from fcnn.schedules import Schedule
 from fcnn.tree import Tree
 
@@ -87,34 +71,17 @@ def sgd(
     >>> params[0].round(6)
     array([0.5])
     """
-    # Python floats: a NumPy float64 scalar would promote float32 arrays.
     momentum = below_one("sgd", "momentum", momentum)
-    rate = rate_of("sgd", learning_rate)
     nesterov = true_or_false("sgd", "nesterov", nesterov)
-    weight_decay = not_negative("sgd", "weight_decay", weight_decay)
-    check_function("sgd", "decays", decays)
 
-    def init(params: Tree) -> SgdState:
-        return SgdState(freeze(np.zeros((), np.int64)), zeros_like("sgd", params))
+    def move(eta: float, t: int, g: Array, v: Array) -> tuple[Array, Array]:
+        pull = eta * g
+        new = momentum * v
+        new -= pull
+        if not nesterov:
+            return new, new
+        ahead = momentum * new
+        ahead -= pull
+        return ahead, new
 
-    def step(params: Tree, grads: Tree, state: SgdState) -> tuple[Tree, SgdState]:
-        check_kind("sgd", "state", state, SgdState)
-        structure, rows = aligned_leaves("sgd", params, gradient=grads, velocity=state.velocity)
-        eta = rate(int(state.steps))
-        kept = kept_fractions(structure, rows, eta * weight_decay, decays)
-        velocity, updated = [], []
-        for (p, g, v), fraction in zip(rows, kept, strict=True):
-            pull = eta * g
-            new = momentum * v
-            new -= pull
-            velocity.append(freeze(new))
-            if nesterov:
-                ahead = momentum * new
-                ahead -= pull
-            else:
-                ahead = new
-            updated.append(freeze(ahead + (p if fraction == 1 else fraction * p)))
-        state = SgdState(freeze(state.steps + 1), tree.unflatten(structure, velocity))
-        return tree.unflatten(structure, updated), state
-
-    return Optimizer(init, step)
+    return leaf_by_leaf("sgd", SgdState, move, learning_rate, weight_decay, decays)

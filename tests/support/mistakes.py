@@ -44,6 +44,7 @@ _CROSS = _in("losses/cross_entropy.py")
 _SMOOTHED = _in("losses/smoothed_cross_entropy.py")
 _SGD = _in("optimizers/sgd.py")
 _ADAM = _in("optimizers/adam.py")
+_STEP = _in("optimizers/optimizer.py")
 _GRADIENT = _in("training/batch_gradient.py")
 
 # What a mistake in a layer of them shows in.
@@ -70,6 +71,21 @@ _TO_ALL_TIES = """
         dx[place][..., :OH, :OW] += (padded[place][..., :OH, :OW] == y) * dy
     return dx[:, :, PH : PH + x.shape[2], PW : PW + x.shape[3]]
 """
+
+
+def _decay_of_all(optimizer):
+    """What takes the place of a rule that leaves biases alone."""
+    return f'decaying(structure, rows, (lambda *_: True) if function == "{optimizer}" else decays)'
+
+
+def _decay_through_gradient(optimizer):
+    """What adds the weight decay of an optimizer to the gradient before its step."""
+    return (
+        f'            if decayed and function == "{optimizer}":\n'
+        "                row[0], decayed = row[0] + decay / eta * p, False\n"
+        "            change, *own = move("
+    )
+
 
 MISTAKES = {
     "a convolution's bias gradient counted twice": Mistake(
@@ -307,7 +323,8 @@ MISTAKES = {
         _SGD(("new = momentum * v", "new = -momentum * v")), {"sgd"}, {"sgd"}
     ),
     "the sign of the step": Mistake(
-        _SGD(("freeze(ahead + (", "freeze(-ahead + (")), {"sgd"}, {"sgd"}
+        _SGD(("return new, new", "return -new, new"), ("return ahead", "return -ahead")),
+        {"sgd"}, {"sgd"},
     ),
     "momentum dampened": Mistake(
         _SGD(("new -= pull", "new -= (1 - momentum) * pull")), {"sgd"}, {"sgd"}
@@ -315,17 +332,14 @@ MISTAKES = {
     "momentum forgotten": Mistake(
         _SGD(("new = momentum * v", "new = 0 * v")), {"sgd"}, {"sgd"}
     ),
-    "Nesterov's momentum": Mistake(_SGD(("if nesterov:", "if True:")), {"sgd"}, {"sgd"}),
-    "steps without Nesterov": Mistake(_SGD(("if nesterov:", "if False:")), {"sgd"}, {"sgd"}),
+    "Nesterov's momentum": Mistake(_SGD(("if not nesterov:", "if False:")), {"sgd"}, {"sgd"}),
+    "steps without Nesterov": Mistake(_SGD(("if not nesterov:", "if True:")), {"sgd"}, {"sgd"}),
     "sgd whose weight decay goes through the momentum": Mistake(
-        _SGD(
-            ("pull = eta * g", "pull = eta * g + (1 - fraction) * p"),
-            ("(p if fraction == 1 else fraction * p)", "p"),
-        ),
+        _STEP(("            change, *own = move(", _decay_through_gradient("sgd"))),
         {"sgd"},
     ),
     "sgd that decays biases": Mistake(
-        _SGD(("eta * weight_decay, decays)", "eta * weight_decay, lambda path, leaf: True)")),
+        _STEP(("decaying(structure, rows, decays)", _decay_of_all("sgd"))),
         {"sgd"},
     ),
     "adam without the correction of its means": Mistake(
@@ -339,22 +353,16 @@ MISTAKES = {
     "adam with epsilon under the root": Mistake(
         _ADAM(
             ("np.sqrt(s, out=work)", "np.sqrt(s + epsilon * root * root, out=work)"),
-            ("            work += small\n", ""),
+            ("        work += small\n", ""),
         ),
         {"adam", "adamw"}, {"adam", "adamw"},
     ),
     "adamw whose weight decay goes through the means": Mistake(
-        _ADAM(
-            (
-                "            m = beta1 * mean\n",
-                "            g, fraction = g + (1 - fraction) / eta * p, 1\n"
-                "            m = beta1 * mean\n",
-            )
-        ),
+        _STEP(("            change, *own = move(", _decay_through_gradient("adamw"))),
         {"adamw"}, {"adamw"},
     ),
     "adamw that decays biases": Mistake(
-        _ADAM(("eta * weight_decay, decays)", "eta * weight_decay, lambda path, leaf: True)")),
+        _STEP(("decaying(structure, rows, decays)", _decay_of_all("adamw"))),
         {"adamw"}, {"adamw"},
     ),
     "a mean of the batch that does not depend on x": Mistake(
