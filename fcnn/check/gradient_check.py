@@ -142,29 +142,18 @@ def layer(
         params = tree.map(lambda p: p + 0.5 * rng.standard_normal(np.shape(p)), initial)
     params = _float64(params)
 
-    def forward(arguments: Arguments) -> tuple[Array, Cache]:
-        generator = np.random.default_rng(seed)
-        y, cache = call_forward(layer, arguments.params, arguments.x, generator)
-        if y.shape[1:] != tuple(out_shape):
-            raise ValueError(
-                f"check: {layer.name}: init announces outputs {tuple(out_shape)}, "
-                f"forward gives {y.shape[1:]}"
-            )
-        return y, cache
-
-    def backward(cache: Cache, dy: Array) -> Arguments:
-        return Arguments(*call_backward(layer, cache, dy))
-
+    forward = partial(_forward, layer, out_shape, seed)
+    toward = None if approach is None else _direction(params, approach)
     for _ in range(_REDRAWS):
         point = rng.standard_normal((batch, *in_shape)) if x is None else x.astype(np.float64)
         try:
             report = function(
                 layer.name,
                 forward,
-                backward,
+                lambda cache, dy: Arguments(*call_backward(layer, cache, dy)),
                 Arguments(params, point),
                 seed=seed,
-                approach=None if approach is None else _direction(params, approach),
+                approach=toward,
                 jacobian=jacobian,
                 tolerance=tolerance,
             )
@@ -175,6 +164,20 @@ def layer(
             _check_backward_params(layer, forward(Arguments(params, point)), rng)
             return report
     raise ValueError(f"check: {layer.name} has kinks wherever it was tried")
+
+
+def _forward(
+    layer: Layer, out_shape: Shape, seed: int, arguments: Arguments
+) -> tuple[Array, Cache]:
+    """Of a layer, which is given the same generator each time."""
+    rng = np.random.default_rng(seed)
+    y, cache = call_forward(layer, arguments.params, arguments.x, rng)
+    if y.shape[1:] != tuple(out_shape):
+        raise ValueError(
+            f"check: {layer.name}: init announces outputs {tuple(out_shape)}, "
+            f"forward gives {y.shape[1:]}"
+        )
+    return y, cache
 
 
 def loss(
@@ -232,8 +235,6 @@ def function(
     if y.dtype != np.float64:
         raise TypeError(f"check: {name}: forward gives {y.dtype} for float64 arguments")
     _check_finite(name, "the output", y)
-    leaves, structure = tree.flatten(arguments)
-    toward = None if approach is None else tree.leaves(approach)
     rng = np.random.default_rng(seed)
     # What is differentiated: every output by itself, or one random combination of them.
     rows = np.eye(y.size) if jacobian else rng.standard_normal((1, y.size))
@@ -241,38 +242,25 @@ def function(
         _gradient_leaves(name, backward(cache, _read_only(row.reshape(y.shape))), arguments)
         for row in rows
     ]
+    leaves, structure = tree.flatten(arguments)
+    toward = None if approach is None else tree.leaves(approach)
 
-    def rows_along(index: int, v: Array, distance: float, step: float) -> Array:
-        moved = list(leaves)
-        if toward is not None:
-            moved = [_read_only(a + distance * b) for a, b in zip(leaves, toward, strict=True)]
-        moved[index] = _read_only(moved[index] + step * v.reshape(moved[index].shape))
-        moved_y: Array = forward(tree.unflatten(structure, moved))[0]
-        return rows @ moved_y.ravel()
-
-    def slope(index: int, v: Array) -> differences.Slope:
-        reach = float(np.abs(leaves[index].ravel()[v != 0]).max())
-        try:
-            if toward is None:
-                return differences.slope(partial(rows_along, index, v, 0.0), reach)
-            return differences.one_sided_slope(lambda d: partial(rows_along, index, v, d), reach)
-        except differences.KinkError as error:
-            raise differences.KinkError(f"check: {name}: on a kink or tie, {error}") from error
+    def outputs(leaves: list[Array]) -> Array:
+        moved: Array = forward(tree.unflatten(structure, leaves))[0]
+        return rows @ moved.ravel()
 
     errors = {}
-    for index, path in enumerate(structure.paths()):
-        argument = path.lstrip(".") or "its argument"
-        size = leaves[index].size
-        directions = np.eye(size) if jacobian else rng.standard_normal((2, size))
-        worst = 0.0
-        for place, v in enumerate(directions if size else ()):
-            expected = slope(index, v)
+    for index, (path, leaf) in enumerate(zip(structure.paths(), leaves, strict=True)):
+        argument, worst = path.lstrip(".") or "its argument", 0.0
+        directions = np.eye(leaf.size) if jacobian else rng.standard_normal((2, leaf.size))
+        for place, v in enumerate(directions if leaf.size else ()):
             claimed = np.array([gradient[index].ravel() @ v for gradient in gradients])
+            expected = _slope(name, outputs, leaves, toward, index, v)
             error = _relative_error(claimed, expected, tolerance)
             worst = float(np.maximum(worst, error.max()))  # NaN stays, unlike with max
             if not worst <= tolerance:
                 row = int(error.argmax())
-                where = _element(y, row, argument, leaves[index], place) if jacobian else argument
+                where = _element(y, row, argument, leaf, place) if jacobian else argument
                 raise GradientMismatch(
                     f"check: {name}: the gradient by {where} is wrong: backward says "
                     f"{claimed[row]:.10g}, differences say {expected.value[row]:.10g} "
@@ -281,6 +269,36 @@ def function(
                 )
         errors[argument] = worst
     return Report(name, errors)
+
+
+def _slope(
+    name: str,
+    outputs: Callable[[list[Array]], Array],
+    leaves: list[Array],
+    toward: list[Array] | None,
+    index: int,
+    v: Array,
+) -> differences.Slope:
+    """The slope of the outputs along a direction of one leaf, by differences; the limit of it for
+    points that approach the leaves from the side that is told.
+    """
+    reach = float(np.abs(leaves[index].ravel()[v != 0]).max())
+
+    def at(distance: float) -> Callable[[float], Array]:
+        start = leaves
+        if toward is not None:
+            pairs = zip(leaves, toward, strict=True)
+            start = [_read_only(a + distance * b) for a, b in pairs]
+        below, leaf, above = start[:index], start[index], start[index + 1 :]
+        along = v.reshape(leaf.shape)
+        return lambda step: outputs([*below, _read_only(leaf + step * along), *above])
+
+    try:
+        if toward is None:
+            return differences.slope(at(0.0), reach)
+        return differences.one_sided_slope(at, reach)
+    except differences.KinkError as error:
+        raise differences.KinkError(f"check: {name}: on a kink or tie, {error}") from error
 
 
 def _relative_error(claimed: Array, expected: differences.Slope, tolerance: float) -> Array:
