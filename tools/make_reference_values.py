@@ -22,7 +22,8 @@ from fcnn import tree
 from fcnn.layers.window_sizes import times
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.proof import pytorch
-from fcnn.proof.layer_cases import SHIPPED, Case
+from fcnn.proof.case import Case
+from fcnn.proof.layer_cases import SHIPPED
 from fcnn.proof.loss_cases import CHOSEN as LOSSES
 from fcnn.proof.loss_cases import LossCase
 from fcnn.proof.shipped_values import FILE_NAME, ReferenceCase, worst_error

@@ -9,7 +9,8 @@ import numpy as np
 import fcnn
 from fcnn.layers.layer import call_backward, call_calibrate, call_forward
 from fcnn.numerics.arrays import Array
-from fcnn.proof.layer_cases import Case, some_of
+from fcnn.proof.case import Case
+from fcnn.proof.layer_cases import some_of
 from fcnn.proof.proofs import Run, differences
 
 

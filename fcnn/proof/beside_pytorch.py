@@ -15,7 +15,8 @@ from fcnn import tree
 from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array
 from fcnn.proof import loss_cases, pytorch
-from fcnn.proof.layer_cases import Case, cases_of
+from fcnn.proof.case import Case
+from fcnn.proof.layer_cases import cases_of
 from fcnn.proof.proofs import Proof, Run, differences
 from fcnn.proof.shipped_values import ReferenceCase, compute
 from fcnn.runs.model_by_name import model_by_name

@@ -1,4 +1,4 @@
-"""What each layer is: its gradients, its plain functions, and the values that PyTorch computed."""
+"""What each layer is: the gradients it has, and the plain functions it is made of."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -9,7 +9,8 @@ import numpy as np
 import fcnn
 from fcnn import check, tree
 from fcnn.layers.layer import call_backward, call_forward
-from fcnn.proof.layer_cases import TIES, Case, some_of
+from fcnn.proof.case import Case
+from fcnn.proof.layer_cases import TIES, some_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences, spread
 
 MOST_TIES: Final = 250  # of which each takes several times as long as other points

@@ -12,7 +12,8 @@ from fcnn.layers.layer import Layer, call_backward, call_forward
 from fcnn.losses.loss import Loss
 from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array, Shape
-from fcnn.proof.layer_cases import CHOSEN, RANDOM_NETWORK, SMALL_NETWORK, made, some_of
+from fcnn.proof.case import made
+from fcnn.proof.layer_cases import CHOSEN, RANDOM_NETWORK, SMALL_NETWORK, some_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences
 from fcnn.runs.model_by_name import MODELS, model_by_name
 from fcnn.tree import Tree

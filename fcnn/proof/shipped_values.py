@@ -20,7 +20,7 @@ from fcnn import tree
 from fcnn.layers.layer import Layer
 from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array, freeze
-from fcnn.proof.layer_cases import made
+from fcnn.proof.case import made
 from fcnn.proof.proofs import Run, differences
 from fcnn.tree import Tree
 

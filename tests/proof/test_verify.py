@@ -12,7 +12,8 @@ import fcnn
 from fcnn.check.differences import KinkError
 from fcnn.cli import app
 from fcnn.proof import catalogue
-from fcnn.proof.layer_cases import CHOSEN, SHIPPED, TIES, equals, zeros
+from fcnn.proof.case import equals, zeros
+from fcnn.proof.layer_cases import CHOSEN, SHIPPED, TIES
 from fcnn.proof.loss_cases import CHOSEN as LOSSES
 from fcnn.proof.proofs import Proof, prove
 from fcnn.runs.model_by_name import MODELS

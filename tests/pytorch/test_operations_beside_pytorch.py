@@ -14,7 +14,8 @@ from fcnn import tree
 from fcnn.numerics.arrays import Array
 from fcnn.proof import layer_cases, loss_cases, pytorch
 from fcnn.proof.beside_pytorch import operation_proofs
-from fcnn.proof.layer_cases import Case, cases_of
+from fcnn.proof.case import Case, ties, valid
+from fcnn.proof.layer_cases import cases_of
 from fcnn.proof.proofs import Proof, prove
 from fcnn.proof.shipped_values import ReferenceCase, compute
 
@@ -65,7 +66,7 @@ def reordered(rng: np.random.Generator, array: Array) -> Array:
 def test_what_is_left_out_is_invalid_in_both(operation: str) -> None:
     convolutions = operation == "conv2d"
     cases = layer_cases.convolutions() if convolutions else layer_cases.pools(operation)
-    left_out = [case for case in cases if not layer_cases.valid(case)]
+    left_out = [case for case in cases if not valid(case)]
     assert len(left_out) > 20
     for case in left_out:
         settings, inputs = case.function_settings(), {"x": np.ones(case.shape)}
@@ -97,6 +98,6 @@ def test_the_loss_of_small_probabilities_agrees_with_torch(
 
 def test_the_table_has_every_operation_and_real_ties() -> None:
     assert set(OPERATIONS) == set(layer_cases.CHOSEN) - {"dropout", "chain", "residual", "parallel"}
-    tied = [case for case in cases_of("max_pool2d") if case.point is layer_cases.ties]
+    tied = [case for case in cases_of("max_pool2d") if case.point is ties]
     assert len(tied) > 500
     assert all((case.arguments()[1] == 0).any() for case in tied if case.in_shape[-1] > 4)

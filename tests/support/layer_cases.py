@@ -9,7 +9,8 @@ import loops
 import numpy as np
 
 import fcnn
-from fcnn.proof import layer_cases
+from fcnn.proof import case as proved
+from fcnn.proof.layer_cases import CHOSEN
 
 
 @attrs.frozen(slots=False)
@@ -18,7 +19,7 @@ class Case:
     that gives (y, dparams leaves in order, dx) by slow loops.
     """
 
-    case: layer_cases.Case
+    case: proved.Case
 
     def __str__(self):
         return str(self.case).replace(" ", "")
@@ -39,7 +40,7 @@ class Case:
     def oracle(self) -> Callable[[Any, np.ndarray, np.ndarray], tuple]:
         if self.case.operation != "batch_norm":
             return partial(loops.of_layer, self.case.operation, self.case.settings)
-        given = None if self.case.training else layer_cases.statistics(self.in_shape[0])
+        given = None if self.case.training else proved.statistics(self.in_shape[0])
         return partial(loops.of_batch_norm, given=given, **self.case.settings)
 
     def draw(self, dtype=np.float64, seed=0):
@@ -54,13 +55,13 @@ class Case:
 
 def of(operation, in_shape, batch, **settings):
     """A case of one's own."""
-    return Case(layer_cases.Case(operation, tuple(in_shape), batch, settings))
+    return Case(proved.Case(operation, tuple(in_shape), batch, settings))
 
 
 # All but an empty chain, which refuses nothing, and what draws: no loops draw the same.
 CASES = [
     Case(case)
-    for cases in layer_cases.CHOSEN.values()
+    for cases in CHOSEN.values()
     for case in cases
     if case.settings.get("layers") != () and not (case.training and "dropout" in str(case))
 ]
