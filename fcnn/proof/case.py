@@ -205,18 +205,15 @@ def _pair(sizes: Sizes) -> Pair:
 
 
 def valid(case: Case) -> bool:
-    """Whether the image holds a window, and the padding of a pool is at most half of it; the
-    padding of a convolution with a stride is not "same".
+    """Whether the image holds a window; of pools, that the padding is at most half of it, and of
+    convolutions with padding "same", that the stride is 1.
     """
-    settings = case.settings
+    settings, convolution = case.settings, case.operation == "conv2d"
     if settings["padding"] == "same":
         return _pair(settings["stride"]) == (1, 1)
-    window, padding = _pair(settings.get("kernel") or settings["window"]), settings["padding"]
-    sides = zip(
-        case.in_shape[1:], window, _pair(padding), _pair(settings.get("dilation", 1)), strict=True
+    window = _pair(settings["kernel" if convolution else "window"])
+    padding, dilation = _pair(settings["padding"]), _pair(settings.get("dilation", 1))
+    return all(
+        size + 2 * p > (k - 1) * d and (convolution or p <= k // 2)
+        for size, k, p, d in zip(case.in_shape[1:], window, padding, dilation, strict=True)
     )
-    if case.operation != "conv2d" and any(
-        p > k // 2 for k, p in zip(window, _pair(padding), strict=True)
-    ):
-        return False
-    return all(size + 2 * p > (k - 1) * d for size, k, p, d in sides)

@@ -1,7 +1,7 @@
 """Tests of the tests: each classic mistake is noticed, by the proofs and by the shipped values.
 
 The proofs of the layer that a mistake is in are run on few cases each; with `--full`, those of all
-layers on more, and exactly the right ones must be named.
+layers, and exactly the right ones must be named.
 """
 
 import effort
@@ -28,8 +28,8 @@ def test_nothing_is_noticed_without_a_mistake(library):
 @pytest.mark.parametrize("name", MISTAKES)
 def test_every_mistake_is_noticed_and_named(name, library):
     mistake = MISTAKES[name]
-    layers, most = (LAYERS, 40) if effort.full else (mistake.own, 12)
-    verdicts = library.prove(mistake.edits, layers, most, mistake.values)
+    layers = LAYERS if effort.full else mistake.own
+    verdicts = library.prove(mistake.edits, layers, most=12, values=mistake.values)
     wrong = [verdict for verdict in verdicts if verdict["failures"]]
     expected = mistake.own | mistake.others if effort.full else mistake.own | mistake.values
     assert {verdict["layer"] for verdict in wrong} == expected
