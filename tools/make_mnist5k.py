@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fcnn.data import embedded
-from fcnn.data.full_mnist import read_files
-from fcnn.data.mnist_files import place
+from fcnn.data.mnist_files import place, read_files
 from fcnn.data.npz import KEYS
 from fcnn.numerics.arrays import Array
 
@@ -30,13 +29,13 @@ def main() -> None:
         sys.exit("usage: python tools/make_mnist5k.py FOLDER")
     arrays = first_digits(Path(sys.argv[1]))
     TARGET.write_bytes(pack(arrays))
-    print(f"{TARGET}: {TARGET.stat().st_size:,} bytes, SHA-256 {embedded.digest(arrays)}")
+    print(f"{TARGET}: {TARGET.stat().st_size:,} bytes, SHA-256 {embedded.digest(arrays.values())}")
 
 
 def first_digits(folder: Path) -> dict[str, Array]:
     """The first 5,000 training and 1,000 test images, (N, H, W) bytes, and their labels."""
     counts = (embedded.TRAIN_COUNT,) * 2 + (embedded.TEST_COUNT,) * 2
-    arrays = zip(KEYS, read_files(place(folder)), counts, strict=True)
+    arrays = zip(KEYS, read_files(*place(folder)), counts, strict=True)
     return {key: array[:count] for key, array, count in arrays}
 
 

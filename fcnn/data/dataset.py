@@ -22,6 +22,7 @@ Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 
 
 # The memory that a network takes grows with its classes: one wrong label must not fill it.
 MOST_CLASSES_OF_FEW: Final = 1000
+GREATEST_FLOAT: Final = 16  # beyond what any usual scaling gives: bytes stored as floats
 
 
 class DataError(Exception):
@@ -70,47 +71,27 @@ def number_of_classes(dataset: Dataset) -> int:
     return int(max(y_train.max(), y_test.max())) + 1
 
 
-def images_from_bytes(pixels: Array) -> Array:
-    """Pixels 0 to 255 of any memory order as float32 in [0, 1], C-contiguous."""
-    scaled: Array = np.divide(pixels, np.float32(255), dtype=np.float32, order="C")
-    return scaled
-
-
 def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test: Array) -> Dataset:
-    """Put a data set together, after checking that its four arrays belong together.
+    """The data set of four arrays as they were read; DataError if they do not belong together.
 
-    Parameters
-    ----------
-    source : str
-        Function and file, with which every message begins.
-    x_train, x_test : float32 (N, C, H, W)
-        Images, already scaled.
-    y_train, y_test : integers (N,)
-        Labels as they were read.
-
-    Raises
-    ------
-    DataError
-        If a part is empty, images and labels differ in number, training and test images
-        differ in shape, or the labels are not integers from 0 in one dimension, below 1,000
-        or the number of training images.
+    Images (N, H, W) or (N, C, H, W) are uint8, scaled by 1/255 here, or floats, taken as they
+    are. Labels (N,) are integers from 0, below 1,000 or the number of training images. Every
+    message begins with the source, a function and a file.
     """
-    most = max(y_train.size, MOST_CLASSES_OF_FEW)
-    train = _checked_part(f"{source}: train", x_train, y_train, most)
-    test = _checked_part(f"{source}: test", x_test, y_test, most)
-    if x_train.shape[1:] != x_test.shape[1:]:
+    most_classes = max(y_train.size, MOST_CLASSES_OF_FEW)
+    train = _part(f"{source}: train", x_train, y_train, most_classes)
+    test = _part(f"{source}: test", x_test, y_test, most_classes)
+    shapes = [images.shape[1:] for images, _ in (train, test)]
+    if shapes[0] != shapes[1]:
         raise DataError(
             f"{source}: training and test images differ in shape (C, H, W):"
-            f" {x_train.shape[1:]} and {x_test.shape[1:]}"
+            f" {shapes[0]} and {shapes[1]}"
         )
     return train, test
 
 
-def _checked_part(
-    source: str, images: Array, labels: Array, most_classes: int
-) -> tuple[Array, Array]:
-    if images.size == 0:
-        raise DataError(f"{source}: no images, the shape (N, C, H, W) is {images.shape}")
+def _part(source: str, pixels: Array, labels: Array, most_classes: int) -> tuple[Array, Array]:
+    images = _images(source, pixels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
             f"{source}: labels must be integers of shape (N,), got {labels.dtype} {labels.shape}"
@@ -126,3 +107,36 @@ def _checked_part(
             f" and with so few images there can be {most_classes:,} at most"
         )
     return images, classes
+
+
+def _images(source: str, pixels: Array) -> Array:
+    """Float32 (N, C, H, W), C-contiguous."""
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]  # (N, H, W) -> (N, 1, H, W)
+    if pixels.ndim != 4:
+        raise DataError(
+            f"{source}: images must be (N, H, W), or have channels as a fourth axis,"
+            f" got the shape {pixels.shape}"
+        )
+    if pixels.size == 0:
+        raise DataError(f"{source}: no images, the shape (N, C, H, W) is {pixels.shape}")
+    if pixels.dtype == np.uint8:
+        scaled: Array = np.divide(pixels, np.float32(255), dtype=np.float32, order="C")
+        return scaled
+    if pixels.dtype.kind != "f":
+        raise DataError(
+            f"{source}: images must be uint8 from 0 to 255 or floats from 0 to 1,"
+            f" got {pixels.dtype}"
+        )
+    # A float64 beyond float32's range becomes infinite, which the next line reports.
+    with np.errstate(over="ignore"):
+        images: Array = pixels.astype(np.float32, order="C")
+    if not np.isfinite(images).all():
+        raise DataError(f"{source}: images must be finite in float32")
+    greatest = np.abs(images).max()
+    if greatest > GREATEST_FLOAT:
+        raise DataError(
+            f"{source}: floats go up to {greatest:g}, expected 0 to 1;"
+            " divide them by 255, or give uint8"
+        )
+    return images

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 from fcnn.data.dataset import DataError
 from fcnn.data.mnist_files import ENVIRONMENT_VARIABLE, MnistFile, examine
-from fcnn.data.transfer import CHUNK, MirrorError, received
+from fcnn.data.transfer import CHUNK, MirrorError, receive
 from fcnn.files.locks import LockedError, only_process_in
 from fcnn.files.writing import remove_left_overs, whole_file
 
@@ -29,7 +28,6 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 The count starts again at 0 whenever the next mirror is tried.
 """
 
-
 _one_thread = threading.Lock()
 
 
@@ -38,33 +36,15 @@ def downloading_to(folder: Path) -> Iterator[None]:
     """Hold a folder, which is made if need be, for the downloads of this thread alone.
 
     Others wait, and find the files. What processes that were killed in the middle have left
-    is deleted.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be written to, or another process never finishes.
+    is deleted. DataError if the folder cannot be written to, or another process never finishes.
     """
-    began = time.monotonic()
-    with writing_to(folder), _one_thread, ExitStack() as stack:
-        folder.mkdir(parents=True, exist_ok=True)
-        while True:
-            try:
-                stack.enter_context(only_process_in(folder))
-                break
-            except LockedError as error:
-                if time.monotonic() - began > LOCK_LIMIT:
-                    raise DataError(f"mnist: {error}, for more than an hour") from None
-                time.sleep(0.1)
-        remove_left_overs(folder)
-        yield
-
-
-@contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into a DataError that names the folder."""
     try:
-        yield
+        folder.mkdir(parents=True, exist_ok=True)
+        with _one_thread, only_process_in(folder, LOCK_LIMIT):
+            remove_left_overs(folder)
+            yield
+    except LockedError as error:
+        raise DataError(f"mnist: {error}, for more than an hour") from None
     except OSError as error:
         raise DataError(
             f"mnist: cannot write to the folder {folder} ({error}). Either make it writable,"
@@ -75,18 +55,27 @@ def writing_to(folder: Path) -> Iterator[None]:
 def fetch(file: MnistFile, folder: Path, progress: Progress | None = None) -> Path:
     """Download a file into a folder from the first mirror that has it, and return its path.
 
-    Raises
-    ------
-    DataError
-        If every mirror failed; the text gives the reason for each, and what to do.
-    OSError
-        If the folder cannot be written to.
+    DataError if every mirror failed; the text gives the reason for each, and what to do.
+    OSError if the folder cannot be written to.
     """
     target = folder / f"{file.name}.gz"
+    most = file.size + CHUNK  # compressed or not, no honest answer is longer
     failures = []
+
+    def tell(done: int, total: int | None) -> None:
+        if progress is not None:
+            progress(target.name, done, total)
+
     with whole_file(target) as stream:
         for mirror in MIRRORS:
-            problem = _try_mirror(f"{mirror}{target.name}", file, stream, progress)
+            stream.seek(0)
+            stream.truncate()
+            try:
+                receive(f"{mirror}{target.name}", stream, most, tell)
+                stream.flush()
+                problem = examine(Path(stream.name), file)[1]
+            except MirrorError as error:
+                problem = str(error)
             if not problem:
                 return target
             failures.append(f"  {mirror}{target.name}: {problem}")
@@ -97,22 +86,3 @@ def fetch(file: MnistFile, folder: Path, progress: Progress | None = None) -> Pa
             f" {ENVIRONMENT_VARIABLE} to it,\n"
             "or use the 6,000 digits that come with fcnn: --data mnist5k"
         )
-
-
-def _try_mirror(url: str, file: MnistFile, stream: IO[bytes], progress: Progress | None) -> str:
-    """Download and verify; return what went wrong, or nothing."""
-    stream.seek(0)
-    stream.truncate()
-    done = 0
-    most = file.size + CHUNK  # compressed or not, no honest answer is longer
-    try:
-        with closing(received(url, most)) as chunks:
-            for chunk, total in chunks:
-                stream.write(chunk)
-                done += len(chunk)
-                if progress is not None:
-                    progress(f"{file.name}.gz", done, total)
-    except MirrorError as error:
-        return str(error)
-    stream.flush()
-    return examine(Path(stream.name), file)[1]

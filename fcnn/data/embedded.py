@@ -7,32 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable
 
-from fcnn.data.dataset import DataError, Dataset, naming
-from fcnn.data.npz import KEYS, npz_dataset, read_arrays
+from fcnn.data.dataset import DataError, Dataset, assemble, naming
+from fcnn.data.npz import read_arrays
 from fcnn.numerics.arrays import Array
 
 FILE_NAME = "mnist5k.npz"
 TRAIN_COUNT, TEST_COUNT = 5000, 1000
-
-# Of the bytes of x_train, y_train, x_test and y_test, one after the other.
 SHA256 = "03dc591647c4e8363958fc6c69d1022e753e01151e5423680b7f1fc198d2e693"
 
 
 def mnist5k() -> Dataset:
     """The first 5,000 training and the first 1,000 test images of MNIST, embedded.
 
-    They are part of the package: nothing is downloaded, and nothing else is needed.
+    They are part of the package: nothing is downloaded, and nothing else is needed. DataError
+    if the embedded file is missing or damaged.
 
     Returns
     -------
     Dataset
         Images float32 (N, 1, 28, 28) in [0, 1], labels int64 (N,).
-
-    Raises
-    ------
-    DataError
-        If the embedded file is missing or damaged.
 
     Examples
     --------
@@ -46,7 +41,7 @@ def mnist5k() -> Dataset:
         arrays = read_arrays(io.BytesIO(packed()), name)
     if digest(arrays) != SHA256:
         raise DataError(f"{name} is damaged: its SHA-256 is wrong; install fcnn again")
-    return npz_dataset("mnist5k", arrays)
+    return assemble("mnist5k", *arrays)
 
 
 def packed() -> bytes:
@@ -56,9 +51,6 @@ def packed() -> bytes:
     return (files("fcnn.data") / FILE_NAME).read_bytes()
 
 
-def digest(arrays: dict[str, Array]) -> str:
-    """SHA-256 of the four arrays' bytes, however the file around them is compressed."""
-    content = hashlib.sha256()
-    for key in KEYS:
-        content.update(arrays[key].tobytes())
-    return content.hexdigest()
+def digest(arrays: Iterable[Array]) -> str:
+    """SHA-256 of the arrays' bytes, one after the other, however the file is compressed."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

@@ -44,13 +44,8 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 def read_idx(path: Path) -> Array:
     """The array in an IDX file of unsigned bytes, gzipped or not.
 
-    Never more is decompressed than the header announces, plus one byte.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, of another length than its header announces, or
-        holds anything but unsigned bytes.
+    Never more is decompressed than the header announces, plus one byte. DataError if the file
+    is missing, damaged, of another length, or holds anything but unsigned bytes.
     """
     with naming(path), opened(path) as stream:
         start = stream.read(4)

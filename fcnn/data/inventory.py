@@ -12,10 +12,8 @@ from fcnn.data.dataset import DataError
 
 @attrs.frozen
 class FileStatus:
-    """One file.
-
-    `size` is its length on disk in bytes, None if it is missing. `problem` says what is
-    wrong with it, and is empty exactly if size and hash of its content hold.
+    """One file: its length on disk in bytes, None if it is missing, and what is wrong with it,
+    which is empty exactly if size and hash of its content hold.
     """
 
     path: Path
@@ -26,10 +24,7 @@ class FileStatus:
 
 @attrs.frozen
 class DataStatus:
-    """One data set.
-
-    `origin` is `embedded`, `FCNN_DATA_DIR` or `cache`; `train` and `test` count images.
-    """
+    """One data set, `embedded`, from `FCNN_DATA_DIR` or `cache`; train and test count images."""
 
     name: str
     origin: str
@@ -45,12 +40,7 @@ class DataStatus:
 
 
 def status() -> list[DataStatus]:
-    """What is embedded, and where full MNIST is looked for; every file is verified.
-
-    Returns
-    -------
-    list of DataStatus
-        `mnist5k`, then `mnist` in the folder that `mnist()` would use.
+    """Of `mnist5k`, then of `mnist` in the folder that `mnist()` would use; every file is verified.
 
     Examples
     --------
@@ -58,10 +48,9 @@ def status() -> list[DataStatus]:
     >>> [(data.name, data.intact) for data in status()][0]
     ('mnist5k', True)
     """
-    place = mnist_files.place()
-    files = tuple(_mnist_status(place.folder, file) for file in mnist_files.FILES)
-    full = DataStatus("mnist", place.origin, place.folder, 60_000, 10_000, files)
-    return [_embedded_status(), full]
+    folder, origin = mnist_files.place()
+    files = tuple(_mnist_status(folder, file) for file in mnist_files.FILES)
+    return [_embedded_status(), DataStatus("mnist", origin, folder, 60_000, 10_000, files)]
 
 
 def _embedded_status() -> DataStatus:
@@ -69,20 +58,14 @@ def _embedded_status() -> DataStatus:
     path = folder / embedded.FILE_NAME
     try:
         size = len(embedded.packed())
+        embedded.mnist5k()
+        file = FileStatus(path, True, size, "")
     except OSError:
         file = FileStatus(path, False, None, "missing")
-    else:
-        file = FileStatus(path, True, size, _embedded_problem())
+    except DataError as error:
+        file = FileStatus(path, True, size, str(error))
     counts = embedded.TRAIN_COUNT, embedded.TEST_COUNT
     return DataStatus("mnist5k", "embedded", folder, *counts, (file,))
-
-
-def _embedded_problem() -> str:
-    try:
-        embedded.mnist5k()
-    except DataError as error:
-        return str(error)
-    return ""
 
 
 def _mnist_status(folder: Path, file: mnist_files.MnistFile) -> FileStatus:

@@ -23,6 +23,9 @@ def load(
 ) -> Dataset:
     """Load data by name: `mnist5k`, `mnist`, `synthetic`, a folder or an `.npz` file.
 
+    ValueError if the name is neither known nor looks like a path, DataError if what it names
+    does not exist, or is damaged.
+
     Parameters
     ----------
     name : str or path
@@ -32,13 +35,6 @@ def load(
         For `synthetic`; nothing else depends on it.
     progress : callable, optional
         For the downloads of `mnist`.
-
-    Raises
-    ------
-    ValueError
-        If the name is neither known nor looks like a path.
-    DataError
-        If what it names does not exist, or is damaged.
 
     Examples
     --------
@@ -70,8 +66,7 @@ def _load_path(text: str) -> Dataset:
         return npz_file(path)
     if os.path.lexists(path) and text.strip():
         raise DataError(f"load: {path} is neither a folder nor an .npz file")
-    separators = [separator for separator in (os.sep, os.altsep) if separator]
-    if is_npz or any(separator in text for separator in separators):
+    if is_npz or any(separator in text for separator in (os.sep, os.altsep) if separator):
         raise DataError(f"load: {text} does not exist")
     raise ValueError(
         f"load: {unknown('data', text, DATA_NAMES)}, a folder of IDX files, or an .npz file"

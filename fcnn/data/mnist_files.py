@@ -13,8 +13,10 @@ from pathlib import Path
 import attrs
 
 from fcnn.arguments.settings import as_path
-from fcnn.data.idx import opened
+from fcnn.data.dataset import DataError
+from fcnn.data.idx import opened, parse_idx
 from fcnn.files.reading import home_expanded, read_up_to
+from fcnn.numerics.arrays import Array
 
 ENVIRONMENT_VARIABLE = "FCNN_DATA_DIR"
 
@@ -53,25 +55,23 @@ FILES = (
 )
 
 
-@attrs.frozen
-class Place:
-    """A folder in which MNIST is looked for, and who chose it.
+# Who chose the folder in which MNIST is looked for; only the cache is ever written to.
+ORIGINS = {
+    "directory": ("given as the directory", "give no directory"),
+    ENVIRONMENT_VARIABLE: (f"named by {ENVIRONMENT_VARIABLE}", f"unset {ENVIRONMENT_VARIABLE}"),
+    "cache": ("the cache", ""),
+}
 
-    `origin` is `directory` (an argument), `FCNN_DATA_DIR` (the environment) or `cache`.
-    Only the cache is ever written to.
+
+def place(directory: str | os.PathLike[str] | None = None) -> tuple[Path, str]:
+    """The folder in which MNIST is looked for, and its origin: an argument before the
+    environment before the cache.
     """
-
-    folder: Path
-    origin: str
-
-
-def place(directory: str | os.PathLike[str] | None = None) -> Place:
-    """Where MNIST is looked for: an argument before the environment before the cache."""
     if directory is not None:
-        return Place(home_expanded(as_path("mnist", "directory", directory)), "directory")
+        return home_expanded(as_path("mnist", "directory", directory)), "directory"
     if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Place(home_expanded(chosen), ENVIRONMENT_VARIABLE)
-    return Place(cache_folder(), "cache")
+        return home_expanded(chosen), ENVIRONMENT_VARIABLE
+    return cache_folder(), "cache"
 
 
 def cache_folder() -> Path:
@@ -79,6 +79,34 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("fcnn", appauthor=False)) / "mnist"
+
+
+def missing_files(folder: Path) -> list[MnistFile]:
+    """The files of which a folder has no copy, damaged or not."""
+    return [file for file in FILES if not copies(folder, file)]
+
+
+def read_files(folder: Path, origin: str) -> list[Array]:
+    """The verified arrays x_train, y_train, x_test and y_test as they are stored: bytes."""
+    chosen, otherwise = ORIGINS[origin]
+    remedy = "Delete it and run `fcnn data download`"
+    if otherwise:
+        remedy = f"Put intact files there, or {otherwise} to use the cache and the mirrors"
+    if missing := missing_files(folder):
+        exists = "lacks" if os.path.isdir(folder) else "does not exist; it should hold"
+        names = ", ".join(file.name for file in missing)
+        raise DataError(
+            f"mnist: the folder {folder}, {chosen}, {exists} {names} (each may be gzipped)."
+            f" {remedy}"
+        )
+    arrays = []
+    for file in FILES:
+        path = copies(folder, file)[0]
+        content, problem = examine(path, file)
+        if problem:
+            raise DataError(f"mnist: {path} is damaged: {problem}. {remedy}")
+        arrays.append(parse_idx(content, path))
+    return arrays
 
 
 def copies(folder: Path, file: MnistFile) -> list[Path]:

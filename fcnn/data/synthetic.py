@@ -40,20 +40,15 @@ def synthetic_lines(seed: int = 0) -> Dataset:
     ((600, 1, 14, 14), (150, 1, 14, 14), [0, 1, 2, 0])
     """
     # Without a number, the seed would come from the operating system.
-    whole = whole_number("synthetic_lines", "seed", seed, 0)
-    return _part(whole, 0, TRAIN_COUNT), _part(whole, 1, TEST_COUNT)
+    seed = whole_number("synthetic_lines", "seed", seed, 0)
+    return _part(seed, 0, TRAIN_COUNT), _part(seed, 1, TEST_COUNT)
 
 
 def _part(seed: int, part: int, count: int) -> tuple[Array, Array]:
-    noise = generator(seed, DATA, part).standard_normal((count, 1, SIZE, SIZE), dtype=np.float32)
-    labels = np.arange(count, dtype=np.int64) % 3
-    images: Array = _lines()[labels] + np.float32(NOISE) * noise
-    return images, labels
-
-
-def _lines() -> Array:
     lines = np.zeros((3, 1, SIZE, SIZE), np.float32)
     lines[0, 0, :, MIDDLE] = 1
     lines[1, 0, MIDDLE, :] = 1
     np.fill_diagonal(lines[2, 0], 1)
-    return lines
+    noise = generator(seed, DATA, part).standard_normal((count, 1, SIZE, SIZE), dtype=np.float32)
+    labels = np.arange(count, dtype=np.int64) % 3
+    return lines[labels] + np.float32(NOISE) * noise, labels

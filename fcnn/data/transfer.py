@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,11 +22,14 @@ class MirrorError(Exception):
     """What a server did wrong, in words."""
 
 
-def received(url: str, most: int) -> Generator[tuple[bytes, int | None], None, None]:
-    """The bytes at a URL as they arrive, each time with the announced total.
+def receive(
+    url: str, stream: IO[bytes], most: int, progress: Callable[[int, int | None], None]
+) -> None:
+    """Write the bytes at a URL as they arrive; MirrorError if they are not all, or too many.
 
-    Another thread waits for them: a name that is looked up for ever, or a header that comes
-    a byte a minute, could not be interrupted here.
+    Progress is told how many have come, and the announced total. Another thread waits for them:
+    a name that is looked up for ever, or a header that comes a byte a minute, could not be
+    interrupted here.
     """
     arrived: queue.Queue[Any] = queue.Queue(8)
     given_up = threading.Event()
@@ -48,7 +51,8 @@ def received(url: str, most: int) -> Generator[tuple[bytes, int | None], None, N
             done += len(chunk)
             if done > most:
                 raise MirrorError(f"it sends more than {most:,} bytes")
-            yield chunk, total
+            stream.write(chunk)
+            progress(done, total)
         if total is not None and done < total:
             raise MirrorError(f"the connection ended after {done:,} of {total:,} bytes")
     finally:

@@ -1,6 +1,7 @@
 """A lock on a folder that ends with the process that holds it, however that ends."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,13 +15,13 @@ class LockedError(RuntimeError):
 
 
 @contextmanager
-def only_process_in(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; LockedError if another process holds it.
+def only_process_in(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a folder; LockedError if another process holds it for so many seconds.
 
     The lock is the system's, on a file in the folder. Forked processes do not inherit it.
     """
     path = folder / LOCK
-    file = _locked_file(path)
+    file = _locked_file(path, time.monotonic() + patience)
     try:
         yield
     finally:
@@ -31,14 +32,17 @@ def only_process_in(folder: Path) -> Iterator[None]:
         file.close()
 
 
-def _locked_file(path: Path) -> IO[bytes]:
+def _locked_file(path: Path, deadline: float) -> IO[bytes]:
     while True:
         file = path.open("ab")
         try:
             _lock(file.fileno())
         except OSError:
             file.close()
-            raise LockedError(f"another process is at work in {path.parent}") from None
+            if time.monotonic() >= deadline:
+                raise LockedError(f"another process is at work in {path.parent}") from None
+            time.sleep(0.1)
+            continue
         # Between opening and locking, its last owner may have removed it.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):

@@ -47,10 +47,7 @@ def read_up_to(stream: IO[bytes], most: int) -> bytearray:
     header says, it may be anything.
     """
     content = bytearray()
-    while len(content) < most:
-        chunk = stream.read(min(_CHUNK, most - len(content)))
-        if not chunk:
-            break
+    while chunk := stream.read(min(_CHUNK, most - len(content))):
         content += chunk
     return content
 

@@ -75,7 +75,7 @@ def test_channels_last_are_moved(arrays, load, stored, loaded):
 def test_floats_up_to_255_are_refused_rather_than_trained_on(arrays, load):
     arrays["x_test"] = arrays["x_test"].astype(np.float32)
     arrays["x_test"][0, 0, 0] = 255
-    with pytest.raises(data.DataError, match="x_test: floats go up to 255, expected 0 to 1"):
+    with pytest.raises(data.DataError, match="test: floats go up to 255, expected 0 to 1"):
         load(arrays)
 
 
@@ -93,11 +93,11 @@ def test_a_column_of_labels_is_flattened(arrays, load):
         ("y_train", np.zeros(5, np.int64), "train: 6 images, but 5 labels"),
         ("y_test", np.array([0, -1, 2]), "test: labels must be at least 0, found -1"),
         ("y_test", np.array([0, 2**63, 2], np.uint64), "test: labels must be at least 0, found -"),
-        ("x_train", np.zeros((6, 4, 5), np.int64), "x_train: images must be uint8 .*got int64"),
-        ("x_train", np.zeros((6, 20)), r"x_train: images must be .*got the shape \(6, 20\)"),
+        ("x_train", np.zeros((6, 4, 5), np.int64), "train: images must be uint8 .*got int64"),
+        ("x_train", np.zeros((6, 20)), r"train: images must be .*got the shape \(6, 20\)"),
         ("x_train", np.zeros((0, 4, 5)), "train: no images"),
-        ("x_test", np.full((3, 4, 5), np.nan), "x_test: images must be finite"),
-        ("x_test", np.full((3, 4, 5), 1e39), "x_test: images must be finite"),
+        ("x_test", np.full((3, 4, 5), np.nan), "test: images must be finite"),
+        ("x_test", np.full((3, 4, 5), 1e39), "test: images must be finite"),
         ("x_test", np.zeros((3, 4, 6)), r"differ in shape .*\(1, 4, 5\) and \(1, 4, 6\)"),
         (
             "x_test",
