@@ -14,8 +14,8 @@ import numpy as np
 from fcnn.arguments.arrays import check_backward, shapes
 from fcnn.layers.layer import Layer, layer_without_parameters
 from fcnn.layers.window_sizes import image_shape
-from fcnn.layers.windows import PoolSettings, Windows, pool, pool_settings, windows_of
-from fcnn.numerics.arrays import Array, Pair, Shape, as_images, batch_innermost
+from fcnn.layers.windows import PoolSettings, Windows, pool, windows_of
+from fcnn.numerics.arrays import Array, Pair, Shape, as_images, batch_innermost, sum_in_order
 
 
 class AveragePoolCache(NamedTuple):
@@ -40,14 +40,9 @@ def avg_pool2d(
 ) -> Layer:
     """Average pooling: (C, H, W) -> (C, OH, OW).
 
-    Parameters
-    ----------
-    window, stride, padding
-        An int, or a pair (vertical, horizontal). The stride defaults to the window; the
-        padding is at most window // 2, and its zeros count in the mean.
+    The settings are those of `max_pool2d`; the zeros of the padding count in the mean.
     """
-    settings = pool_settings("avg_pool2d", window, stride, padding)
-    return pool(avg_pool2d, settings, _forward, avg_pool2d_backward)
+    return pool(avg_pool2d, (window, stride, padding), _forward, avg_pool2d_backward)
 
 
 def avg_pool2d_forward(
@@ -59,7 +54,7 @@ def avg_pool2d_forward(
 ) -> tuple[Array, AveragePoolCache]:
     """The mean of every window of a batch of images, where `max_pool2d_forward` has the maximum.
 
-    The settings, sizes and errors are those there; padding counts as zeros, in the mean too.
+    The settings are those of `avg_pool2d`, the sizes and errors those there.
 
     Examples
     --------
@@ -68,7 +63,7 @@ def avg_pool2d_forward(
     array([[[[ 2.5,  4.5],
              [10.5, 12.5]]]])
     """
-    return _forward(x, pool_settings("avg_pool2d", window, stride, padding))
+    return avg_pool2d(window, stride=stride, padding=padding).forward((), x)
 
 
 def _forward(x: Array, settings: PoolSettings) -> tuple[Array, AveragePoolCache]:
@@ -76,12 +71,7 @@ def _forward(x: Array, settings: PoolSettings) -> tuple[Array, AveragePoolCache]
     rows, columns = windows_of("avg_pool2d", (H, W), settings)
     padded = np.ascontiguousarray(rows.padded(columns.padded(batch_innermost(x), 0), 0))
     means = _means_of_rows(padded, rows, 1 / (len(rows.members) * len(columns.members)))
-    first, *others = columns.members
-    y = means[first]
-    for k, member in enumerate(others):
-        # The first sum is an array of its own, which the others are added to.
-        y = np.add(y, means[member], out=y if k else None)
-    y = as_images(y)
+    y = as_images(sum_in_order([means[member] for member in columns.members]))
     return y, AveragePoolCache(rows, columns, y.shape, y.dtype)
 
 

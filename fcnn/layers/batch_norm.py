@@ -89,24 +89,14 @@ def batch_norm_forward(
     params
         Each array (C,).
     x
-        Images (N, C, H, W) or vectors (N, C), of the dtype of the parameters.
+        Images (N, C, H, W) or vectors (N, C), of the dtype of the parameters, float32 or float64.
     training
         Whether mean and variance are those of x. The variance is the mean of the squares.
     epsilon
-        Added to the variance, above 0, in the dtype of x too.
+        As for `batch_norm`.
 
-    Returns
-    -------
-    y, cache
-        y of the shape of x.
-
-    Raises
-    ------
-    TypeError
-        If the dtypes differ or are not floats.
-    ValueError
-        If the shapes do not fit, or in training, if there is one value per channel: of
-        vectors, a shard of one example.
+    Raises TypeError for other dtypes, ValueError for shapes that do not fit, or in training, if
+    there is one value per channel: of vectors, a shard of one example.
 
     Examples
     --------
@@ -210,15 +200,14 @@ def _sum(rows: Array) -> Array:
 def _rows(params: BatchNormParams, x: Array) -> Array:
     """x as rows, after a look at it and at the parameters."""
     check_kind("batch_norm", "params", params, BatchNormParams)
-    scale, shift, mean, var = params.scale, params.shift, params.mean, params.var
     if not (isinstance(x, np.ndarray) and x.ndim in (2, 4)):
         check_floats("batch_norm", x=x)
         raise ValueError(
             f"batch_norm: x has shape {x.shape}, expected images (N, C, H, W) or vectors (N, C)"
         )
     axes = "N, C, H, W" if x.ndim == 4 else "N, C"
-    parts = {"scale": scale, "shift": shift, "mean": mean, "var": var}
-    shapes("batch_norm", x=(x, axes), **{name: (part, "C") for name, part in parts.items()})
+    parts = {name: (getattr(params, name), "C") for name in ("scale", "shift", "mean", "var")}
+    shapes("batch_norm", x=(x, axes), **parts)
     return _to_rows(x)
 
 

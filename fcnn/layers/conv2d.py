@@ -89,11 +89,8 @@ def conv2d(
     initializer
         Of the kernel; the bias starts at zero.
 
-    Raises
-    ------
-    ValueError
-        If the padding is "same" and the stride not 1; in init, if the groups do not divide
-        the channels, or the kernel exceeds the padded image.
+    Raises ValueError for settings that do not fit each other; in init, if the groups do not
+    divide the channels, or the kernel exceeds the padded image.
     """
     features = positive("conv2d", "features", features)
     kernel = pair("conv2d", "kernel", kernel, 1)
@@ -145,24 +142,15 @@ def conv2d_forward(
         w (F, C/G, KH, KW) and b (F,) or None.
     x
         Images (N, C, H, W), of the dtype of the parameters, float32 or float64.
-    stride, padding, dilation
-        An int, or a pair (vertical, horizontal). The padding may also be "same", which keeps
-        (H, W), with a stride of 1.
-    groups
-        G, which divides the channels and the features.
+    stride, padding, dilation, groups
+        As for `conv2d`.
 
     Returns
     -------
     y, cache
         y (N, F, OH, OW) with OH = (H + 2 PH - DH (KH - 1) - 1) // SH + 1, OW likewise.
 
-    Raises
-    ------
-    TypeError
-        If the dtypes differ or are not floats, or a setting is of another kind.
-    ValueError
-        If the shapes do not fit, the kernel exceeds the padded image, or the padding is
-        "same" and the stride not 1.
+    Raises TypeError for other dtypes or kinds, ValueError for shapes and settings that do not fit.
 
     Examples
     --------
@@ -216,8 +204,7 @@ def conv2d_backward_params(cache: Conv2dCache, dy: Array) -> Conv2dParams:
     check_backward("conv2d", cache, Conv2dCache, dy)
     params, G = cache.params, len(cache.windows)
     F, _, KH, KW = params.w.shape
-    rows = batch_innermost(dy)  # (OH, F, OW, N)
-    rows = rows.reshape(len(rows), F, -1)  # (OH, F, OW*N)
+    rows = batch_innermost(dy).reshape(cache.out_shape[2], F, -1)  # (OH, F, OW*N)
     # (OH, F, OW*N) -> (G, OH, OW*N, F/G)
     columns = rows.reshape(len(rows), G, F // G, -1).transpose(1, 0, 3, 2)
     # Products row by row, then a sum: several times faster than one long product, or sum.

@@ -67,19 +67,9 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     params
         w (D, K) and b (K,) or None.
     x
-        Vectors (N, D), of the dtype of the parameters, float32 or float64.
+        Vectors (N, D), of the dtype of the parameters, float32 or float64; y is (N, K).
 
-    Returns
-    -------
-    y, cache
-        y (N, K).
-
-    Raises
-    ------
-    TypeError
-        If the dtypes differ or are not floats.
-    ValueError
-        If the shapes do not fit.
+    Raises TypeError for other dtypes, ValueError for shapes that do not fit.
 
     Examples
     --------

@@ -21,15 +21,10 @@ class DropoutCache(NamedTuple):
 
 
 def dropout(rate: float) -> Layer:
-    """Set each value to 0 with probability `rate` while training, and scale the others up.
+    """Set each value to 0 with probability `rate`, below 1, in training; scale the others up.
 
     Srivastava and others: "Dropout" (2014), in the form that does nothing in inference: what
     is kept is divided by 1 - rate, so that the expectation stays.
-
-    Parameters
-    ----------
-    rate
-        At least 0 and below 1.
     """
     rate = below_one("dropout", "rate", rate)
     return Layer(
@@ -52,7 +47,7 @@ def dropout_forward(
     x is (N, ...), float32 or float64; without rng the output is x itself. What is drawn
     depends on the shape of x, not on its memory order.
     """
-    return _forward(x, rng, below_one("dropout", "rate", rate))
+    return dropout(rate).forward((), x, rng)
 
 
 def _forward(x: Array, rng: np.random.Generator | None, rate: float) -> tuple[Array, DropoutCache]:

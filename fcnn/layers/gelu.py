@@ -27,13 +27,10 @@ class GeluCache(NamedTuple):
 
 
 def gelu_forward(x: Array) -> tuple[Array, GeluCache]:
-    """x * cdf(x), with the distribution function of the normal distribution.
+    """x * cdf(x), with cdf(x) = (1 + erf(x / sqrt(2))) / 2; x as for `relu_forward`.
 
-    cdf(x) = (1 + erf(x / sqrt(2))) / 2, exactly and not by the approximation with tanh; see
-    `fcnn.numerics.error_function`. x of any shape, float32 or float64. Hendrycks, Gimpel:
-    "Gaussian Error Linear Units" (2016).
-
-    Raises TypeError if x is not a float array, ValueError if it is empty or has no axes.
+    The exact function and not its approximation with tanh; see `fcnn.numerics.error_function`.
+    Hendrycks, Gimpel: "Gaussian Error Linear Units" (2016).
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 
 from fcnn.arguments.arrays import check_backward, shapes
 from fcnn.layers.layer import Layer
-from fcnn.layers.windows import PoolSettings, Windows, pool, pool_settings, windows_of
+from fcnn.layers.windows import PoolSettings, Windows, pool, windows_of
 from fcnn.numerics.arrays import Array, Pair, Shape, as_images, batch_innermost
 
 
@@ -33,10 +33,10 @@ def max_pool2d(
     Parameters
     ----------
     window, stride, padding
-        An int, or a pair (vertical, horizontal). The stride defaults to the window; the
-        padding is at most window // 2.
+        An int, or a pair (vertical, horizontal). The stride defaults to the window. Padding
+        counts as minus infinity and is at most window // 2.
     """
-    settings = pool_settings("max_pool2d", window, stride, padding)
+    settings = (window, stride, padding)
     return pool(max_pool2d, settings, _forward, max_pool2d_backward, apply=_maxima)
 
 
@@ -47,29 +47,11 @@ def max_pool2d_forward(
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
 ) -> tuple[Array, MaxPoolCache]:
-    """The maximum of every window of a batch of images.
+    """The maximum of every window of a batch of images, with the settings of `max_pool2d`.
 
-    Parameters
-    ----------
-    x
-        Images (N, C, H, W), float32 or float64.
-    window, stride, padding
-        An int, or a pair (vertical, horizontal). The stride defaults to the window.
-        Padding counts as minus infinity and is at most window // 2.
-
-    Returns
-    -------
-    y, cache
-        y (N, C, OH, OW) with OH = (H + 2 PH - KH) // SH + 1, OW likewise. Rows and columns
-        that fill no whole window are left out.
-
-    Raises
-    ------
-    TypeError
-        If x is not a float array.
-    ValueError
-        If x is not a batch of images, the padding exceeds half the window, or the window
-        the padded image.
+    x is (N, C, H, W), float32 or float64; y (N, C, OH, OW), OH = (H + 2 PH - KH) // SH + 1, OW
+    likewise. Rows and columns that fill no whole window are left out. Raises TypeError for
+    other dtypes, ValueError for other shapes, or if the window exceeds the padded image.
 
     Examples
     --------
@@ -78,7 +60,7 @@ def max_pool2d_forward(
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
-    return _forward(x, pool_settings("max_pool2d", window, stride, padding))
+    return max_pool2d(window, stride=stride, padding=padding).forward((), x)
 
 
 def _forward(x: Array, settings: PoolSettings) -> tuple[Array, MaxPoolCache]:

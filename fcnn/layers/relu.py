@@ -28,7 +28,9 @@ class LeakyReluCache(NamedTuple):
 
 
 def relu_forward(x: Array) -> tuple[Array, ReluCache]:
-    """max(x, 0), element by element; x of any shape that is not empty, float32 or float64.
+    """max(x, 0), element by element; x of any shape, float32 or float64.
+
+    Raises TypeError if x is not a float array, ValueError if it is empty or has no axes.
 
     Examples
     --------
@@ -60,31 +62,22 @@ def leaky_relu(slope: float = 0.01) -> Layer:
     Maas, Hannun, Ng: "Rectifier nonlinearities improve neural network acoustic models" (2013).
     """
     slope = fraction("leaky_relu", "slope", slope)
+
+    def apply(x: Array) -> Array:
+        check_values("leaky_relu", x)
+        y = x * slope
+        return np.maximum(x, y, out=y)
+
+    def forward(x: Array) -> tuple[Array, LeakyReluCache]:
+        return apply(x), LeakyReluCache(x > 0, slope, x.shape, x.dtype)
+
     return layer_without_parameters(
-        "leaky_relu",
-        lambda x: _leaky_forward(x, slope),
-        leaky_relu_backward,
-        apply=lambda x: _leaky_relu(x, slope),
-        settings={"slope": slope},
+        "leaky_relu", forward, leaky_relu_backward, apply=apply, settings={"slope": slope}
     )
 
 
 def leaky_relu_forward(x: Array, *, slope: float = 0.01) -> tuple[Array, LeakyReluCache]:
-    """max(x, slope * x), element by element.
-
-    Parameters
-    ----------
-    x
-        Of any shape, float32 or float64.
-    slope
-        From 0 to 1.
-
-    Raises
-    ------
-    TypeError
-        If x is not a float array, or the slope not a number.
-    ValueError
-        If x is empty or has no axes, or the slope is below 0 or above 1.
+    """max(x, slope * x), element by element, with a slope from 0 to 1; x as for `relu_forward`.
 
     Examples
     --------
@@ -92,11 +85,7 @@ def leaky_relu_forward(x: Array, *, slope: float = 0.01) -> tuple[Array, LeakyRe
     >>> leaky_relu_forward(np.array([-1.0, 0.0, 2.0]), slope=0.25)[0]
     array([-0.25,  0.  ,  2.  ])
     """
-    return _leaky_forward(x, fraction("leaky_relu", "slope", slope))
-
-
-def _leaky_forward(x: Array, slope: float) -> tuple[Array, LeakyReluCache]:
-    return _leaky_relu(x, slope), LeakyReluCache(x > 0, slope, x.shape, x.dtype)
+    return leaky_relu(slope).forward((), x)
 
 
 def leaky_relu_backward(cache: LeakyReluCache, dy: Array) -> Array:
@@ -106,9 +95,3 @@ def leaky_relu_backward(cache: LeakyReluCache, dy: Array) -> Array:
     dx: Array = np.maximum(cache.positive, cache.dtype.type(cache.slope))
     dx *= dy
     return dx
-
-
-def _leaky_relu(x: Array, slope: float) -> Array:
-    check_values("leaky_relu", x)
-    y = x * slope
-    return np.maximum(x, y, out=y)

@@ -12,10 +12,7 @@ from fcnn.numerics.arrays import Array
 
 
 def sigmoid_forward(x: Array) -> tuple[Array, Array]:
-    """1 / (1 + exp(-x)), element by element; x of any shape, float32 or float64.
-
-    The cache is the output itself. Raises TypeError if x is not a float array, ValueError if
-    it is empty or has no axes.
+    """1 / (1 + exp(-x)), element by element; x as for `relu_forward`. The cache is the output.
 
     Examples
     --------
@@ -43,10 +40,7 @@ def sigmoid_backward(cache: Array, dy: Array) -> Array:
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:
-    """The hyperbolic tangent, element by element; x of any shape, float32 or float64.
-
-    The cache is the output itself. Raises TypeError if x is not a float array, ValueError if
-    it is empty or has no axes.
+    """The hyperbolic tangent, element by element; x as for `relu_forward`. The cache is the output.
 
     Examples
     --------

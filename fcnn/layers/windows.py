@@ -72,32 +72,25 @@ class Windows(NamedTuple):
         return np.empty(shape, dy.dtype) if tiled else np.zeros(shape, dy.dtype)
 
 
-def pool_settings(
-    function: str, window: int | Pair, stride: int | Pair | None, padding: int | Pair
-) -> PoolSettings:
-    """The settings of a pool as pairs; the stride defaults to the window.
-
-    Raises ValueError if the padding exceeds half of the window, rounded down.
-    """
-    window = pair(function, "window", window, 1)
-    stride = window if stride is None else pair(function, "stride", stride, 1)
-    padding = pair(function, "padding", padding, 0)
-    if padding[0] > window[0] // 2 or padding[1] > window[1] // 2:
-        raise ValueError(
-            f"{function}: padding {padding} exceeds half of the window {window}, rounded down"
-        )
-    return PoolSettings(window, stride, padding)
-
-
 def pool(
     make: Callable[..., Layer],
-    settings: PoolSettings,
+    given: tuple[int | Pair, int | Pair | None, int | Pair],
     forward: Callable[[Array, PoolSettings], tuple[Array, Cache]],
     backward: Callable[[Any, Array], Array],
     apply: Callable[[Array, PoolSettings], Array] | None = None,
 ) -> Layer:
-    """The layer that `make` makes with its settings: a pool, (C, H, W) -> (C, OH, OW)."""
+    """The layer that `make` makes when given a window, a stride or None, and a padding: a pool,
+    (C, H, W) -> (C, OH, OW). The padding may not exceed half of the window.
+    """
     name = make.__name__
+    window = pair(name, "window", given[0], 1)
+    stride = window if given[1] is None else pair(name, "stride", given[1], 1)
+    padding = pair(name, "padding", given[2], 0)
+    if padding[0] > window[0] // 2 or padding[1] > window[1] // 2:
+        raise ValueError(
+            f"{name}: padding {padding} exceeds half of the window {window}, rounded down"
+        )
+    settings = PoolSettings(window, stride, padding)
 
     def out_shape(in_shape: Shape) -> Shape:
         channels, height, width = image_shape(name, in_shape)

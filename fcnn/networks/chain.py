@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from fcnn.layers.layer import Layer
-from fcnn.networks.combinator import Combinator, Step, check_layers
+from fcnn.networks.combinator import Combinator, Step
 from fcnn.numerics.arrays import Array, Shape
 
 Value = TypeVar("Value", Array, Shape)
@@ -35,7 +35,6 @@ def chain(*layers: Layer) -> Layer:
     [1].b  float32[3]
     2 arrays, 2,355 parameters
     """
-    check_layers("chain", layers)
 
     def through(x: Value, step: Step) -> Value:
         for i in range(len(layers)):

@@ -74,6 +74,10 @@ class Combinator:
     in_sequence: bool = False
     bare: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        for index, layer in enumerate(self.layers):
+            check_kind(self.name, f"layer {index}", layer, Layer)
+
     @property
     def name(self) -> str:
         """What errors call it."""
@@ -207,9 +211,3 @@ class Combinator:
                 f"{self.name}_backward: cache is that of a {cache.combinator} of "
                 f"{len(cache.caches)} layers, expected a {self.name} of {len(self.layers)}"
             )
-
-
-def check_layers(function: str, layers: tuple[Layer, ...]) -> None:
-    """Layers and nothing else; TypeError otherwise."""
-    for index, layer in enumerate(layers):
-        check_kind(function, f"layer {index}", layer, Layer)

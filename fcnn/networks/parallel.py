@@ -14,8 +14,8 @@ from fcnn.arguments.arrays import check_floats, check_like
 from fcnn.arguments.settings import check_kind
 from fcnn.arguments.wording import unknown
 from fcnn.layers.layer import Layer
-from fcnn.networks.combinator import Combinator, Step, check_layers
-from fcnn.numerics.arrays import Array, Shape
+from fcnn.networks.combinator import Combinator, Step
+from fcnn.numerics.arrays import Array, Shape, sum_in_order
 
 _MERGES = ("concatenate", "add")
 
@@ -29,15 +29,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         At least one. The parameters are the tuple of theirs.
     merge
         "concatenate", along the channels: (C1, H, W) and (C2, H, W) -> (C1 + C2, H, W), or
-        vectors likewise; or "add", of equal shapes.
-
-    Raises
-    ------
-    TypeError
-        If what it is given are not layers.
-    ValueError
-        If there is no layer, or no such merge; in init and forward, if the shapes of the
-        outputs do not fit together.
+        vectors likewise; or "add", of equal shapes. Others are a ValueError in init and forward.
 
     Examples
     --------
@@ -47,7 +39,6 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
     >>> out_shape
     (12, 7, 7)
     """
-    check_layers("parallel", layers)
     if not layers:
         raise ValueError("parallel: there is no layer, expected at least one")
     check_kind("parallel", "merge", merge, str)
@@ -58,7 +49,7 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
     def through(x: Array, step: Step) -> Array:
         ys = [step(i, x) for i in range(len(layers))]
         merged_shape([y.shape for y in ys], 1)
-        return _sum(ys) if adds else np.concatenate(ys, 1)  # keeps their memory order
+        return sum_in_order(ys) if adds else np.concatenate(ys, 1)  # keeps their memory order
 
     def shape_through(shape: Shape, step: Step) -> Shape:
         return merged_shape([step(i, shape) for i in range(len(layers))], 0)
@@ -70,7 +61,8 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         if not adds:
             ends = accumulate((shape[1] for shape in shapes), initial=0)
             parts = [dy[:, begin:end] for begin, end in pairwise(ends)]
-        return _sum([step(i, part) for i, part in enumerate(parts)])
+        dxs: list[Array] = [step(i, part) for i, part in enumerate(parts)]
+        return dxs[0] if dxs[0] is None else sum_in_order(dxs)
 
     def merged_shape(shapes: Sequence[Shape], axis: int) -> Shape:
         """That of the output, of outputs which are equal but for the axis of the channels where
@@ -88,13 +80,3 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
 
     settings = {"merge": merge} if adds else {}
     return Combinator(parallel, layers, through, shape_through, back, settings).layer()
-
-
-def _sum(arrays: Sequence[Array]) -> Array:
-    """The sum, in an array of its own where there are several; of what nobody needs, None."""
-    if len(arrays) == 1 or arrays[0] is None:
-        return arrays[0]
-    total: Array = arrays[0] + arrays[1]
-    for other in arrays[2:]:
-        total += other
-    return total

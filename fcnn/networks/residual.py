@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fcnn.arguments.arrays import check_floats
-from fcnn.arguments.settings import check_kind
 from fcnn.layers.layer import Layer
 from fcnn.networks.combinator import Combinator, Step
 from fcnn.numerics.arrays import Array, Shape
@@ -14,15 +13,8 @@ from fcnn.numerics.arrays import Array, Shape
 def residual(layer: Layer) -> Layer:
     """y = x + layer(x), where the layer, often a chain, keeps the shape of x.
 
-    The parameters are those of the layer. He, Zhang, Ren, Sun: "Deep residual learning for
-    image recognition" (2016), equation 1.
-
-    Raises
-    ------
-    TypeError
-        If it is not given a layer.
-    ValueError
-        In init and forward, if the layer changes the shape.
+    If it does not, that is a ValueError in init and forward. The parameters are those of the
+    layer. He, Zhang, Ren, Sun: "Deep residual learning for image recognition" (2016), equation 1.
 
     Examples
     --------
@@ -32,7 +24,6 @@ def residual(layer: Layer) -> Layer:
     >>> out_shape
     (4, 7, 7)
     """
-    check_kind("residual", "layer", layer, Layer)
 
     def through(x: Array, step: Step) -> Array:
         check_floats("residual", x=x)

@@ -8,6 +8,7 @@ are one matrix, which is what makes convolution fast (see `fcnn.numerics.row_win
 gives the same result to rounding.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,16 @@ def compact(array: Array) -> Array:
         return array
     like[...] = array
     return like
+
+
+def sum_in_order(arrays: Sequence[Array]) -> Array:
+    """The sum from first to last, in an array of its own where there are several."""
+    if len(arrays) == 1:
+        return arrays[0]
+    total: Array = np.asarray(arrays[0] + arrays[1])  # without axes, the sum is no array
+    for other in arrays[2:]:
+        total += other
+    return total
 
 
 def freeze(array: Array) -> Array:

@@ -210,7 +210,7 @@ WRONG = [
      ValueError,
      "residual: x is (1, 1, 2, 2), but avg_pool2d makes it (1, 1, 1, 1); a sum needs equal shapes"),
     ("a residual of a function", lambda: fcnn.residual(fcnn.conv2d), TypeError,
-     "residual: layer is a function, expected a Layer"),
+     "residual: layer 0 is a function, expected a Layer"),
     ("a residual of a list", lambda: fcnn.residual(fcnn.relu).forward((), [1.0]), TypeError,
      "residual: x is a list, expected a NumPy array"),
     ("a residual of images without channels",
