@@ -190,6 +190,7 @@ def test_at_most_so_many_cases_of_a_proof_are_run():
     assert prove(proof).cases == 10
 
 
+@pytest.mark.heavy
 def test_the_points_on_kinks_are_on_kinks():
     """Without the direction from which they are approached, the checker refuses them."""
     assert set(TIES) == {"relu", "leaky_relu", "max_pool2d", "chain"}
