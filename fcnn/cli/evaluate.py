@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import attrs
 import typer
 
 from fcnn.cli import reports
@@ -35,8 +34,8 @@ def evaluate(
         samples = results.samples(test[1], probabilities)
         if as_json:
             figures = results.figures(loaded, data_name, evaluation) | results.by_class(evaluation)
-            figures["samples"] = [attrs.asdict(sample) for sample in samples]
-            reports.print_json({**figures, "seconds": time.perf_counter() - begun})
+            seconds = time.perf_counter() - begun
+            reports.print_json({**figures, "samples": samples, "seconds": seconds})
         else:
             typer.echo(reports.evaluation(evaluation) + "\n")
             typer.echo(reports.samples(samples))

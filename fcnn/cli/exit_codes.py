@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import typer
 
 from fcnn.data import DataError
+from fcnn.files.locks import LockedError
 from fcnn.runs.config import RunError
 from fcnn.runs.experiment import TrainingError
 from fcnn.runs.model_by_name import ModelError
@@ -30,7 +31,7 @@ def exit_codes() -> Iterator[None]:
     except BrokenPipeError:  # nobody reads any more, as with `fcnn train | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
-    except RunError as error:
+    except (RunError, LockedError) as error:
         stop(error, WRONG_USAGE)
     except MemoryError as error:
         stop(MemoryError(f"out of memory: {error}"), FAILED)

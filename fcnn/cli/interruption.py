@@ -2,34 +2,32 @@
 
 import signal
 import threading
-from types import FrameType
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
-class AfterStep:
-    """While the block runs, the first Ctrl-C is noted, and `check` raises KeyboardInterrupt;
-    a second one raises it at once. Outside of the main thread Ctrl-C does what it always does.
+@contextmanager
+def after_step() -> Iterator[Callable[[], None]]:
+    """While the block runs, the first Ctrl-C is noted, and the function that is given raises
+    KeyboardInterrupt; a second one raises it at once. Outside of the main thread Ctrl-C does
+    what it always does.
     """
+    asked = False
 
-    def __init__(self) -> None:
-        self._asked = False
-        self._before: Any = None
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
-        if self._asked:
+    def check() -> None:
+        if asked:
             raise KeyboardInterrupt
 
-    def __enter__(self) -> "AfterStep":
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
+    def note(*caught: object) -> None:
+        nonlocal asked
+        check()
+        asked = True
 
-    def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)

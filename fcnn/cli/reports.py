@@ -10,9 +10,8 @@ import typer
 
 from fcnn.arguments.settings import MOST
 from fcnn.runs.config import Config
-from fcnn.runs.pace import Pace
-from fcnn.runs.plan import Step
-from fcnn.runs.results import Sample, most_confused
+from fcnn.runs.pace import Progress
+from fcnn.runs.results import most_confused
 from fcnn.training.fit import Epoch
 from fcnn.training.inference import Evaluation
 
@@ -25,7 +24,7 @@ def print_json(content: Mapping[str, Any]) -> None:
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = ()) -> str:
     """Aligned columns, two spaces apart; to the right except for those listed in `left`."""
     lines = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
 
     def cell(text: str, i: int) -> str:
         return text.ljust(widths[i]) if i in left else text.rjust(widths[i])
@@ -45,15 +44,14 @@ def epoch_line(record: Epoch, epochs: int) -> str:
     )
 
 
-def pace(measured: Pace, step: Step) -> str:
+def progress(found: Progress) -> str:
     """How long the rest of a run will take, how quick it is, and the learning rate."""
-    seconds, rate = measured.seconds_left(step), measured.images_per_second
     said = []
-    if seconds is not None:
-        said.append(f"{timedelta(seconds=min(round(seconds), MOST))} left")
-    if rate is not None:
-        said.append(f"{rate:,.0f} images/s")
-    return ", ".join([*said, f"learning rate {step.learning_rate:.3g}"])
+    if found.seconds_left is not None:
+        said.append(f"{timedelta(seconds=min(round(found.seconds_left), MOST))} left")
+    if found.images_per_second is not None:
+        said.append(f"{found.images_per_second:,.0f} images/s")
+    return ", ".join([*said, f"learning rate {found.learning_rate:.3g}"])
 
 
 def kept_epoch(config: Config, metrics: Mapping[str, Any]) -> str:
@@ -85,11 +83,11 @@ def evaluation(result: Evaluation) -> str:
     return f"Final Test Accuracy: {result.accuracy:.2%}\n\n{by_class}\n\n{confusions}"
 
 
-def samples(found: Sequence[Sample]) -> str:
+def samples(found: Sequence[dict[str, Any]]) -> str:
     """Predictions for single test images, with the probability that the model gives them."""
     rows = [
-        [s.image, s.true, s.predicted, f"{s.confidence:.1%}", "wrong" * (s.predicted != s.true)]
-        for s in found
+        [image, true, predicted, f"{confidence:.1%}", "wrong" * (predicted != true)]
+        for image, true, predicted, confidence in map(dict.values, found)
     ]
     header = ["Image", "True", "Predicted", "Confidence", ""]
     return "Sample predictions\n" + table(header, rows, left=[4])

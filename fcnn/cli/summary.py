@@ -1,7 +1,5 @@
 """`fcnn summary`: the layers of a model, with their shapes and costs."""
 
-from collections.abc import Sequence
-
 import typer
 
 from fcnn.cli.exit_codes import exit_codes
@@ -9,7 +7,7 @@ from fcnn.cli.options import DataOption, ModelOption, configured
 from fcnn.cli.progress import Bar
 from fcnn.cli.reports import table
 from fcnn.layers.window_sizes import times
-from fcnn.networks.summary import Row, summarize
+from fcnn.networks.summary import summarize
 from fcnn.runs.model_by_name import telling_lines
 
 
@@ -19,31 +17,26 @@ def summary(model: ModelOption = None, data: DataOption = "mnist5k") -> None:
         config, built = configured(data, model, bar)
         with telling_lines(config.model):
             rows = summarize(built, config.in_shape)
-        typer.echo(report(rows, config.in_shape))
-
-
-def report(rows: Sequence[Row], in_shape: Sequence[int]) -> str:
-    """The layers of a network with their shapes and costs for one image, and the totals."""
-    body = [
-        [
-            row.path,
-            row.layer,
-            times(row.out_shape),
-            f"{row.parameters:,}",
-            "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
-            f"{row.activation_bytes:,}",
+        body = [
+            [
+                row.path,
+                row.layer,
+                times(row.out_shape),
+                f"{row.parameters:,}",
+                "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
+                f"{row.activation_bytes:,}",
+            ]
+            for row in rows
         ]
-        for row in rows
-    ]
-    unknown = any(row.multiply_adds is None for row in rows)
-    total = [
-        "Total",
-        "",
-        "",
-        f"{sum(row.parameters for row in rows):,}",
-        f"{sum(row.multiply_adds or 0 for row in rows):,}" + ("+?" if unknown else ""),
-        f"{sum(row.activation_bytes for row in rows):,}",
-    ]
-    header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Bytes"]
-    title = f"Input {times(in_shape)}; multiply-adds and activation bytes for one image, float32"
-    return f"{title}\n\n" + table(header, [*body, total], left=[0, 1, 2])
+        parameters = sum(row.parameters for row in rows)
+        multiply_adds = sum(row.multiply_adds or 0 for row in rows)
+        unknown = "+?" * any(row.multiply_adds is None for row in rows)
+        size = sum(row.activation_bytes for row in rows)
+        body.append(
+            ["Total", "", "", f"{parameters:,}", f"{multiply_adds:,}{unknown}", f"{size:,}"]
+        )
+        header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Bytes"]
+        typer.echo(
+            f"Input {times(config.in_shape)}; multiply-adds and activation bytes for one image, "
+            "float32\n\n" + table(header, body, left=[0, 1, 2])
+        )

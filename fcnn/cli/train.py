@@ -11,7 +11,7 @@ import typer
 
 from fcnn.cli import reports
 from fcnn.cli.exit_codes import INTERRUPTED, exit_codes, wrong_usage
-from fcnn.cli.interruption import AfterStep
+from fcnn.cli.interruption import after_step
 from fcnn.cli.options import (
     DataOption,
     JsonOption,
@@ -25,12 +25,12 @@ from fcnn.cli.options import (
 from fcnn.cli.progress import Bar
 from fcnn.pictures import run_pictures as pictures
 from fcnn.runs import experiment
-from fcnn.runs.config import configure
+from fcnn.runs.config import configure, read_json
 from fcnn.runs.folder import new_folder, old_folder
 from fcnn.runs.pace import Pace
-from fcnn.runs.plan import Plan, Step, make_plan
+from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.recipes import DEFAULT, recipe_by_name
-from fcnn.runs.results import Result, is_finished, read_metrics
+from fcnn.runs.results import METRICS, Result
 from fcnn.training.fit import Epoch
 
 # What may be given beside --resume: what is no setting of the run.
@@ -75,10 +75,10 @@ def train(
             with wrong_usage():
                 refuse_beside(context, "--resume", BESIDE_RESUME)
             folder, config = resume, held.enter_context(old_folder(resume))
-            if is_finished(folder):
+            if (folder / METRICS).exists():
                 say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
                 if as_json:
-                    reports.print_json(read_metrics(folder))
+                    reports.print_json(read_json(folder / METRICS))
                 return
             loaded = load_data(config.data, config.seed, bar)
             plan = experiment.plan_to_go_on(folder, config, loaded)
@@ -111,21 +111,21 @@ def train_with_bar(
     """Train, with a bar for the steps and a line for each epoch; Ctrl-C waits for a step's end."""
     pace, epochs = Pace(plan), plan.config.epochs
     try:
-        with AfterStep() as interruption, warnings.catch_warnings():
+        with after_step() as check_ctrl_c, warnings.catch_warnings():
             # An overflow ends in a loss that is not finite, and that is an error of its own.
             warnings.simplefilter("ignore", RuntimeWarning)
 
-            def on_step(step: Step) -> None:
-                pace.note(step)
-                note = reports.pace(pace, step)
-                bar.update(f"Epoch {step.epoch}/{epochs}", step.in_run, plan.steps, note)
-                interruption.check()
+            def on_step(epoch: int, step: int) -> None:
+                found = pace.note(epoch, step)
+                note = reports.progress(found)
+                bar.update(f"Epoch {epoch}/{epochs}", found.steps, plan.steps, note)
+                check_ctrl_c()
 
             def on_epoch(record: Epoch) -> None:
                 bar.close()
                 say(reports.epoch_line(record, epochs))
                 if record.epoch < epochs:
-                    interruption.check()
+                    check_ctrl_c()
 
             return experiment.train(plan, folder, on_epoch=on_epoch, on_step=on_step, **options)
     except KeyboardInterrupt:

@@ -1,9 +1,12 @@
 """The config of a run: all that is needed to do it again, and its file, config.json."""
 
+import csv
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +35,17 @@ CONFIG: Final = "config.json"
 
 class RunError(ValueError):
     """A run folder that is not there, not ours, or damaged."""
+
+
+@contextmanager
+def run_errors(place: Path | str) -> Iterator[None]:
+    """What is wrong with a file or a folder of a run, as a RunError that begins with its place."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError, OSError, csv.Error) as error:
+        raise RunError(f"{place}: {error}") from error
 
 
 @attrs.frozen(kw_only=True)
@@ -122,13 +136,7 @@ def data_hash(data: Dataset) -> str:
 
 def write_config(folder: Path, config: Config) -> None:
     """Write config.json, with the format's number and the versions that made the run."""
-    import platform
-
-    versions = {
-        "fcnn": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+    versions = {"fcnn": __version__, "numpy": np.__version__, "python": platform.python_version()}
     write_json(folder / CONFIG, {"format": FORMAT, **config.plain(), "versions": versions})
 
 
@@ -139,51 +147,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.write(text.encode())
 
 
-def read_config(folder: Path) -> Config:
-    """Read config.json; RunError says which key of it is wrong."""
-    path = folder / CONFIG
-    try:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; RunError if it holds none, or a key comes twice."""
+    with run_errors(f"{path} is not readable as JSON"):
         content = json.loads(read_regular(path), object_pairs_hook=_without_repeats)
-    except OSError:
-        raise RunError(f"{folder} is not a run: there is no readable config.json in it") from None
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict) or not _is_format(content.get("format")):
-        raise RunError(f"{path} is not the config of a run: it has no format number")
-    if content["format"] > FORMAT:
-        raise RunError(
-            f"{path} has format {content['format']}; this version of fcnn reads up to {FORMAT}"
-        )
-    needed = [name for name, since in SINCE.items() if since <= content["format"]]
-    missing = [name for name in needed if name not in content]
-    if missing:
-        raise RunError(f"{path} lacks {', '.join(missing)}")
-    return _structured(path, content)
-
-
-def _structured(path: Path, content: dict[str, Any]) -> Config:
-    from cattrs import ClassValidationError, ForbiddenExtraKeysError
-
-    keys = {name: value for name, value in content.items() if name not in ("format", "versions")}
-    try:
-        return _converter().structure(keys, Config)
-    except ClassValidationError as found:
-        error = found.exceptions[0]
-        if isinstance(error, ForbiddenExtraKeysError):
-            error = ValueError(unknown("key", min(error.extra_fields), SINCE))
-        raise RunError(f"{path}: {error}") from None
-
-
-@cache
-def _converter() -> "Converter":
-    from cattrs import Converter
-
-    converter = Converter(forbid_extra_keys=True)
-    # Values are taken as they are, for the fields check them: a text does not become a number.
-    for kind in (int, float, str):
-        converter.register_structure_hook(kind, lambda value, _: value)
-    converter.register_structure_hook_func(lambda kind: not attrs.has(kind), lambda value, _: value)
-    return converter
+        if not isinstance(content, dict):
+            raise ValueError("it is no object")
+        return content
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -194,5 +164,37 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _is_format(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def read_config(folder: Path) -> Config:
+    """Read config.json; RunError says which key of it is wrong."""
+    from cattrs import ForbiddenExtraKeysError
+
+    path = folder / CONFIG
+    if not os.path.isfile(path):
+        raise RunError(f"{folder} is not a run: there is no readable config.json in it")
+    content = read_json(path)
+    version = content.pop("format", None)
+    if type(version) is not int or version < 1:
+        raise RunError(f"{path} is not the config of a run: it has no format number")
+    if version > FORMAT:
+        raise RunError(f"{path} has format {version}; this version of fcnn reads up to {FORMAT}")
+    missing = [name for name, since in SINCE.items() if since <= version and name not in content]
+    if missing:
+        raise RunError(f"{path} lacks {', '.join(missing)}")
+    content.pop("versions", None)
+    with run_errors(path):
+        try:
+            return _converter().structure(content, Config)
+        except ForbiddenExtraKeysError as error:
+            raise ValueError(unknown("key", min(error.extra_fields), SINCE)) from None
+
+
+@cache
+def _converter() -> "Converter":
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=True, detailed_validation=False)
+    # Values are taken as they are, for the fields check them: a text does not become a number.
+    for kind in (int, float, str):
+        converter.register_structure_hook(kind, lambda value, _: value)
+    converter.register_structure_hook_func(lambda kind: not attrs.has(kind), lambda value, _: value)
+    return converter

@@ -4,28 +4,21 @@ import errno
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+
+import attrs
 
 from fcnn import tree
 from fcnn.data import Dataset
 from fcnn.layers.layer import Layer
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash
-from fcnn.runs.folder import (
-    BEST,
-    CHECKPOINT,
-    Run,
-    best_record,
-    initial_parameters,
-    model_of,
-    progress,
-)
-from fcnn.runs.history import best_epoch, figures_alone, is_complete, write_history
+from fcnn.runs.folder import BEST, CHECKPOINT, Run, initial_parameters, model_of
+from fcnn.runs.history import HISTORY, best_epoch, is_complete, read_history, write_history
 from fcnn.runs.model_by_name import telling_lines
-from fcnn.runs.plan import Plan, Step, make_plan
+from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.results import Result, write_results
-from fcnn.training.checkpoints import save_checkpoint
+from fcnn.training.checkpoints import load_checkpoint, save_checkpoint
 from fcnn.training.fit import Epoch, NotFiniteError, fit
 from fcnn.tree import Tree
 
@@ -42,14 +35,15 @@ def train(
     checkpoint_every: int = 1,
     begun: float | None = None,
     on_epoch: Callable[[Epoch], None] = lambda record: None,
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[int, int], None] = lambda epoch, step: None,
 ) -> Result:
     """Train as planned, from where the run in the folder stands, and fill the folder.
 
     The folder is this process's alone (see `folder.new_folder` and `old_folder`). A checkpoint
     is written after every so many epochs, after the last, and after each that is the best on the
     validation set so far. begun is when the command began, by `time.perf_counter`; on_epoch is
-    called when an epoch's record is safe in the folder, on_step after every step.
+    called when an epoch's record is safe in the folder, on_step after every step, with its
+    epoch and its number in that.
 
     Raises TrainingError if the loss or a gradient is no longer finite, ModelError if the model
     does not work, RunError if what is in the folder is damaged or of another run, and OSError if
@@ -57,12 +51,8 @@ def train(
     """
     begun, config = begun or time.perf_counter(), plan.config
     model = model_of(folder, config)
-    start, history = progress(folder, model, plan)
-    params = initial_parameters(model, config)
-    if start is not None:
-        params = _kept(folder, model, plan, start, history).params
+    start, history, params = _so_far(folder, model, plan)
     _check_space(folder, params, plan)
-    held_out: dict[str, Any] = {config.held_out: plan.evaluated}
     records = fit(
         model,
         params,
@@ -75,14 +65,20 @@ def train(
         augment=plan.augment,
         threads=threads,
         start=start,
-        on_batch=lambda step, steps: on_step(plan.step(len(history) + 1, step)),
-        **held_out,
+        test=plan.test if plan.validation is None else None,
+        validation=plan.validation,
+        on_batch=lambda step, steps: on_step(len(history) + 1, step),
     )
     while not is_complete(history, config):
         record = _next(records, config)
-        history.append(figures_alone(record))
+        history.append(attrs.evolve(record, params=(), state=()))  # a long run must not grow
         write_history(folder, history, config)
-        if _write_checkpoints(folder, plan, record, history, checkpoint_every):
+        is_best = plan.validation is not None and best_epoch(history) == record.epoch
+        if record.epoch % checkpoint_every == 0 or is_best or is_complete(history, config):
+            save_checkpoint(folder / CHECKPOINT, record)
+        if is_best:  # second, so that a run which goes on from the checkpoint has been there
+            save_checkpoint(folder / BEST, record)
+        if is_best or plan.validation is None:
             params = record.params
         on_epoch(record)
     run = Run(folder, config, model, params)
@@ -101,15 +97,41 @@ def plan_to_go_on(folder: Path, config: Config, data: Dataset) -> Plan:
         raise RunError(f"{folder / CONFIG}: {error}") from error
 
 
-def _kept(folder: Path, model: Layer, plan: Plan, start: Epoch, history: Sequence[Epoch]) -> Epoch:
-    """The record whose parameters a run that goes on would keep if nothing better came."""
+def _so_far(folder: Path, model: Layer, plan: Plan) -> tuple[Epoch | None, list[Epoch], Tree]:
+    """Where a run stands: its last record, None before the first checkpoint; all of them without
+    their trees; and the parameters to keep if nothing better comes.
+
+    Raises RunError if what is in the folder is damaged or of another run.
+    """
+    start = _record_in(folder / CHECKPOINT, model, plan)
+    if start is None:
+        return None, [], initial_parameters(model, plan.config)
+    if start.epoch > plan.config.epochs or start.in_shape != plan.config.in_shape:
+        raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / CONFIG}")
+    # What is behind the checkpoint comes again.
+    history = read_history(folder, plan.config)[: start.epoch]
+    if [past.epoch for past in history] != [*range(1, start.epoch + 1)]:
+        raise RunError(f"{folder / HISTORY} lacks epochs before {start.epoch}")
     if plan.validation is None:
-        return start
+        return start, history, start.params
     best = best_epoch(history)
     if best == start.epoch:
         save_checkpoint(folder / BEST, start)  # the run may have been killed just before this
-        return start
-    return best_record(folder, model, plan, best)
+        return start, history, start.params
+    kept = _record_in(folder / BEST, model, plan)
+    if kept is None or kept.epoch != best:
+        found = "missing" if kept is None else f"of epoch {kept.epoch}"
+        raise RunError(f"{folder / BEST} is {found}, expected epoch {best}, the best one")
+    return start, history, kept.params
+
+
+def _record_in(path: Path, model: Layer, plan: Plan) -> Epoch | None:
+    try:
+        return load_checkpoint(path, model, plan.optimizer)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RunError(str(error)) from error
 
 
 def _next(records: Iterator[Epoch], config: Config) -> Epoch:
@@ -123,23 +145,6 @@ def _next(records: Iterator[Epoch], config: Config) -> Epoch:
     except NotFiniteError as error:
         raise TrainingError(f"{error}\ntry a smaller learning rate") from error
     return record
-
-
-def _write_checkpoints(
-    folder: Path, plan: Plan, record: Epoch, history: Sequence[Epoch], every: int
-) -> bool:
-    """Write the checkpoints that are due after an epoch; whether its parameters are to be kept.
-
-    The best epoch is never one that a resumed run, which starts from the checkpoint, has yet
-    to come to: so it is written second.
-    """
-    is_best = plan.validation is not None and best_epoch(history) == record.epoch
-    is_last = is_complete(history, plan.config)
-    if record.epoch % every == 0 or is_best or is_last:
-        save_checkpoint(folder / CHECKPOINT, record)
-    if is_best:
-        save_checkpoint(folder / BEST, record)
-    return is_best or plan.validation is None
 
 
 def _check_space(folder: Path, params: Tree, plan: Plan) -> None:

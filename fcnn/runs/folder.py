@@ -1,4 +1,4 @@
-"""Run folders: what a training run leaves behind, and reading it again.
+"""Run folders: what a training run leaves behind, and reading a finished one again.
 
 config.json     all that is needed to do it again; written first
 checkpoint.npz  the record of the last epoch, by `fcnn.save_checkpoint`
@@ -11,23 +11,19 @@ metrics.json    their figures, per class and confused; written last
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from fcnn.arguments.settings import as_path
-from fcnn.files.locks import LOCK, LockedError, only_process_in
+from fcnn.files.locks import LOCK, only_process_in
 from fcnn.files.writing import left_overs, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams
-from fcnn.runs.config import CONFIG, Config, RunError, read_config, write_config
-from fcnn.runs.history import HISTORY, read_history
+from fcnn.runs.config import CONFIG, Config, RunError, read_config, run_errors, write_config
 from fcnn.runs.model_by_name import model_by_name
-from fcnn.runs.plan import Plan
-from fcnn.training.checkpoints import load_checkpoint
-from fcnn.training.fit import Epoch
 from fcnn.tree import Tree
 from fcnn.tree.files import arrange, read
 
@@ -54,21 +50,17 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     """
     folder = as_path("load_run", "folder", folder)
     config = read_config(folder)
-    try:
+    path = folder / PARAMS
+    with run_errors(folder):
         model = model_of(folder, config)
-        path = folder / PARAMS
+        if not path.exists():
+            raise RunError(
+                f"{folder} holds no params.npz: the run did not finish; "
+                f"fcnn train --resume {folder} goes on with it"
+            )
         found = read(path)
         like, _ = model.init(streams.sparing(path), config.in_shape)
         return Run(folder, config, model, arrange("tree.load", path, found, like))
-    except RunError:
-        raise
-    except FileNotFoundError:
-        raise RunError(
-            f"{folder} holds no params.npz: the run did not finish; "
-            f"fcnn train --resume {folder} goes on with it"
-        ) from None
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise RunError(f"{folder}: {error}") from error
 
 
 def model_of(folder: Path, config: Config) -> Layer:
@@ -96,13 +88,13 @@ def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[P
     or `runs/DATA-MODEL-N` with the first free N.
 
     Raises RunError if the given one is a file, holds a run or anything else but what runs
-    that were killed at once have left.
+    that were killed at once have left; LockedError if another process is at work in it.
     """
     folder = _numbered_folder(config) if out is None else Path(out)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder):
+    with only_process_in(folder):
         if (folder / CONFIG).exists():
             raise RunError(
                 f"{folder} holds a run already; go on with it by --resume {folder}, "
@@ -121,68 +113,19 @@ def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[P
 def old_folder(folder: Path) -> Iterator[Config]:
     """The config of a run that is to go on, for this process alone."""
     read_config(folder)  # before a lock is put into what is no run
-    with _held(folder):
+    with only_process_in(folder):
         remove_left_overs(folder)
         yield read_config(folder)
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    try:
-        with only_process_in(folder):
-            yield
-    except LockedError as error:
-        raise RunError(str(error)) from None
-
-
-def progress(folder: Path, model: Layer, plan: Plan) -> tuple[Epoch | None, list[Epoch]]:
-    """How far a run has come: its last record, and all of them without their trees. None and
-    an empty list before the first checkpoint.
-
-    Raises RunError if what is there is damaged or of another run.
-    """
-    record = _record_in(folder / CHECKPOINT, model, plan)
-    if record is None:
-        return None, []
-    if record.epoch > plan.config.epochs or record.in_shape != plan.config.in_shape:
-        raise RunError(f"{folder / CHECKPOINT} is not of the run in {folder / CONFIG}")
-    # What is behind the checkpoint comes again.
-    history = read_history(folder, plan.config)[: record.epoch]
-    if [past.epoch for past in history] != [*range(1, record.epoch + 1)]:
-        raise RunError(f"{folder / HISTORY} lacks epochs before {record.epoch}")
-    return record, history
-
-
-def best_record(folder: Path, model: Layer, plan: Plan, epoch: int) -> Epoch:
-    """The record of the best epoch, which is the given one; RunError if it is not there."""
-    path = folder / BEST
-    record = _record_in(path, model, plan)
-    if record is None:
-        raise RunError(f"{path} is missing; epoch {epoch}, the best one, was in it")
-    if record.epoch != epoch:
-        raise RunError(f"{path} is of epoch {record.epoch}, but the best one is epoch {epoch}")
-    return record
-
-
-def _record_in(path: Path, model: Layer, plan: Plan) -> Epoch | None:
-    try:
-        return load_checkpoint(path, model, plan.optimizer)
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise RunError(str(error)) from error
-
-
 def _numbered_folder(config: Config) -> Path:
     stem = f"{_slug(config.data)}-{_slug(config.model)}"
-    number = 1
+    number = 0
     while True:
-        folder = Path("runs") / f"{stem}-{number}"
-        try:
+        number += 1
+        folder = Path("runs", f"{stem}-{number}")
+        with suppress(FileExistsError):
             folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
             return folder
 
 

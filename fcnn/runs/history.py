@@ -6,19 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
-
 from fcnn.files.reading import read_regular
 from fcnn.files.writing import whole_file
-from fcnn.runs.config import Config, RunError
+from fcnn.runs.config import Config, run_errors
 from fcnn.training.fit import Epoch
 
 HISTORY: Final = "history.csv"
-
-
-def figures_alone(record: Epoch) -> Epoch:
-    """A record without its trees: a long run must not grow."""
-    return attrs.evolve(record, params=(), state=())
 
 
 def best_epoch(history: Sequence[Epoch]) -> int:
@@ -61,14 +54,12 @@ def read_history(folder: Path, config: Config) -> list[Epoch]:
     """
     path = folder / HISTORY
     columns = _columns(config.held_out)
-    try:
+    with run_errors(f"{path} is not readable"):
         header, *rows = csv.reader(io.StringIO(read_regular(path).decode(), newline=""))
         # Runs of earlier versions call it test where it is validation.
         if tuple(header) not in (columns, _columns("test")):
             raise ValueError(f"its columns are {', '.join(header)}; expected {', '.join(columns)}")
         return [_record(dict(zip(columns, row, strict=True))) for row in rows]
-    except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"{path} is not readable: {error}") from error
 
 
 def _columns(held_out: str) -> tuple[str, ...]:

@@ -1,9 +1,24 @@
-"""How quick a training run is, and how long the rest of it will take."""
+"""How far a training run is, how quick, and how long the rest of it will take."""
 
 import time
 from collections.abc import Callable
 
-from fcnn.runs.plan import Plan, Step
+import attrs
+
+from fcnn.runs.plan import Plan
+
+
+@attrs.frozen
+class Progress:
+    """How far a run is after a step: the steps that are done, the learning rate of the last, the
+    seconds that the rest will take, and how many images are trained on in one, None if nothing
+    tells yet.
+    """
+
+    steps: int
+    learning_rate: float
+    seconds_left: float | None
+    images_per_second: float | None
 
 
 class Pace:
@@ -18,39 +33,25 @@ class Pace:
     def __init__(self, plan: Plan, clock: Callable[[], float] = time.perf_counter) -> None:
         self._plan, self._clock = plan, clock
         self._last: float | None = None
-        self._within, self._between = _Mean(), _Mean()
+        # From one step to the next: within an epoch, and from one epoch to the next.
+        self._seconds, self._count = [0.0, 0.0], [0, 0]
 
-    def note(self, step: Step) -> None:
-        """Note that a step has been taken, just now."""
-        now = self._clock()
+    def note(self, epoch: int, step: int) -> Progress:
+        """Note that a step has been taken, just now, by its number in an epoch, from 1 on."""
+        plan, now, between = self._plan, self._clock(), step == 1
         if self._last is not None:
-            (self._between if step.in_epoch == 1 else self._within).add(now - self._last)
+            self._seconds[between] += now - self._last
+            self._count[between] += 1
         self._last = now
-
-    def seconds_left(self, step: Step) -> float | None:
-        """How long the rest of the run will take after a step; None if nothing tells yet."""
-        if not (self._within.count or self._between.count):
-            return None
-        one = self._within.value
-        evaluation = one * len(self._plan.evaluated[0]) / self._plan.batch_size / 3
-        if self._between.count:  # with the first step of the next epoch
-            evaluation = max(self._between.value - one, 0.0)
-        evaluations = self._plan.config.epochs - step.epoch + 1
-        return evaluations * evaluation + (self._plan.steps - step.in_run) * one
-
-    @property
-    def images_per_second(self) -> float | None:
-        """How many images are trained on in a second; None if nothing tells yet."""
-        return self._plan.batch_size / self._within.value if self._within.count else None
-
-
-class _Mean:
-    def __init__(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def add(self, value: float) -> None:
-        self.total, self.count = self.total + value, self.count + 1
-
-    @property
-    def value(self) -> float:
-        return self.total / max(self.count, 1)
+        done = (epoch - 1) * plan.steps_per_epoch + step
+        one, first = (self._seconds[i] / max(self._count[i], 1) for i in (0, 1))
+        evaluation = one * len(plan.evaluated[0]) / plan.batch_size / 3
+        if self._count[1]:  # with the first step of the next epoch
+            evaluation = max(first - one, 0.0)
+        left = (plan.config.epochs - epoch + 1) * evaluation + (plan.steps - done) * one
+        return Progress(
+            done,
+            plan.schedule(done - 1),
+            seconds_left=left if any(self._count) else None,
+            images_per_second=plan.batch_size / one if self._count[0] else None,
+        )

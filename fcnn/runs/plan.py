@@ -24,18 +24,6 @@ from fcnn.training.batch_gradient import Augmentation
 from fcnn.training.fit import Examples
 
 
-@attrs.frozen
-class Step:
-    """A step of a run that has been taken: its epoch, its number in that and in the whole run,
-    from 1 on, and the learning rate that it was taken with.
-    """
-
-    epoch: int
-    in_epoch: int
-    in_run: int
-    learning_rate: float
-
-
 @attrs.frozen(eq=False, kw_only=True)
 class Plan:
     """What a config means for its data: what a run trains and is evaluated on, and with what.
@@ -64,11 +52,6 @@ class Plan:
     def steps(self) -> int:
         """The steps of all epochs."""
         return self.config.epochs * self.steps_per_epoch
-
-    def step(self, epoch: int, in_epoch: int) -> Step:
-        """A step by its epoch and its number in that."""
-        in_run = (epoch - 1) * self.steps_per_epoch + in_epoch
-        return Step(epoch, in_epoch, in_run, self.schedule(in_run - 1))
 
 
 def make_plan(config: Config, data: Dataset) -> Plan:
@@ -145,5 +128,4 @@ def augmentation_of(settings: Settings) -> Augmentation | None:
     for name in settings.augmentation:
         if name not in known:
             raise ValueError(unknown("augmentation", name, known))
-    affine: Augmentation = augmentation.affine(**settings.augmentation)
-    return affine
+    return augmentation.affine(**settings.augmentation)

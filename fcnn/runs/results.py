@@ -1,6 +1,5 @@
 """What a run has to show: its evaluation, the figures in metrics.json, and pictures."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +9,12 @@ import attrs
 import numpy as np
 
 from fcnn import tree
-from fcnn.files.reading import read_regular
 from fcnn.layers.conv2d import Conv2dParams
 from fcnn.layers.softmax import softmax_forward
 from fcnn.networks.summary import parameter_count
 from fcnn.numerics.arrays import Array
 from fcnn.pictures import run_pictures as pictures
-from fcnn.runs.config import RunError, write_json
+from fcnn.runs.config import write_json
 from fcnn.runs.folder import PARAMS, Run
 from fcnn.runs.history import best_epoch
 from fcnn.runs.model_by_name import telling_lines
@@ -35,16 +33,6 @@ class Result:
     metrics: dict[str, Any]
     evaluation: Evaluation
     pictures: list[Path]
-
-
-@attrs.frozen
-class Sample:
-    """What a model says of one image, and how sure it is."""
-
-    image: int
-    true: int
-    predicted: int
-    confidence: float
 
 
 def write_results(
@@ -82,22 +70,6 @@ def write_results(
     }
     write_json(run.folder / METRICS, metrics | by_class(evaluation))
     return Result(metrics, evaluation, drawn)
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the run of a folder has come to its end."""
-    return (folder / METRICS).exists()
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """The content of metrics.json; RunError if it is damaged."""
-    try:
-        content = json.loads(read_regular(folder / METRICS))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{folder / METRICS} is not readable: {error}") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{folder / METRICS} does not hold figures")
-    return content
 
 
 def assess(run: Run, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:
@@ -142,16 +114,18 @@ def most_confused(confusion: Array, most: int = 5) -> list[tuple[int, int, int]]
     return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs]
 
 
-def samples(labels: Array, probabilities: Array, most: int = 10) -> list[Sample]:
-    """Predictions for single images, from the first to the last at equal distances."""
+def samples(labels: Array, probabilities: Array, most: int = 10) -> list[dict[str, Any]]:
+    """Predictions for single images, from the first to the last at equal distances: what each is,
+    what the model says, and how sure it is.
+    """
     chosen = np.linspace(0, len(labels) - 1, min(most, len(labels))).astype(int)
     return [
-        Sample(
-            image=int(i),
-            true=int(labels[i]),
-            predicted=int(probabilities[i].argmax()),
-            confidence=float(probabilities[i].max()),
-        )
+        {
+            "image": int(i),
+            "true": int(labels[i]),
+            "predicted": int(probabilities[i].argmax()),
+            "confidence": float(probabilities[i].max()),
+        }
         for i in chosen
     ]
 

@@ -80,11 +80,6 @@ def choice(names: tuple[str, ...], *, default: str, **known: Any) -> Any:
     return attrs.field(validator=check, default=default, metadata=known)
 
 
-def frozen_mapping(value: Any) -> Any:
-    """A copy of a mapping that nobody can write to: recipes share theirs."""
-    return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
-
-
 @attrs.frozen(kw_only=True)
 class Settings:
     """How a run trains, whatever the data.
@@ -121,7 +116,10 @@ class Settings:
         "an object of numbers",
         deep_mapping(instance_of(str), NUMBER, instance_of(MappingProxyType)),
         default={},
-        converter=frozen_mapping,
+        # A copy that nobody can write to, for recipes share theirs.
+        converter=lambda value: (
+            MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+        ),
         since=3,
         option="--augment",
         help="Such as rotation=12,scale=0.1,shear=0,shift=2.5, in place of all that the recipe "

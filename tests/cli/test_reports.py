@@ -8,7 +8,6 @@ import fcnn
 from fcnn.cli import reports
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import make_plan
-from fcnn.runs.results import Sample
 
 
 def evaluation(confusion, loss=0.5):
@@ -48,7 +47,9 @@ def test_a_class_without_images_is_told_only_if_it_was_predicted():
 
 
 def test_wrong_samples_are_marked():
-    text = reports.samples([Sample(0, 0, 0, 0.875), Sample(12, 2, 2, 0.9375), Sample(1, 0, 1, 0.5)])
+    found = [(0, 0, 0, 0.875), (12, 2, 2, 0.9375), (1, 0, 1, 0.5)]
+    names = ("image", "true", "predicted", "confidence")
+    text = reports.samples([dict(zip(names, sample, strict=True)) for sample in found])
     assert text.splitlines() == [
         "Sample predictions",
         "Image  True  Predicted  Confidence",
@@ -87,9 +88,7 @@ def test_the_pace_of_a_run(epochs, left):
     now = 10.0
     plan = make_plan(config_of(epochs=epochs, batch_size=24), NOISE)  # two steps an epoch
     pace = Pace(plan, clock=lambda: now)
-    pace.note(plan.step(1, 1))
-    assert reports.pace(pace, plan.step(1, 1)) == "learning rate 0.5"
+    assert reports.progress(pace.note(1, 1)) == "learning rate 0.5"
     now = 15.7
-    pace.note(plan.step(1, 2))
-    said = reports.pace(pace, plan.step(1, 2))
+    said = reports.progress(pace.note(1, 2))
     assert said == f"{left} left, 4 images/s, learning rate 0.5"

@@ -395,9 +395,9 @@ def test_a_wrong_command_says_what_is_wrong_and_leaves_no_traceback(command, cod
 # What is wrong with a run, the file of it, what becomes of the content, what evaluating it says.
 DAMAGED_RUNS = [
     ("no JSON", "config.json", lambda old: old[:-3],
-     "fcnn: run/config.json is not JSON: .."),
+     "fcnn: run/config.json is not readable as JSON: .."),
     ("a list", "config.json", lambda old: b"[]",
-     "fcnn: run/config.json is not the config of a run: it has no format number"),
+     "fcnn: run/config.json is not readable as JSON: it is no object"),
     ("a newer format", "config.json", lambda old: old.replace(b'"format": 3', b'"format": 9'),
      "fcnn: run/config.json has format 9; this version of fcnn reads up to 3"),
     ("a misspelled key", "config.json", lambda old: old.replace(b'"seed"', b'"sede"'),

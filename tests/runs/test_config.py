@@ -74,10 +74,10 @@ def test_the_configs_of_all_formats_are_read(content, missing):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("{", "is not JSON: "),
-        ("[" * 100_000, "is not JSON: "),
-        ('{"format": 3, "format": 3}', "is not JSON: a key comes twice: format"),
-        ("[]", "is not the config of a run: it has no format number"),
+        ("{", "is not readable as JSON: "),
+        ("[" * 100_000, "is not readable as JSON: "),
+        ('{"format": 3, "format": 3}', "is not readable as JSON: a key comes twice: format"),
+        ("[]", "is not readable as JSON: it is no object"),
         ({"format": True}, "is not the config of a run: it has no format number"),
         ({"format": 4}, "has format 4; this version of fcnn reads up to 3"),
         ({"format": 1, "data": "mnist"}, "lacks .*epochs, batch_size, .*seed"),

@@ -3,7 +3,9 @@
 import attrs
 import numpy as np
 import pytest
+from small_runs import NOISE, config_of
 
+from fcnn import schedules
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import make_plan
 from fcnn.runs.recipes import REFERENCE
@@ -20,9 +22,8 @@ def paced(*, first=1, epochs=4, steps=5, one=2.0, between=7.0):
     for epoch in range(first, epochs + 1):
         for number in range(1, steps + 1):
             now += one
-            step = plan.step(epoch, number)
-            pace.note(step)
-            said[epoch, number] = pace.seconds_left(step), pace.images_per_second
+            found = pace.note(epoch, number)
+            said[epoch, number] = found.seconds_left, found.images_per_second
             times[epoch, number] = now
         now += between
     return said, {place: now - then for place, then in times.items()}
@@ -45,3 +46,10 @@ def test_the_pace_of_epochs_of_a_single_step():
     for place in list(truth)[1:]:
         # Evaluation and step cannot be told apart: the last evaluation counts as both.
         assert said[place] == (pytest.approx(truth[place] + 2), None)
+
+
+def test_a_step_is_told_by_its_number_in_the_run_and_has_its_own_rate():
+    plan = make_plan(config_of(epochs=4, batch_size=10, schedule="cosine"), NOISE)
+    found = Pace(plan).note(3, 2)  # of five an epoch
+    assert found.steps == 12
+    assert found.learning_rate == schedules.cosine(0.5, 20)(11)

@@ -63,13 +63,6 @@ def test_the_schedule_is_as_long_as_the_steps_on_what_is_trained_on(schedule, fr
         params = moved
 
 
-def test_a_step_is_told_by_its_epoch_and_its_number_and_has_its_own_rate():
-    plan = plan_of(schedule="cosine", validation_fraction=0.35)
-    step = plan.step(3, 2)
-    assert (step.epoch, step.in_epoch, step.in_run) == (3, 2, 16)
-    assert step.learning_rate == schedules.cosine(0.1, 28)(15)
-
-
 def test_a_batch_is_no_larger_than_what_is_trained_on():
     plan = plan_of(batch_size=90, validation_fraction=0.3)
     assert (plan.batch_size, plan.steps_per_epoch) == (70, 1)

@@ -9,11 +9,11 @@ from small_runs import NOISE, begun, config_of
 
 import fcnn
 from fcnn.pictures import run_pictures
-from fcnn.runs.config import RunError
+from fcnn.runs.config import RunError, read_json
 from fcnn.runs.experiment import train
 from fcnn.runs.folder import load_run
 from fcnn.runs.plan import make_plan
-from fcnn.runs.results import Sample, assess, by_class, most_confused, read_metrics, samples
+from fcnn.runs.results import assess, by_class, most_confused, samples
 
 
 def run_on(data, **given):
@@ -25,7 +25,7 @@ def run_on(data, **given):
 def test_the_figures_of_a_run():
     folder, result = run_on(NOISE, validation_fraction=0.0)
     saved = json.loads((folder / "metrics.json").read_text())
-    assert saved == result.metrics | by_class(result.evaluation) == read_metrics(folder)
+    assert saved == result.metrics | by_class(result.evaluation) == read_json(folder / "metrics.json")
     run = load_run(folder)
     expected = fcnn.evaluate(run.model, run.params, *NOISE[1])
     assert (saved["test_loss"], saved["test_accuracy"]) == (expected.loss, expected.accuracy)
@@ -50,7 +50,7 @@ def test_classes_without_test_images_are_null_in_json():
     x, labels = NOISE[1]
     few = labels < 2
     folder, _ = run_on((NOISE[0], (x[few], labels[few])))
-    assert read_metrics(folder)["per_class_accuracy"][2] is None
+    assert read_json(folder / "metrics.json")["per_class_accuracy"][2] is None
 
 
 def test_labels_that_the_model_does_not_know_are_refused():
@@ -65,8 +65,8 @@ def test_labels_that_the_model_does_not_know_are_refused():
 def test_damaged_metrics_are_refused(content):
     folder, _ = run_on(NOISE)
     (folder / "metrics.json").write_text(content)
-    with pytest.raises(RunError, match=r"metrics.json (is not readable|does not hold figures)"):
-        read_metrics(folder)
+    with pytest.raises(RunError, match="metrics.json is not readable as JSON: .*"):
+        read_json(folder / "metrics.json")
 
 
 def test_the_most_frequent_confusions_come_first_and_no_more_than_five():
@@ -87,9 +87,9 @@ def test_samples_are_ten_from_the_first_to_the_last():
     probabilities = np.full((100, 3), 0.25)
     probabilities[:, 1] = 0.5
     found = samples(labels, probabilities)
-    assert [sample.image for sample in found] == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
-    assert found[1] == Sample(image=11, true=2, predicted=1, confidence=0.5)
-    assert [sample.image for sample in samples(labels[:2], probabilities[:2])] == [0, 1]
+    assert [sample["image"] for sample in found] == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
+    assert found[1] == {"image": 11, "true": 2, "predicted": 1, "confidence": 0.5}
+    assert [sample["image"] for sample in samples(labels[:2], probabilities[:2])] == [0, 1]
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.2])

@@ -128,7 +128,7 @@ def test_data_that_has_changed_is_noticed():
         ("history.csv", lambda data: data[: data.index(b"\n2,") + 1], "lacks epochs before 2"),
         ("history.csv", lambda data: data.replace(b"epoch", b"time", 1), "its columns are time"),
         ("history.csv", lambda data: data.replace(b"\n1,", b"\n1,x,"), "is not readable"),
-        ("config.json", lambda data: data[:50], "is not JSON"),
+        ("config.json", lambda data: data[:50], "is not readable as JSON"),
         ("config.json", lambda data: data.replace(b'"epochs": 2', b'"epochs": "2"'),
          "epochs is '2', expected an integer of at least 1"),
         ("config.json", lambda data: data.replace(b'"epochs": 2', b'"epochs": 1'),

@@ -16,10 +16,9 @@ import fcnn
 from fcnn import data, tree
 from fcnn.cli import app
 from fcnn.data.idx import read_idx
-from fcnn.runs.config import RunError, read_config
+from fcnn.runs.config import RunError, read_config, read_json
 from fcnn.runs.history import read_history
 from fcnn.runs.model_by_name import model_by_name
-from fcnn.runs.results import read_metrics
 
 KINDS = ("folder", "pipe", "socket", "loop", "nowhere", "device", "empty")
 NAMES = ("~nobody-here/digits.npz", "~nobody-here/digits", "x" * 5000, "x" * 5000 + ".npz",
@@ -87,7 +86,7 @@ def test_what_is_no_file_is_refused_by_every_reader(tmp_path, run, monkeypatch, 
     config = read_config(run)
     for name, read in {
         "params.npz": lambda: fcnn.load_run(run),
-        "metrics.json": lambda: read_metrics(run),
+        "metrics.json": lambda: read_json(run / "metrics.json"),
         "history.csv": lambda: read_history(run, config),
         "config.json": lambda: fcnn.load_run(run),
     }.items():
