@@ -27,9 +27,7 @@ def constant(rate: float) -> Schedule:
 
 
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
-    """rate * factor^(step // every): the rate drops at once, every so many steps.
-
-    PyTorch's StepLR.
+    """rate * factor^(step // every), PyTorch's StepLR: it drops at once, every so many steps.
 
     Examples
     --------
@@ -40,11 +38,7 @@ def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     rate = not_negative("step_decay", "rate", rate)
     every = positive("step_decay", "every", every)
     factor = not_negative("step_decay", "factor", factor)
-
-    def schedule(step: int) -> float:
-        return float(rate * factor ** (step // every))
-
-    return schedule
+    return lambda step: float(rate * factor ** (step // every))
 
 
 def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
@@ -54,12 +48,7 @@ def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
     (2017), equation 5, without restarts. PyTorch's CosineAnnealingLR is the same up to its
     last step; after that it rises again.
 
-    Parameters
-    ----------
-    rate, final
-        The first rate, and the one that is reached after `steps` steps.
-    steps
-        Usually those of the whole training: epochs * ceil(examples / batch size).
+    Usually the steps are those of the whole training: epochs * ceil(examples / batch size).
 
     Examples
     --------
@@ -69,11 +58,7 @@ def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
     """
     rate, final = not_negative("cosine", "rate", rate), not_negative("cosine", "final", final)
     steps = positive("cosine", "steps", steps)
-
-    def schedule(step: int) -> float:
-        return _cosine(rate, final, min(step / steps, 1.0))
-
-    return schedule
+    return lambda step: _cosine(rate, final, min(step / steps, 1.0))
 
 
 def warm_up(schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
@@ -106,9 +91,8 @@ def warm_up(schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
     start = not_negative("warm_up", "start", start)
 
     def warmed(step: int) -> float:
-        if step >= steps:
-            return float(schedule(step))
-        return float(schedule(step)) * (start + (1 - start) * step / steps)
+        factor = 1.0 if step >= steps else start + (1 - start) * step / steps
+        return float(schedule(step)) * factor
 
     return warmed
 
@@ -150,10 +134,8 @@ def one_cycle(
     peak = not_negative("one_cycle", "peak", peak)
     steps = positive("one_cycle", "steps", steps)
     rise = not_negative("one_cycle", "rise", rise)
-    first, last = (
-        peak * not_negative("one_cycle", name, fraction)
-        for name, fraction in (("start", start), ("final", final))
-    )
+    first = peak * not_negative("one_cycle", "start", start)
+    last = peak * not_negative("one_cycle", "final", final)
     if rise > 1:
         raise ValueError(f"one_cycle: rise is {rise}, expected a fraction of the steps, 0 to 1")
     if shape not in ("cosine", "linear"):

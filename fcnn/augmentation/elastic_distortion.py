@@ -56,10 +56,8 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
 
 @on_one_blas_thread  # whose bits do not depend on the number of cores
 def smooth(fields: Array, sigma: float) -> Array:
-    """Fields (N, K, H, W), smoothed by a Gaussian along both axes: (K, H, W, N) in memory.
-
-    A Gaussian of two dimensions is one along the columns of one along the rows, and each of them
-    is the product with a matrix.
+    """Fields (N, K, H, W), smoothed by a Gaussian along both axes: (K, H, W, N) in memory. Along
+    each of them it is the product with a matrix.
     """
     N, K, H, W = fields.shape
     down, across = (gaussian(size, sigma, fields.dtype) for size in (H, W))

@@ -1,7 +1,6 @@
 """Covering a part of an image."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -43,7 +42,7 @@ def random_erasing(
     np.float64(12.0)
     """
     probability = fraction("random_erasing", "probability", probability)
-    if not isinstance(area, Sequence) or isinstance(area, str) or len(area) != 2:
+    if not isinstance(area, tuple | list) or len(area) != 2:
         raise TypeError(f"random_erasing: area is {shown(area)}, expected two numbers")
     low, high = (number("random_erasing", "area", part) for part in area)
     if not 0 < low <= high <= 1:

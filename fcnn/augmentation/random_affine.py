@@ -34,11 +34,10 @@ def affine(
     (3, 1, 28, 28)
     """
     settings = {"rotation": rotation, "scale": scale, "shear": shear, "shift": shift}
-    strengths = {name: not_negative("affine", name, value) for name, value in settings.items()}
-    if strengths["scale"] >= 1:
+    rotation, scale, shear, shift = (not_negative("affine", *each) for each in settings.items())
+    if scale >= 1:
         raise ValueError(f"affine: scale is {scale}, expected below 1: the factor is 1 ± scale")
-    turn = np.radians(strengths["rotation"])
-    most = np.array([turn, *(strengths[name] for name in ("scale", "shear", "shift", "shift"))])
+    most = np.array([np.radians(rotation), scale, shear, shift, shift])
 
     def augment(rng: np.random.Generator, images: Array) -> Array:
         N, *_ = check_arguments("affine", rng, images)

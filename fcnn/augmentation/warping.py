@@ -12,7 +12,7 @@ Time goes into passes over memory, so:
 - A few rows of all images are done at a time, so that what is between stays in the cache.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -21,7 +21,7 @@ from fcnn.arguments.arrays import shapes
 from fcnn.distributed.malloc import keep_freed_memory
 from fcnn.numerics.arrays import Array, as_images
 
-Places: TypeAlias = Callable[[slice], tuple[Array, Array]]
+Places: TypeAlias = Callable[[slice], Sequence[Array]]
 
 _PIXELS_AT_A_TIME: Final = 1 << 15
 
@@ -35,6 +35,9 @@ def affine_warp(images: Array, matrix: Array, offset: Array) -> Array:
     PyTorch's grid_sample has the same values with padding_mode="zeros" and a grid of
     2 * place / (size - 1) - 1 where align_corners=True, (2 * place + 1) / size - 1 where not.
 
+    TypeError or ValueError for images that are no floats or have other axes, and for maps that
+    do not fit them, or are not finite.
+
     Parameters
     ----------
     images
@@ -47,12 +50,6 @@ def affine_warp(images: Array, matrix: Array, offset: Array) -> Array:
     y
         Of the shape and dtype of the images, batch innermost in memory. Where a place is a whole
         number, the pixel there, to the last bit.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the images are no floats or have other axes; if the maps do not fit them, or are not
-        finite.
 
     Examples
     --------
@@ -70,19 +67,13 @@ def affine_warp(images: Array, matrix: Array, offset: Array) -> Array:
     if not (np.isfinite(matrix).all() and np.isfinite(offset).all()):
         raise ValueError("affine_warp: matrix and offset are not finite")
     matrix, offset = np.asarray(matrix, images.dtype), np.asarray(offset, images.dtype)
-    down, across = (
-        np.arange(size, dtype=images.dtype)[:, None] - (size - 1) / 2 for size in (H, W)
-    )
-    # Of both coordinates, the part of a row (H, 1, N) and the part of a column (W, N).
-    of_row = [matrix[:, k, 0] * down + (offset[:, k] + (size - 1) / 2)
-              for k, size in ((0, H), (1, W))]  # fmt: skip
+    centre = (H - 1) / 2, (W - 1) / 2
+    down = np.arange(H, dtype=images.dtype)[:, None] - centre[0]
+    across = np.arange(W, dtype=images.dtype)[:, None] - centre[1]
+    # Of both coordinates, the part of a row (H, N) and the part of a column (W, N).
+    of_row = [matrix[:, k, 0] * down + (offset[:, k] + centre[k]) for k in (0, 1)]
     of_column = [matrix[:, k, 1] * across for k in (0, 1)]
-
-    def places(rows: slice) -> tuple[Array, Array]:
-        y, x = (row[rows, None] + column for row, column in zip(of_row, of_column, strict=True))
-        return y, x
-
-    return warp(images, places)
+    return warp(images, lambda rows: [of_row[k][rows, None] + of_column[k] for k in (0, 1)])
 
 
 def warp(images: Array, places: Places) -> Array:

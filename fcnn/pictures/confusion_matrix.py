@@ -16,12 +16,8 @@ MOST_COUNTED_CLASSES: Final = 20  # of more, there is no room for the counts
 
 @plain_style()
 def confusion_matrix(confusion: Array) -> Figure:
-    """The counts of a confusion matrix, coloured by their share of the true class.
-
-    Parameters
-    ----------
-    confusion
-        Counts (K, K) of integers, rows the true class, columns the predicted one.
+    """The counts (K, K) of true classes, the rows, and predicted ones, coloured by their share of
+    the true class.
     """
     classes = len(confusion)
     right, total = int(np.trace(confusion)), int(confusion.sum())
@@ -40,7 +36,9 @@ def confusion_matrix(confusion: Array) -> Figure:
     norm = PowerNorm(0.5, vmin=0, vmax=worst)
     empty = diagonal | (confusion == 0)
     mistakes = axes.imshow(np.ma.array(share, mask=empty), cmap="Oranges", norm=norm)
-    _name_classes(axes, classes)
+    axes.spines[:].set(visible=True, color="0.6")
+    ticks = range(0, classes, -(-classes // MOST_COUNTED_CLASSES))
+    axes.set(xlabel="predicted class", ylabel="true class", xticks=ticks, yticks=ticks)
     if classes <= MOST_COUNTED_CLASSES:
         dark = ~diagonal & (norm(share) > 0.75)
         _write_counts(axes, confusion, dark, cell=side / classes)
@@ -48,15 +46,6 @@ def confusion_matrix(confusion: Array) -> Figure:
         bar = add_colour_bar(figure, axes, mistakes, "mistakes, share of the true class")
         bar.formatter = PercentFormatter(1.0)
     return figure
-
-
-def _name_classes(axes: Axes, classes: int) -> None:
-    axes.spines[:].set(visible=True, color="0.6")
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
-    ticks = range(0, classes, -(-classes // MOST_COUNTED_CLASSES))
-    axes.set_xticks(ticks)
-    axes.set_yticks(ticks)
 
 
 def _write_counts(axes: Axes, confusion: Array, dark: Array, *, cell: float) -> None:

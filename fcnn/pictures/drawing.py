@@ -4,8 +4,7 @@ nothing overlaps.
 They are `Figure` objects, made without pyplot: no window, no global figure, no backend to choose.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from matplotlib import style
@@ -23,22 +22,16 @@ VERMILION: Final = "#D55E00"
 GREEN: Final = "#009E73"
 
 
-@contextmanager
-def plain_style() -> Iterator[None]:
-    """Matplotlib's own defaults and a few settings beside, whatever anyone has set.
-
-    A context, and a decorator of functions that draw.
-    """
-    settings = {
-        "font.size": 10,
-        "axes.titlesize": 10,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "savefig.dpi": 110,
-    }
-    with style.context(settings, after_reset=True):
-        yield
+SETTINGS: Final = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.dpi": 110,
+}
+# Matplotlib's own defaults and these, whatever anyone has set: a context, and a decorator.
+plain_style = partial(style.context, SETTINGS, after_reset=True)
 
 
 def framed_figure(
@@ -84,7 +77,5 @@ def draw_tile(
 
 def finish_tiles(axes: Axes, width: float, height: float) -> None:
     """Bound a grid of tiles, with square pixels and no axes around it."""
-    axes.set_xlim(-0.02, width)
-    axes.set_ylim(height, -0.02)
-    axes.set_aspect("equal", anchor="NW")
+    axes.set(xlim=(-0.02, width), ylim=(height, -0.02), aspect="equal", anchor="NW")
     axes.set_axis_off()

@@ -6,27 +6,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fcnn.numerics.arrays import Array
-from fcnn.pictures.drawing import (
-    add_colour_bar,
-    draw_tile,
-    finish_tiles,
-    framed_figure,
-    plain_style,
-)
+from fcnn.pictures import drawing
 
 MOST_TILES: Final = 64
 MOST_CHANNELS: Final = 8
 
 
-@plain_style()
+@drawing.plain_style()
 def filters(kernels: Array) -> Figure:
-    """A tile for each channel of each kernel; positive weights are red, negative ones blue.
-
-    Parameters
-    ----------
-    kernels
-        (F, C, KH, KW), those of a `fcnn.Conv2dParams`.
-    """
+    """A tile for each channel of each kernel (F, C, KH, KW), red where positive, blue where not."""
     features, channels = kernels.shape[:2]
     used = min(channels, MOST_CHANNELS)
     shown = kernels[: MOST_TILES // used, :used]
@@ -40,15 +28,15 @@ def filters(kernels: Array) -> Figure:
     step_y = kernels.shape[2] / max(kernels.shape[2:]) + 0.28 / inch
     width, height = across * step_x, down * step_y
     title, note = _words(features, len(shown), channels, used)
-    figure, axes = framed_figure(inch * width, inch * height, title, note, right=1.2)
+    figure, axes = drawing.framed_figure(inch * width, inch * height, title, note, right=1.2)
+    colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     for k, kernel in enumerate(shown):
         row, column = divmod(k, across)
         for c, tile in enumerate(kernel):
-            caption = "" if c else f"{k}"
             x, y = column * step_x + 1.1 * c, row * step_y
-            image = draw_tile(axes, tile, x, y, caption, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    finish_tiles(axes, width, height)
-    add_colour_bar(figure, axes, image, "weight")
+            image = drawing.draw_tile(axes, tile, x, y, "" if c else f"{k}", **colours)
+    drawing.finish_tiles(axes, width, height)
+    drawing.add_colour_bar(figure, axes, image, "weight")
     return figure
 
 

@@ -32,12 +32,11 @@ def save_pictures(
     probabilities: Array,
     kernels: Array | None,
 ) -> list[Path]:
-    """Draw a run as PNG files in `folder`, which is created if need be.
+    """Draw a run as ``training.png``, ``confusion.png``, ``mistakes.png`` and ``filters.png`` in a
+    folder, which is created if need be.
 
     Parameters
     ----------
-    folder
-        Where ``training.png``, ``confusion.png``, ``mistakes.png`` and ``filters.png`` go.
     history, best
         Of `training_curves`; without any record there is no ``training.png``.
     confusion
@@ -51,11 +50,7 @@ def save_pictures(
     Returns
     -------
     The files written. The same input gives the same pictures: no date and no version in them.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is missing; `available` says so beforehand.
+    ImportError if matplotlib is missing; `available` says so beforehand.
     """
     from fcnn.pictures.confusion_matrix import confusion_matrix
     from fcnn.pictures.drawing import plain_style

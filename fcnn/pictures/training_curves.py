@@ -52,7 +52,11 @@ def training_curves(history: Sequence[Epoch], *, best: int | None = None) -> Fig
     _draw(loss, "loss", history, best)
     _draw(accuracy, "accuracy", history, best)
     loss.set_ylim(bottom=0)
-    _scale_in_percent(accuracy)
+    # At least five percent, and no ticks below 0 or beyond 100 %.
+    low, high = accuracy.get_ylim()
+    high = min(high, 1 + 0.05 * (1 - low))
+    accuracy.set_ylim(max(0, min(low, high - 0.05)), high)
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     below_title = (0.15 / figure.get_figwidth(), 1 - 0.42 / figure.get_figheight())
     figure.legend(
         handles=loss.get_lines(), loc="upper left", bbox_to_anchor=below_title,
@@ -88,18 +92,8 @@ def _draw(axes: Axes, quantity: str, history: Sequence[Epoch], best: int | None)
             markersize=5,
             clip_on=False,  # a marker on the edge stays whole
         )
-    axes.set_title(quantity.capitalize())
-    axes.set_xlabel("epoch")
-    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes.set(title=quantity.capitalize(), xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(color="0.9")
     if best is not None:
         axes.axvline(best, color="0.4", linewidth=1, linestyle="--", label="kept", zorder=1)
-
-
-def _scale_in_percent(axes: Axes) -> None:
-    """At least five percent, and no ticks below 0 or beyond 100 %."""
-    low, high = axes.get_ylim()
-    high = min(high, 1 + 0.05 * (1 - low))
-    axes.set_ylim(max(0, min(low, high - 0.05)), high)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))

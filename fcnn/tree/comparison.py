@@ -19,8 +19,7 @@ def equal(a: Tree, b: Tree) -> bool:
 
     def same(x: object, y: object) -> bool:
         x, y = np.asarray(x), np.asarray(y)
-        nan_too = x.dtype.kind in "fc"
-        return x.dtype == y.dtype and np.array_equal(x, y, equal_nan=nan_too)
+        return x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc")
 
     return structure(a) == structure(b) and all(map(same, a, b))
 

@@ -1,6 +1,5 @@
 """Maps, folds and walks over the leaves of trees."""
 
-import builtins
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -47,7 +46,7 @@ def reduce(f: Callable[[Any, Any], Any], tree: Tree, initializer: Any = _NOTHING
     check_function("tree.reduce", "f", f)
     found = leaves(tree)
     if initializer is not _NOTHING:
-        return functools.reduce(f, found, initializer)
+        found = [initializer, *found]
     if not found:
         raise ValueError("tree.reduce: the tree has no leaves, and there is no initializer")
     return functools.reduce(f, found)
@@ -55,16 +54,15 @@ def reduce(f: Callable[[Any, Any], Any], tree: Tree, initializer: Any = _NOTHING
 
 def all(tree: Tree) -> bool:
     """Whether every leaf is true; ValueError for a leaf that is neither true nor false."""
-    return builtins.all(_truth(path, leaf) for path, leaf in leaves_with_path(tree))
-
-
-def _truth(path: str, leaf: Any) -> bool:
-    try:
-        return bool(leaf)
-    except ValueError:  # an array of several numbers
-        raise ValueError(
-            f"tree.all: {path or 'the root'} is {kind_of(leaf)}, expected one truth value"
-        ) from None
+    for path, leaf in leaves_with_path(tree):
+        try:
+            if not leaf:
+                return False
+        except ValueError:  # an array of several numbers
+            raise ValueError(
+                f"tree.all: {path or 'the root'} is {kind_of(leaf)}, expected one truth value"
+            ) from None
+    return True
 
 
 def _side_by_side(
@@ -72,10 +70,7 @@ def _side_by_side(
 ) -> tuple[Iterable[tuple[Any, ...]], Structure]:
     """The leaves of several trees in each place, and the structure that they must share."""
     check_function(function, "f", f)
-    leaves, structure = flatten(tree)
-    columns = [leaves]
-    for other in rest:
-        its_leaves, its_structure = flatten(other)
-        check_same_structure(function, structure, its_structure)
-        columns.append(its_leaves)
-    return zip(*columns, strict=True), structure
+    columns, structures = zip(*[flatten(each) for each in (tree, *rest)], strict=True)
+    for other in structures[1:]:
+        check_same_structure(function, structures[0], other)
+    return zip(*columns, strict=True), structures[0]

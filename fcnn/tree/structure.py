@@ -1,6 +1,7 @@
 """What a tree is: taking one apart, putting one together, naming where two differ."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -36,16 +37,15 @@ class Structure(NamedTuple):
         """The first place where two structures differ, in words; None if they are equal."""
         if self.kind is not other.kind:
             return f"{path or 'the root'}: {self._words()} against {other._words()}"
-        theirs = dict(zip(other.keys, other.children, strict=True))
-        for key, child in zip(self.keys, self.children, strict=True):
+        ours, theirs = (dict(zip(each.keys, each.children, strict=True)) for each in (self, other))
+        for key in ours | theirs:
             place = path + self._step(key)
             if key not in theirs:
-                return f"{place}: {child._words()} against nothing"
-            if found := child.difference(theirs[key], place):
+                return f"{place}: {ours[key]._words()} against nothing"
+            if key not in ours:
+                return f"{place}: nothing against {theirs[key]._words()}"
+            if found := ours[key].difference(theirs[key], place):
                 return found
-        for key, child in theirs.items():
-            if key not in self.keys:
-                return f"{path + self._step(key)}: nothing against {child._words()}"
         return None
 
     def _step(self, key: Hashable) -> str:
@@ -83,14 +83,11 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Tree:
         raise TypeError(f"tree.unflatten: leaves is {kind_of(leaves)}, expected a list of leaves")
     leaves = list(leaves)
     rest = iter(leaves)
-    try:
+    with suppress(StopIteration):
         tree = _put_together(structure, rest)
-        fits = next(rest, LEAF) is LEAF
-    except StopIteration:
-        fits = False
-    if not fits:
-        raise ValueError(f"tree.unflatten: {len(leaves)} leaves for {structure.size()} places")
-    return tree
+        if next(rest, LEAF) is LEAF:
+            return tree
+    raise ValueError(f"tree.unflatten: {len(leaves)} leaves for {structure.size()} places")
 
 
 def structure(tree: Tree) -> Structure:
@@ -145,10 +142,8 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Tree:
     if kind is type(None):
         return None
     children = [_put_together(child, leaves) for child in structure.children]
-    if kind is tuple:
-        return tuple(children)
-    if kind is list:
-        return children
+    if kind in (tuple, list):
+        return kind(children)
     if kind is dict:
         return dict(zip(structure.keys, children, strict=True))
     if issubclass(kind, tuple):
