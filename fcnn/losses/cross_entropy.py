@@ -26,20 +26,8 @@ class SoftmaxCrossEntropyCache(NamedTuple):
 def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, CrossEntropyCache]:
     """-log p[label], the mean over the batch, for a network that ends in softmax.
 
-    Parameters
-    ----------
-    probabilities
-        (N, K), float32 or float64. Clamped at the dtype's smallest normal number before
-        the logarithm and the division.
-    labels
-        Integer class indices (N,).
-
-    Raises
-    ------
-    TypeError
-        If the probabilities are not floats or the labels not integers.
-    ValueError
-        If the shapes do not fit or a label is out of range.
+    The probabilities, (N, K), are clamped at the dtype's smallest normal number before the
+    logarithm and the division. Labels and errors are as for `softmax_cross_entropy_forward`.
 
     Examples
     --------
@@ -78,12 +66,8 @@ def softmax_cross_entropy_forward(
     labels
         Integer class indices (N,).
 
-    Raises
-    ------
-    TypeError
-        If the logits are not floats or the labels not integers.
-    ValueError
-        If the shapes do not fit or a label is out of range.
+    Raises TypeError if the logits are not floats or the labels not integers, ValueError if the
+    shapes do not fit or a label is out of range.
 
     Examples
     --------

@@ -83,9 +83,8 @@ def smoothed_cross_entropy_forward(
     Raises TypeError or ValueError as `softmax_cross_entropy_forward` does, and ValueError for
     weights of other classes. Without smoothing, examples that weigh nothing have the loss 0.
     """
-    smoothing = fraction("smoothed_cross_entropy", "label_smoothing", label_smoothing)
-    weights = None if class_weights is None else _checked_weights(class_weights)
-    return _forward(logits, labels, smoothing, weights)
+    loss = smoothed_cross_entropy(label_smoothing=label_smoothing, class_weights=class_weights)
+    return loss.forward(logits, labels)
 
 
 def _forward(
@@ -121,17 +120,15 @@ def smoothed_cross_entropy_backward(cache: SmoothedCache) -> Array:
 
 
 def _checked_weights(class_weights: Sequence[float] | Array) -> Array:
-    given = f"smoothed_cross_entropy: class_weights are {shown(class_weights)}"
+    expected = f"smoothed_cross_entropy: class_weights are {shown(class_weights)}, expected a "
     try:
         weights = np.array(class_weights)
         if weights.dtype.kind not in "iufO":  # texts of digits would become numbers
             raise TypeError
         weights = weights.astype(np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"{given}, expected a number for each class") from None
+        raise TypeError(f"{expected}number for each class") from None
     if weights.ndim != 1 or not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
-        raise ValueError(
-            f"{given}, expected a finite number of at least 0 for each class, not all 0"
-        )
+        raise ValueError(f"{expected}finite number of at least 0 for each class, not all 0")
     weights.flags.writeable = False
     return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Final, TypeAlias
 
@@ -10,20 +10,15 @@ import attrs
 import numpy as np
 
 from fcnn import tree
-from fcnn.arguments.arrays import check_array, check_like
+from fcnn.arguments.arrays import check_like
 from fcnn.arguments.examples import check_examples
 from fcnn.arguments.settings import check_kind, positive, thread_count
 from fcnn.distributed.pool import Pool
 from fcnn.layers.layer import Layer, call_forward, parameter_gradients
-from fcnn.losses.loss import (
-    Loss,
-    call_loss,
-    call_loss_backward,
-    call_weight,
-    check_some_weight,
-)
+from fcnn.losses import loss as losses
+from fcnn.losses.loss import Loss, call_weight
 from fcnn.networks.rewriting import faster
-from fcnn.numerics.arrays import Array
+from fcnn.numerics.arrays import Array, sum_in_order
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
 
@@ -103,7 +98,7 @@ def value_and_grad(
                 "than in inference; hand over rng, a NumPy generator"
             )
         result = gradient(params, x, labels, rng)
-        check_some_weight("value_and_grad", result.weight)
+        losses.check_some_weight("value_and_grad", result.weight)
         return result.value, result.grads
 
     return f
@@ -129,16 +124,18 @@ def batch_gradients(
     def f(params: Tree, x: Array, labels: Array, rng: np.random.Generator | None) -> BatchGradient:
         parts = shards(len(x), shard)
         streams = [None] * len(parts) if rng is None else rng.spawn(len(parts))
-        weight, weights = _weights(loss, labels, parts)
+        weight = call_weight(loss, labels)  # may be rounded otherwise than the sum of its shards
+        weights = [call_weight(loss, labels[part]) for part in parts]
         # What a shard's loss was divided by: of one that weighs nothing, it is the sum.
         divisors = [own or 1.0 for own in weights]
         total = sum(weights) or 1.0
-        leaves, structure = _arrays_of(params)
+        leaves, structure = tree.flatten(params)
+        check_alike("value_and_grad", "parameter", structure, leaves, leaves)  # are arrays
 
         def combine(results: list[list[Array]]) -> BatchGradient:
             values, outputs, *columns = zip(*results, strict=True)
             value = sum(d * float(v) for d, v in zip(divisors, values, strict=True)) / total
-            grads = tree.unflatten(structure, map(_sum_in_order, columns))
+            grads = tree.unflatten(structure, map(sum_in_order, columns))
             return BatchGradient(value, weight, [y.copy() for y in outputs], grads)
 
         fractions = [divisor / total for divisor in divisors]
@@ -146,21 +143,6 @@ def batch_gradients(
         return pool_for(structure).run([x, labels, *leaves], items, combine)
 
     return f
-
-
-def _weights(loss: Loss, labels: Array, parts: list[slice]) -> tuple[float, list[float]]:
-    """What a batch weighs, and each of its shards, whose sum may be rounded otherwise."""
-    whole = call_weight(loss, labels)
-    return whole, [whole] if len(parts) == 1 else [call_weight(loss, labels[p]) for p in parts]
-
-
-def _arrays_of(params: Tree) -> tuple[list[Array], Structure]:
-    leaves, structure = tree.flatten(params)
-    for index, leaf in enumerate(leaves):
-        if type(leaf) is not np.ndarray:
-            path = structure.paths()[index] or "the root"
-            check_array("value_and_grad", f"the parameter at {path}", leaf)
-    return leaves, structure
 
 
 def _gradient_of_shard(
@@ -176,12 +158,10 @@ def _gradient_of_shard(
     """
     x, labels, *leaves = arrays
     part, rng, fraction = shard
-    inputs = x[part]
-    if augment is not None and rng is not None:
-        inputs = augmented(augment, rng, inputs)
+    inputs = augmented(augment, rng, x[part])
     outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
-    value, loss_cache = call_loss(loss, outputs, labels[part])
-    doutputs = call_loss_backward(loss, loss_cache, outputs)
+    value, loss_cache = losses.call_loss(loss, outputs, labels[part])
+    doutputs = losses.call_loss_backward(loss, loss_cache, outputs)
     if fraction != 1:
         # Weighting the few numbers at the top weights every gradient below. The fraction of a
         # shard that weighs nothing is 1 / total, which may exceed float32.
@@ -196,8 +176,10 @@ def _gradient_of_shard(
     return [np.asarray(value), outputs, *grads]
 
 
-def augmented(augment: Augmentation, rng: np.random.Generator, x: Array) -> Array:
-    """`augment(rng, x)`; TypeError or ValueError unless it is like x."""
+def augmented(augment: Augmentation | None, rng: np.random.Generator | None, x: Array) -> Array:
+    """`augment(rng, x)`, x itself without one; TypeError or ValueError unless it is like x."""
+    if augment is None or rng is None:
+        return x
     found = augment(rng, x)
     check_like("fit", "what augment returns", found, "what it was given", x.shape, x.dtype)
     return found
@@ -214,12 +196,3 @@ def _first_that_needs_rng(layer: Layer) -> str:
         if child.needs_rng:
             return f"layer {index} ({_first_that_needs_rng(child)})"
     return layer.name
-
-
-def _sum_in_order(grads: Sequence[Array]) -> Array:
-    if len(grads) == 1:
-        return grads[0]
-    total: Array = np.asarray(grads[0] + grads[1])  # without axes, the sum is no array
-    for other in grads[2:]:
-        total += other
-    return total

@@ -12,14 +12,12 @@ from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array
 from fcnn.numerics.random_streams import sparing
 from fcnn.optimizers.optimizer import Optimizer
-from fcnn.training.fit import Epoch
+from fcnn.training.fit import HELD_OUT, Epoch
 from fcnn.tree.files import arrange, read
 
 FORMAT: Final = 2  # format 1 has no figures of a validation set
 _MARK: Final = "fcnn_checkpoint"
-# None where nothing was held out, and then not in the file.
-_HELD_OUT: Final = ("test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
-_FIGURES: Final = ("train_loss", "train_accuracy", *_HELD_OUT, "seconds")
+_FIGURES: Final = ("train_loss", "train_accuracy", "seconds")  # in every file
 
 
 def save_checkpoint(path: str | os.PathLike[str], record: Epoch) -> None:
@@ -39,21 +37,10 @@ def save_checkpoint(path: str | os.PathLike[str], record: Epoch) -> None:
 def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optimizer) -> Epoch:
     """Read what `save_checkpoint` wrote, for `fit(..., start=record)`.
 
-    Parameters
-    ----------
-    path
-        The file.
-    model, optimizer
-        Those of the run: they say what the trees of parameters and state look like.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, no checkpoint, of a newer format, or of another model or
-        optimizer; the message names the file and what in it does not fit. Nothing in the
-        file is executed.
-    FileNotFoundError
-        If there is none.
+    The model and the optimizer are those of the run: they say what the trees of parameters and
+    state look like. Raises ValueError if the file is damaged, no checkpoint, of a newer format,
+    or of another model or optimizer; the message names the file and what in it does not fit.
+    Raises FileNotFoundError if there is none. Nothing in the file is executed.
 
     Examples
     --------
@@ -85,16 +72,12 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
     content = arrange("load_checkpoint", path, found, _expected(path, found, model, optimizer))
     if content["epoch"] < 1:
         raise ValueError(f"load_checkpoint: {path}: ['epoch'] is {content['epoch']}")
-    figures: dict[str, Any] = {
-        name: float(content[name]) if name in content else None for name in _FIGURES
-    }
+    figures: dict[str, Any] = dict.fromkeys(HELD_OUT)  # None where nothing was held out
+    figures |= {name: float(content[name]) for name in _FIGURES + HELD_OUT if name in content}
     return Epoch(
-        epoch=int(content["epoch"]),
-        params=content["params"],
-        state=content["state"],
-        **figures,
-        in_shape=tuple(map(int, content["in_shape"])),
-    )
+        epoch=int(content["epoch"]), params=content["params"], state=content["state"],
+        in_shape=tuple(map(int, content["in_shape"])), **figures,
+    )  # fmt: skip
 
 
 def _expected(
@@ -114,12 +97,6 @@ def _expected(
         return leaf.astype(np.float64) if stored.dtype == np.float64 else leaf
 
     params = tree.map_with_path(as_stored, initial)
-    figures = [name for name in _FIGURES if name not in _HELD_OUT or f"[{name!r}]" in found]
-    return {
-        _MARK: FORMAT,
-        "epoch": 0,
-        "params": params,
-        "state": optimizer.init(params),
-        "in_shape": in_shape,
-        **dict.fromkeys(figures, 0.0),
-    }
+    figures = [*_FIGURES, *(name for name in HELD_OUT if f"[{name!r}]" in found)]
+    fields = {"epoch": 0, "params": params, "state": optimizer.init(params), "in_shape": in_shape}
+    return {_MARK: FORMAT, **fields, **dict.fromkeys(figures, 0.0)}

@@ -10,32 +10,23 @@ from typing import Any, Final, TypeAlias
 import attrs
 import numpy as np
 
+from fcnn.arguments import settings
 from fcnn.arguments.examples import check_data, two_arrays
-from fcnn.arguments.settings import (
-    check_function,
-    check_kind,
-    positive,
-    thread_count,
-    whole_number,
-)
+from fcnn.arguments.settings import check_kind, positive, whole_number
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_weight, check_some_weight
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import FORWARD, ORDER, SAMPLE, generator
 from fcnn.optimizers.optimizer import Optimizer
-from fcnn.training.batch_gradient import (
-    Augmentation,
-    BatchGradients,
-    augmented,
-    batch_gradients,
-    shards,
-)
+from fcnn.training import batch_gradient
+from fcnn.training.batch_gradient import Augmentation, augmented, shards
 from fcnn.training.calibration import with_statistics
 from fcnn.training.inference import check_classes, figures_of, outputs_of
 from fcnn.training.not_finite import are_finite, first_not_finite
 from fcnn.tree import Tree
 
+HELD_OUT: Final = ("test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
 _SAMPLE_SIZE: Final = 1000
 
 Examples: TypeAlias = tuple[Array, Array]
@@ -135,10 +126,8 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        At once, if something is not of its kind, inputs and labels do not fit each other,
-        inputs are not finite, all examples weigh nothing, the batch size is greater than
-        the number of examples, or start is beyond the last epoch. From the iterator, if the
-        model does not fit them, or what augment returns.
+        At once, if something is not of its kind or does not fit the rest, or all examples weigh
+        nothing. From the iterator, if the model does not fit them, or what augment returns.
     NotFiniteError
         From the iterator, if the loss or a gradient of a step is not finite. The message has
         the epoch, the step and the first layer that went wrong.
@@ -158,11 +147,11 @@ def fit(
     if batch_size > len(x):
         raise ValueError(f"fit: batch_size is {batch_size}, but there are {len(x)} examples")
     seed = whole_number("fit", "seed", seed, 0)
-    threads = thread_count("fit", threads)
+    threads = settings.thread_count("fit", threads)
     for name, function in (("on_batch", on_batch), ("augment", augment)):
         if function is not None:
-            check_function("fit", name, function)
-    gradient = batch_gradients(model, loss, threads=threads, augment=augment)
+            settings.check_function("fit", name, function)
+    gradient = batch_gradient.batch_gradients(model, loss, threads=threads, augment=augment)
     training = _Training(
         model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, loss=loss,
         batch_size=batch_size, seed=seed, threads=threads, on_batch=on_batch, augment=augment,
@@ -199,7 +188,7 @@ class _Training:
     threads: int | None
     on_batch: OnBatch | None
     augment: Augmentation | None
-    gradient: BatchGradients
+    gradient: batch_gradient.BatchGradients
 
 
 def _epochs(run: _Training, params: Tree, state: Any, done: int, epochs: int) -> Iterator[Epoch]:
@@ -212,13 +201,10 @@ def _epochs(run: _Training, params: Tree, state: Any, done: int, epochs: int) ->
         params, state, train_loss, train_accuracy = _one_epoch(run, epoch, params, state)
         if sample is not None:
             params = with_statistics(run.model, params, sample)
-        test_loss, test_accuracy = _figures(run, "test", params)
-        validation_loss, validation_accuracy = _figures(run, "validation", params)
+        figures = dict.fromkeys(HELD_OUT) | _figures(run, params)
         yield Epoch(
             epoch=epoch, params=params, state=state,
-            train_loss=train_loss, train_accuracy=train_accuracy,
-            test_loss=test_loss, test_accuracy=test_accuracy,
-            validation_loss=validation_loss, validation_accuracy=validation_accuracy,
+            train_loss=train_loss, train_accuracy=train_accuracy, **figures,
             seconds=time.perf_counter() - begun, in_shape=run.x.shape[1:],
         )  # fmt: skip
 
@@ -253,24 +239,22 @@ def _one_epoch(
     return params, state, total_loss / total_weight, right / len(order)
 
 
-def _figures(run: _Training, name: str, params: Tree) -> tuple[float | None, float | None]:
-    """Loss and accuracy on examples that are held out, None without any."""
-    if name not in run.held_out:
-        return None, None
-    x, labels = run.held_out[name]
-    found = figures_of(run.loss, outputs_of(run.model, params, x, run.threads), labels)
-    return found.loss, found.accuracy
+def _figures(run: _Training, params: Tree) -> dict[str, float | None]:
+    """Loss and accuracy on what is held out, as `Epoch` calls them."""
+    figures: dict[str, float | None] = {}
+    for name, (x, labels) in run.held_out.items():
+        found = figures_of(run.loss, outputs_of(run.model, params, x, run.threads), labels)
+        figures |= {f"{name}_loss": found.loss, f"{name}_accuracy": found.accuracy}
+    return figures
 
 
 def _first_not_finite(run: _Training, epoch: int, step: int, params: Tree, batch: Array) -> str:
     """What went wrong in a step: goes through it again, with what it drew."""
     rng = generator(run.seed, FORWARD, epoch)
     rng.spawn((step - 1) * len(shards(run.batch_size)))  # those of the steps before
-    parts = shards(len(batch))
-    again = []
-    for part, stream in zip(parts, rng.spawn(len(parts)), strict=True):
-        inputs = run.x[batch[part]]
-        if run.augment is not None:
-            inputs = augmented(run.augment, stream, inputs)
-        again.append((inputs, run.labels[batch[part]], stream))
+    parts = [batch[part] for part in shards(len(batch))]
+    again = [
+        (augmented(run.augment, stream, run.x[part]), run.labels[part], stream)
+        for part, stream in zip(parts, rng.spawn(len(parts)), strict=True)
+    ]
     return first_not_finite(run.model, run.loss, params, again)

@@ -70,14 +70,9 @@ def evaluate(
 ) -> Evaluation:
     """Loss, accuracy, accuracy per class and confusion matrix; every example counts once.
 
-    The classes are those that the model tells apart: K is the width of its output.
-
-    Raises
-    ------
-    TypeError
-        If something is not of its kind or the labels are not integers.
-    ValueError
-        If shapes do not fit, a label is outside 0..K-1, or x has values that are not finite.
+    The classes are those that the model tells apart: K is the width of its output. Raises
+    TypeError if something is not of its kind, ValueError if shapes do not fit, a label is not
+    one of 0..K-1, or x has values that are not finite.
     """
     check_kind("evaluate", "model", model, Layer)
     check_kind("evaluate", "loss", loss, Loss)

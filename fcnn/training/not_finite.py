@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,13 +15,7 @@ from fcnn.networks.chain import chain
 from fcnn.numerics.arrays import Array
 from fcnn.tree import Tree
 
-
-class _Stage(NamedTuple):
-    """A layer of a network that is none of its chains, and what belongs to it."""
-
-    name: str
-    layer: Layer
-    params: Tree
+Stage: TypeAlias = tuple[str, Layer, Tree]  # a layer that is no chain, with name and parameters
 
 
 def are_finite(arrays: Tree) -> bool:
@@ -55,7 +49,7 @@ def first_not_finite(
 
 
 def _in_shard(
-    stages: list[_Stage], loss: Loss, x: Array, labels: Array, rng: np.random.Generator | None
+    stages: list[Stage], loss: Loss, x: Array, labels: Array, rng: np.random.Generator | None
 ) -> str | None:
     if not are_finite(x):
         return "the inputs"
@@ -80,9 +74,9 @@ def _in_shard(
     return None
 
 
-def _stages(layer: Layer, params: Tree, place: str) -> Iterator[_Stage]:
+def _stages(layer: Layer, params: Tree, place: str) -> Iterator[Stage]:
     if layer.make is not chain:
-        yield _Stage(f"layer {place or 0}, {layer!r}", layer, params)
+        yield f"layer {place or 0}, {layer!r}", layer, params
         return
     for i, child in enumerate(layer.children):
         yield from _stages(child, params[i], f"{place}.{i}" if place else f"{i}")

@@ -50,13 +50,10 @@ def rates(
         training = batch_size / _seconds_per_call(step, seconds)
         inference = batch_size / _seconds_per_call(infer, seconds)
         peak = count * 2 * _SIDE**3 / _seconds_per_call(partial(_products, count), seconds)
-        yield Rate(
-            count,
-            training,
-            inference,
-            None if forward is None else training * (forward + backward) / peak,
-            None if forward is None else inference * forward / peak,
-        )
+        of_peak = (None, None)
+        if forward is not None:
+            of_peak = training * (forward + backward) / peak, inference * forward / peak
+        yield Rate(count, training, inference, *of_peak)
 
 
 def _work(
@@ -101,14 +98,12 @@ def _products(count: int) -> None:
 
 
 def _seconds_per_call(function: Callable[[], object], seconds: float) -> float:
-    function()
-    begun = time.perf_counter()
-    function()
-    calls = max(1, int(seconds / _SERIES / max(time.perf_counter() - begun, 1e-6)))
-    series = []
-    for _ in range(_SERIES):
+    def timed(calls: int) -> float:
         begun = time.perf_counter()
         for _ in range(calls):
             function()
-        series.append((time.perf_counter() - begun) / calls)
-    return median(series)
+        return (time.perf_counter() - begun) / calls
+
+    function()
+    calls = max(1, int(seconds / _SERIES / max(timed(1), 1e-6)))
+    return median(timed(calls) for _ in range(_SERIES))
