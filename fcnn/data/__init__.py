@@ -7,7 +7,6 @@ labels int64 (N,).
 from fcnn.data.dataset import DataError as DataError
 from fcnn.data.dataset import Dataset as Dataset
 from fcnn.data.dataset import number_of_classes as number_of_classes
-from fcnn.data.download import Progress as Progress
 from fcnn.data.embedded import mnist5k as mnist5k
 from fcnn.data.folders import idx_folder as idx_folder
 from fcnn.data.full_mnist import download_mnist as download_mnist
@@ -18,6 +17,7 @@ from fcnn.data.inventory import status as status
 from fcnn.data.loading import load as load
 from fcnn.data.npz import npz_file as npz_file
 from fcnn.data.synthetic import synthetic_lines as synthetic_lines
+from fcnn.data.transfer import Progress as Progress
 
 # Public is what is imported above, not the modules that it comes from.
 __all__ = [

@@ -79,8 +79,11 @@ def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test:
     message begins with the source, a function and a file.
     """
     most_classes = max(y_train.size, MOST_CLASSES_OF_FEW)
-    train = _part(f"{source}: train", x_train, y_train, most_classes)
-    test = _part(f"{source}: test", x_test, y_test, most_classes)
+    try:
+        train = _part(f"{source}: train", x_train, y_train, most_classes)
+        test = _part(f"{source}: test", x_test, y_test, most_classes)
+    except (TypeError, ValueError) as error:
+        raise DataError(str(error)) from None
     shapes = [images.shape[1:] for images, _ in (train, test)]
     if shapes[0] != shapes[1]:
         raise DataError(
@@ -92,21 +95,14 @@ def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test:
 
 def _part(source: str, pixels: Array, labels: Array, most_classes: int) -> tuple[Array, Array]:
     images = _images(source, pixels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(
-            f"{source}: labels must be integers of shape (N,), got {labels.dtype} {labels.shape}"
-        )
-    if len(images) != len(labels):
-        raise DataError(f"{source}: {len(images)} images, but {len(labels)} labels")
-    classes = labels.astype(np.int64)
-    if classes.min() < 0:
-        raise DataError(f"{source}: labels must be at least 0, found {classes.min()}")
-    if classes.max() >= most_classes:
-        raise DataError(
-            f"{source}: a label is {classes.max()}, but labels number the classes from 0 on,"
+    check_examples(source, images, labels)
+    check_labels(source, labels, len(images))
+    if labels.max() >= most_classes:
+        raise ValueError(
+            f"{source}: a label is {labels.max()}, but labels number the classes from 0 on,"
             f" and with so few images there can be {most_classes:,} at most"
         )
-    return images, classes
+    return images, labels.astype(np.int64)
 
 
 def _images(source: str, pixels: Array) -> Array:
@@ -114,17 +110,17 @@ def _images(source: str, pixels: Array) -> Array:
     if pixels.ndim == 3:
         pixels = pixels[:, None]  # (N, H, W) -> (N, 1, H, W)
     if pixels.ndim != 4:
-        raise DataError(
+        raise ValueError(
             f"{source}: images must be (N, H, W), or have channels as a fourth axis,"
             f" got the shape {pixels.shape}"
         )
     if pixels.size == 0:
-        raise DataError(f"{source}: no images, the shape (N, C, H, W) is {pixels.shape}")
+        raise ValueError(f"{source}: no images, the shape (N, C, H, W) is {pixels.shape}")
     if pixels.dtype == np.uint8:
         scaled: Array = np.divide(pixels, np.float32(255), dtype=np.float32, order="C")
         return scaled
     if pixels.dtype.kind != "f":
-        raise DataError(
+        raise ValueError(
             f"{source}: images must be uint8 from 0 to 255 or floats from 0 to 1,"
             f" got {pixels.dtype}"
         )
@@ -132,10 +128,10 @@ def _images(source: str, pixels: Array) -> Array:
     with np.errstate(over="ignore"):
         images: Array = pixels.astype(np.float32, order="C")
     if not np.isfinite(images).all():
-        raise DataError(f"{source}: images must be finite in float32")
+        raise ValueError(f"{source}: images must be finite in float32")
     greatest = np.abs(images).max()
     if greatest > GREATEST_FLOAT:
-        raise DataError(
+        raise ValueError(
             f"{source}: floats go up to {greatest:g}, expected 0 to 1;"
             " divide them by 255, or give uint8"
         )

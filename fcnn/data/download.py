@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 from fcnn.data.dataset import DataError
 from fcnn.data.mnist_files import ENVIRONMENT_VARIABLE, MnistFile, examine
-from fcnn.data.transfer import CHUNK, MirrorError, receive
+from fcnn.data.transfer import CHUNK, MirrorError, Progress, receive
 from fcnn.files.locks import LockedError, only_process_in
 from fcnn.files.writing import remove_left_overs, whole_file
 
@@ -21,12 +20,6 @@ MIRRORS = (
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
 LOCK_LIMIT = 3600.0  # seconds for another process to finish its downloads
-
-Progress: TypeAlias = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes received so far, and their total if it is known.
-
-The count starts again at 0 whenever the next mirror is tried.
-"""
 
 _one_thread = threading.Lock()
 
@@ -61,17 +54,12 @@ def fetch(file: MnistFile, folder: Path, progress: Progress | None = None) -> Pa
     target = folder / f"{file.name}.gz"
     most = file.size + CHUNK  # compressed or not, no honest answer is longer
     failures = []
-
-    def tell(done: int, total: int | None) -> None:
-        if progress is not None:
-            progress(target.name, done, total)
-
     with whole_file(target) as stream:
         for mirror in MIRRORS:
             stream.seek(0)
             stream.truncate()
             try:
-                receive(f"{mirror}{target.name}", stream, most, tell)
+                receive(f"{mirror}{target.name}", stream, most, progress)
                 stream.flush()
                 problem = examine(Path(stream.name), file)[1]
             except MirrorError as error:

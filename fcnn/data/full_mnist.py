@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fcnn.data import mnist_files
 from fcnn.data.dataset import Dataset, assemble
-from fcnn.data.download import Progress, downloading_to, fetch
+from fcnn.data.download import downloading_to, fetch
+from fcnn.data.transfer import Progress
 
 
 def mnist(

@@ -34,11 +34,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     with regular_file(path) as file:
         compressed = file.read(2) == GZIP_MAGIC
         file.seek(0)
-        if compressed:
-            with gzip.GzipFile(fileobj=file) as stream:
-                yield cast(IO[bytes], stream)
-        else:
-            yield file
+        yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if compressed else file
 
 
 def read_idx(path: Path) -> Array:

@@ -7,12 +7,12 @@ import os
 from fcnn.arguments.settings import as_path
 from fcnn.arguments.wording import unknown
 from fcnn.data.dataset import DataError, Dataset
-from fcnn.data.download import Progress
 from fcnn.data.embedded import mnist5k
 from fcnn.data.folders import idx_folder
 from fcnn.data.full_mnist import mnist
 from fcnn.data.npz import npz_file
 from fcnn.data.synthetic import synthetic_lines
+from fcnn.data.transfer import Progress
 from fcnn.files.reading import home_expanded
 
 DATA_NAMES = ("mnist5k", "mnist", "synthetic")

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -17,19 +17,22 @@ PATIENCE = 60.0  # seconds, to begin with; each byte that arrives adds 1 / SLOWE
 SLOWEST = 10_000  # bytes per second, since a byte now and then is never silence
 CHUNK = 65_536
 
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Called with a file's name, the bytes received so far, and their total if it is known.
+
+The count starts again at 0 whenever the next mirror is tried.
+"""
+
 
 class MirrorError(Exception):
     """What a server did wrong, in words."""
 
 
-def receive(
-    url: str, stream: IO[bytes], most: int, progress: Callable[[int, int | None], None]
-) -> None:
+def receive(url: str, stream: IO[bytes], most: int, progress: Progress | None) -> None:
     """Write the bytes at a URL as they arrive; MirrorError if they are not all, or too many.
 
-    Progress is told how many have come, and the announced total. Another thread waits for them:
-    a name that is looked up for ever, or a header that comes a byte a minute, could not be
-    interrupted here.
+    Another thread waits for them: a name that is looked up for ever, or a header that comes a
+    byte a minute, could not be interrupted here.
     """
     arrived: queue.Queue[Any] = queue.Queue(8)
     given_up = threading.Event()
@@ -45,14 +48,17 @@ def receive(
                 passed = time.monotonic() - began
                 raise MirrorError(f"too slow: {done:,} bytes in {passed:.1f} seconds") from None
             if problem:
-                raise MirrorError(problem)
+                # What a server says, fit for a terminal.
+                plain = [letter if letter.isprintable() else "?" for letter in problem]
+                raise MirrorError("".join(plain)[:200])
             if not chunk:
                 break
             done += len(chunk)
             if done > most:
                 raise MirrorError(f"it sends more than {most:,} bytes")
             stream.write(chunk)
-            progress(done, total)
+            if progress is not None:
+                progress(url.rpartition("/")[2], done, total)
         if total is not None and done < total:
             raise MirrorError(f"the connection ended after {done:,} of {total:,} bytes")
     finally:
@@ -79,10 +85,10 @@ def _transfer(url: str, arrived: queue.Queue[Any], given_up: threading.Event) ->
         hand_over(b"", total)
     except HTTPError as error:
         error.close()
-        hand_over(b"", problem=_plain(f"HTTP {error.code} {error.reason}"))
+        hand_over(b"", problem=f"HTTP {error.code} {error.reason}")
     except Exception as error:  # http.client, ssl and urllib have many kinds
         reason = f"{getattr(error, 'reason', error)}" or type(error).__name__
-        hand_over(b"", problem=_plain(reason))
+        hand_over(b"", problem=reason)
 
 
 def _opener() -> OpenerDirector:
@@ -98,8 +104,3 @@ def _opener() -> OpenerDirector:
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     return build_opener(Redirects)
-
-
-def _plain(text: str) -> str:
-    """What a server says, fit for a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:200]

@@ -238,29 +238,29 @@ WRONG_COMMANDS = [
     ("a page instead of a file", "train --data no_idx", 3,
      "fcnn: no_idx/t10k-labels-idx1-ubyte is not an IDX file: it does not begin like one"),
     ("labels of another number in a folder", "train --data short", 3,
-     "fcnn: idx_folder: short: train: 8 images, but 5 labels"),
+     "fcnn: idx_folder: short: train: 8 inputs, but 5 labels"),
     ("no archive", "train --data text.npz", 3,
      "fcnn: text.npz cannot be read: BadZipFile: .."),
     ("an archive that lacks arrays", "train --data lacks.npz", 3,
      "fcnn: lacks.npz lacks x_test, y_test; it holds x_train, y_train"),
     ("NaN in the images", "train --data nan.npz", 3,
-     "fcnn: npz_file: nan.npz: x_train: images must be finite in float32"),
+     "fcnn: npz_file: nan.npz: train: images must be finite in float32"),
     ("infinity in the images", "train --data infinite.npz", 3,
-     "fcnn: npz_file: infinite.npz: x_test: images must be finite in float32"),
+     "fcnn: npz_file: infinite.npz: test: images must be finite in float32"),
     ("images up to 255 that are floats", "train --data bytes_as_floats.npz", 3,
-     "fcnn: npz_file: bytes_as_floats.npz: x_train: floats go up to 200, expected 0 to "
+     "fcnn: npz_file: bytes_as_floats.npz: train: floats go up to 200, expected 0 to "
      "1; divide them by 255, or give uint8"),
     ("images of integers", "train --data integers.npz", 3,
-     "fcnn: npz_file: integers.npz: x_train: images must be uint8 from 0 to 255 or "
+     "fcnn: npz_file: integers.npz: train: images must be uint8 from 0 to 255 or "
      "floats from 0 to 1, got int64"),
     ("complex images", "train --data complex.npz", 3,
-     "fcnn: npz_file: complex.npz: x_train: images must be uint8 from 0 to 255 or "
+     "fcnn: npz_file: complex.npz: train: images must be uint8 from 0 to 255 or "
      "floats from 0 to 1, got complex128"),
     ("images of objects", "train --data objects.npz", 3,
      "fcnn: x_train in objects.npz cannot be read: ValueError: .."),
     ("images without rows", "train --data vectors.npz", 3,
-     "fcnn: npz_file: vectors.npz: x_train: images must be (N, H, W), (N, C, H, W) or "
-     "(N, H, W, C), got the shape (8, 36)"),
+     "fcnn: npz_file: vectors.npz: train: images must be (N, H, W), or have channels as "
+     "a fourth axis, got the shape (8, 36)"),
     ("no test images", "train --data no_images.npz", 3,
      "fcnn: npz_file: no_images.npz: test: no images, the shape (N, C, H, W) is (0, 1, "
      "6, 6)"),
@@ -268,21 +268,19 @@ WRONG_COMMANDS = [
      "fcnn: npz_file: shapes.npz: training and test images differ in shape (C, H, W): "
      "(1, 6, 6) and (1, 5, 6)"),
     ("float labels", "train --data float_labels.npz", 3,
-     "fcnn: npz_file: float_labels.npz: train: labels must be integers of shape (N,), "
-     "got float64 (8,)"),
+     "fcnn: npz_file: float_labels.npz: train: labels are float64, expected integer class "
+     "indices"),
     ("bool labels", "train --data bool_labels.npz", 3,
-     "fcnn: npz_file: bool_labels.npz: test: labels must be integers of shape (N,), got "
-     "bool (8,)"),
+     "fcnn: npz_file: bool_labels.npz: test: labels are bool, expected integer class indices"),
     ("one-hot labels", "train --data one_hot.npz", 3,
-     "fcnn: npz_file: one_hot.npz: train: labels must be integers of shape (N,), got "
-     "int64 (8, 3)"),
+     "fcnn: npz_file: one_hot.npz: train: labels have shape (8, 3), expected (8,) as (N,)"),
     ("negative labels", "train --data negative.npz", 3,
-     "fcnn: npz_file: negative.npz: train: labels must be at least 0, found -1"),
+     "fcnn: npz_file: negative.npz: train: label -1 is below 0"),
     ("a label as large as a number of images", "train --data huge_label.npz", 3,
      "fcnn: npz_file: huge_label.npz: test: a label is 2000000000, but labels number the "
      "classes from 0 on, and with so few images there can be 1,000 at most"),
     ("fewer labels than images", "train --data few_labels.npz", 3,
-     "fcnn: npz_file: few_labels.npz: train: 8 images, but 3 labels"),
+     "fcnn: npz_file: few_labels.npz: train: 8 inputs, but 3 labels"),
     ("a model too deep for the data", "train --data tiny.npz", 2,
      "fcnn: max_pool2d: the window 2x2 exceeds the image 1x1 with padding 0x0\n"
      "in chain layer 10 (max_pool2d)"),

@@ -96,8 +96,8 @@ def test_idx_folder_takes_images_with_channels(tmp_path):
 @pytest.mark.parametrize(
     ("key", "array", "message"),
     [
-        ("y_test", np.zeros(2, np.uint8), "test: 3 images, but 2 labels"),
-        ("y_train", np.zeros((6, 1), np.uint8), r"train: labels must be integers of shape \(N,\)"),
+        ("y_test", np.zeros(2, np.uint8), "test: 3 inputs, but 2 labels"),
+        ("y_train", np.zeros((6, 1), np.uint8), r"train: labels have shape \(6, 1\), expected"),
         ("x_train", np.zeros(6, np.uint8), r"train: images must be \(N, H, W\), or"),
         ("x_train", np.zeros((0, 4, 5), np.uint8), r"train: no images, the shape .* \(0, 1, 4, 5"),
         ("x_test", np.zeros((3, 5, 5), np.uint8), r"differ in shape .*\(1, 4, 5\) and \(1, 5, 5"),
