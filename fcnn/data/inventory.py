@@ -24,7 +24,9 @@ class FileStatus:
 
 @attrs.frozen
 class DataStatus:
-    """One data set, `embedded`, from `FCNN_DATA_DIR` or `cache`; train and test count images."""
+    """One data set, and how many images it has for training and test; its origin is `embedded`,
+    `FCNN_DATA_DIR` or `cache`.
+    """
 
     name: str
     origin: str

@@ -24,7 +24,7 @@ import pytest
 from small_mnist import CONTENTS, IMAGES, assert_is_stand_in, fill, replace_mnist
 
 from fcnn import data
-from fcnn.data import download, transfer
+from fcnn.data import full_mnist, transfer
 
 
 @pytest.fixture(autouse=True)
@@ -264,7 +264,7 @@ def mirrors(server, monkeypatch):
     def set_mirrors(*kinds):
         port = server.server_address[1]
         urls = tuple(f"http://127.0.0.1:{port}/{kind}/" for kind in kinds)
-        monkeypatch.setattr(download, "MIRRORS", urls)
+        monkeypatch.setattr(full_mnist, "MIRRORS", urls)
 
     return set_mirrors
 
@@ -371,7 +371,7 @@ def test_after_a_mirror_that_hangs_comes_the_next(cache, mirrors, monkeypatch, k
 
 def test_unreachable_mirrors_are_reported(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(download, "MIRRORS", ("http://127.0.0.1:1/", "no scheme/"))
+    monkeypatch.setattr(full_mnist, "MIRRORS", ("http://127.0.0.1:1/", "no scheme/"))
     with pytest.raises(data.DataError, match=r"(?s)127\.0\.0\.1:1/.*no scheme/.*unknown url type"):
         data.mnist()
 
@@ -425,9 +425,9 @@ def downloading(cache, server, kind):
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path; from pytest import MonkeyPatch; import small_mnist\n"
-        "from fcnn import data; from fcnn.data import download\n"
+        "from fcnn import data; from fcnn.data import full_mnist\n"
         "small_mnist.replace_mnist(Path(sys.argv[2]), MonkeyPatch())\n"
-        "download.MIRRORS = (sys.argv[3],)\n"
+        "full_mnist.MIRRORS = (sys.argv[3],)\n"
         "try: data.mnist()\n"
         "except KeyboardInterrupt: sys.exit(130)\n"
     )
@@ -465,7 +465,7 @@ def test_a_download_that_waits_for_another_process_gives_up_in_the_end(
     running = downloading(cache, server, "silent-in-the-middle")
     try:
         wait_for_a_part(cache, server, running)
-        monkeypatch.setattr(download, "LOCK_LIMIT", 0.2)
+        monkeypatch.setattr(full_mnist, "LOCK_LIMIT", 0.2)
         mirrors("good")
         with pytest.raises(data.DataError, match=r"another process is at work in .*mnist"):
             data.mnist()

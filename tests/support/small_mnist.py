@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 from idx_files import idx_bytes
 
-from fcnn.data import download, mnist_files
+from fcnn.data import full_mnist, mnist_files
 
 CONTENTS = {
     "train-images-idx3-ubyte": idx_bytes(np.arange(120, dtype=np.uint8).reshape(6, 4, 5)),
@@ -29,7 +29,7 @@ def replace_mnist(tmp_path, monkeypatch):
     """A cache of the test's own, no mirrors, and MNIST replaced by the stand-in."""
     monkeypatch.delenv("FCNN_DATA_DIR", raising=False)
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "MIRRORS", ("http://127.0.0.1:1/",))
+    monkeypatch.setattr(full_mnist, "MIRRORS", ("http://127.0.0.1:1/",))
     files = tuple(
         mnist_files.MnistFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in CONTENTS.items()
