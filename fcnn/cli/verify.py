@@ -1,10 +1,11 @@
 """`fcnn verify`: what is installed here computes the right thing."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Sequence
-from functools import cache, partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import numpy as np
@@ -14,11 +15,11 @@ from fcnn.cli.exit_codes import NOT_PROVED, exit_codes, wrong_usage
 from fcnn.cli.options import JsonOption
 from fcnn.cli.progress import Bar
 from fcnn.cli.reports import print_json, table
-from fcnn.proof import beside_pytorch as torch_parity
 from fcnn.proof import catalogue
-from fcnn.proof import proofs as proof
-from fcnn.proof.beside_pytorch import Training
-from fcnn.proof.proofs import Verdict
+from fcnn.proof.proofs import Verdict, choose, prove
+
+if TYPE_CHECKING:
+    from fcnn.proof.beside_pytorch import Training
 
 
 def verify(
@@ -32,39 +33,46 @@ def verify(
 ) -> None:
     """Prove that what is installed here computes the right thing: every gradient, loss and step."""
     begun = time.perf_counter()
-    trainings = {
-        dtype: cache(partial(torch_parity.train, dtype)) for dtype in ("float64", "float32")
-    }
     with exit_codes(), Bar(shown=not as_json) as bar:
         with wrong_usage():
             proofs = catalogue.proofs()
+            trained: dict[str, Training] = {}
             if with_torch:
-                torch_parity.require()
-                proofs += torch_parity.operation_proofs()
-                for dtype, training in trainings.items():
-                    proofs += torch_parity.training_proofs(dtype, training)
-            chosen = proof.choose(proofs, layers or [])
+                proofs += _beside_pytorch().proofs(trained)
+            chosen = choose(proofs, layers or [])
         found = []
         with np.errstate(all="ignore"):  # a broken operation overflows, and is reported anyway
             for done, each in enumerate(chosen):
                 bar.update("Proofs", done, len(chosen))
-                found.append(proof.prove(each))
+                found.append(prove(each))
         bar.close()
-        trained = [training() for training in trainings.values() if training.cache_info().currsize]
+        holds = all(verdict.holds for verdict in found)
         if as_json:
             figures = {
-                "holds": all(verdict.holds for verdict in found),
+                "holds": holds,
                 "proofs": [verdict_figures(verdict) for verdict in found],
-                "training": [training_figures(training) for training in trained],
+                "training": [training_figures(training) for training in trained.values()],
                 "seconds": time.perf_counter() - begun,
             }
             print_json(figures)
         else:
-            for training_found in trained:
-                typer.echo(training_beside_torch(training_found) + "\n")
+            for training in trained.values():
+                typer.echo(training_beside_torch(training) + "\n")
             typer.echo(verdicts(found))
-        if not all(verdict.holds for verdict in found):
+        if not holds:
             raise typer.Exit(NOT_PROVED)
+
+
+def _beside_pytorch() -> Any:
+    """The module that compares with PyTorch; ValueError where that is missing."""
+    try:
+        from fcnn.proof import beside_pytorch
+    except ImportError as error:
+        raise ValueError(
+            f"verify --torch needs PyTorch, which cannot be imported ({error}); "
+            "pip install torch, or leave --torch away"
+        ) from error
+    return beside_pytorch
 
 
 def verdicts(found: Sequence[Verdict], most: int = 3) -> str:

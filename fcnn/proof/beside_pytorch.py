@@ -1,9 +1,9 @@
 """fcnn beside PyTorch: every operation, and training from the same start on the same batches.
 
-What `fcnn verify --torch` adds. PyTorch itself is imported by `fcnn.proof.pytorch` alone.
+What `fcnn verify --torch` adds; to import this module is to import PyTorch.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -73,54 +73,52 @@ class Training:
         return int(beyond[0]) + 1 if len(beyond) else None
 
 
-def require() -> None:
-    """ValueError if PyTorch is not there."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f"verify --torch needs PyTorch, which cannot be imported ({error}); "
-            "pip install torch, or leave --torch away"
-        ) from error
+def proofs(trained: dict[str, Training]) -> list[Proof]:
+    """Outputs and gradients of every operation and loss, in both precisions, and two trainings,
+    which are put by their dtypes into `trained` when the first of their proofs is run.
+    """
+    return [*operation_proofs(), *training_proofs(trained)]
 
 
 def operation_proofs() -> list[Proof]:
     """Outputs and gradients of every operation and loss, in both precisions."""
-    found = []
-    for name in (*pytorch.OPERATIONS, *pytorch.LOSSES):
-        for dtype, tolerance in OPERATIONS_AGREE.items():
-            made = partial(_comparisons, name, dtype)
-            found.append(Proof(name, f"PyTorch, {dtype}", tolerance, made))
-    return found
+    return [
+        Proof(name, f"PyTorch, {dtype}", tolerance, partial(_comparisons, name, dtype))
+        for name in (*pytorch.OPERATIONS, *pytorch.LOSSES)
+        for dtype, tolerance in OPERATIONS_AGREE.items()
+    ]
 
 
-def training_proofs(dtype: str, training: Callable[[], Training]) -> list[Proof]:
-    """What must hold of two trainings side by side, which are run when the first case is."""
+def training_proofs(trained: dict[str, Training]) -> list[Proof]:
+    """What must hold of two trainings side by side."""
+
+    def training(dtype: str) -> Training:
+        if dtype not in trained:
+            trained[dtype] = train(dtype)
+        return trained[dtype]
 
     def parameters() -> Iterator[tuple[str, Run]]:
-        yield "parameters at the end", lambda: training().errors
+        yield "parameters at the end", lambda: training("float64").errors
 
     def losses() -> Iterator[tuple[str, Run]]:
         for epoch in range(_SETTINGS.epochs):
             yield f"epoch {epoch + 1}", partial(loss_of, epoch)
 
     def loss_of(epoch: int) -> Mapping[str, float]:
-        found = training()
+        found = training("float32")
         return {"mean loss": abs(found.epoch_losses[epoch] - found.torch_epoch_losses[epoch])}
 
     def predictions() -> Iterator[tuple[str, Run]]:
-        yield (
-            "test images",
-            lambda: {
-                "share of predictions": training().predicted_differently / training().test_images
-            },
-        )
+        yield "test images", differing
 
-    if dtype == "float64":
-        return [Proof("training", "PyTorch, float64", PARAMETERS_AGREE, parameters)]
+    def differing() -> Mapping[str, float]:
+        found = training("float32")
+        return {"share of predictions": found.predicted_differently / found.test_images}
+
     return [
-        Proof("training", f"PyTorch, {dtype}: losses", LOSSES_AGREE, losses),
-        Proof("training", f"PyTorch, {dtype}: predictions", PREDICTIONS_DIFFER, predictions),
+        Proof("training", "PyTorch, float64", PARAMETERS_AGREE, parameters),
+        Proof("training", "PyTorch, float32: losses", LOSSES_AGREE, losses),
+        Proof("training", "PyTorch, float32: predictions", PREDICTIONS_DIFFER, predictions),
     ]
 
 

@@ -1,8 +1,8 @@
 """The PyTorch side: the same operations by the same names, NumPy arrays in and out.
 
 The inputs and outputs have the names that `fcnn.proof.shipped_values` gives them. Nothing of fcnn
-computes anything here. PyTorch is imported inside the functions: who does not compare with
-it need not have it.
+computes anything here. Who does not compare with PyTorch need not have it: this module, which
+imports it, is imported by `fcnn.proof.beside_pytorch` alone.
 """
 
 from __future__ import annotations
@@ -10,59 +10,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional
 
 from fcnn.numerics.arrays import Array
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.optim import Optimizer
-
-Tensors: TypeAlias = "Mapping[str, Tensor]"
-TorchLoss: TypeAlias = "Callable[..., Tensor]"  # of outputs, labels and settings
-
-
-def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy of probabilities, which PyTorch has for their logarithms only."""
-    from torch.nn import functional
-
-    return functional.nll_loss(probabilities.log(), labels)
-
-
-def softmax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy of logits."""
-    from torch.nn import functional
-
-    return functional.cross_entropy(logits, labels)
-
-
-def smoothed_cross_entropy(
-    logits: Tensor,
-    labels: Tensor,
-    class_weights: Tensor | None = None,
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """The cross-entropy of logits, smoothed, of classes with weights."""
-    from torch.nn import functional
-
-    return functional.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
-
-
-LOSSES: dict[str, TorchLoss] = {
-    "cross_entropy": cross_entropy,
-    "smoothed_cross_entropy": smoothed_cross_entropy,
-    "softmax_cross_entropy": softmax_cross_entropy,
-}
+Tensors: TypeAlias = Mapping[str, Tensor]
+TorchLoss: TypeAlias = Callable[..., Tensor]  # of outputs, labels and settings
 
 
 def conv2d(
     inputs: Tensors, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Tensor:
     """(N, C, H, W) -> (N, F, OH, OW)."""
-    from torch.nn import functional
-
     with warnings.catch_warnings():
         # Uneven padding "same" costs PyTorch a copy, and it says so.
         warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)
@@ -71,64 +35,42 @@ def conv2d(
         )
 
 
-def dense(inputs: Tensors) -> Tensor:
-    """(N, D) -> (N, K)."""
-    y = inputs["x"] @ inputs["w"]
-    return y + inputs["b"] if "b" in inputs else y
-
-
-def max_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
-    """(N, C, H, W) -> (N, C, OH, OW)."""
-    from torch.nn import functional
-
-    return functional.max_pool2d(inputs["x"], window, stride, padding)
-
-
-def avg_pool2d(inputs: Tensors, window: Any = 2, stride: Any = None, padding: Any = 0) -> Tensor:
-    """(N, C, H, W) -> (N, C, OH, OW); by default zeros of the padding count in the mean."""
-    from torch.nn import functional
-
-    return functional.avg_pool2d(inputs["x"], window, stride, padding)
-
-
 def batch_norm(inputs: Tensors, training: bool = False, epsilon: float = 1e-5) -> Tensor:
     """(N, C, H, W) or (N, C); mean and var count in inference alone."""
-    from torch.nn import functional
-
     mean, var = (None, None) if training else (inputs["mean"], inputs["var"])
     return functional.batch_norm(
         inputs["x"], mean, var, inputs["scale"], inputs["shift"], training, eps=epsilon
     )
 
 
-def leaky_relu(inputs: Tensors, slope: float = 0.01) -> Tensor:
-    """Of any shape."""
-    from torch.nn import functional
-
-    return functional.leaky_relu(inputs["x"], slope)
-
-
-def gelu(inputs: Tensors) -> Tensor:
-    """Of any shape, by erf."""
-    from torch.nn import functional
-
-    return functional.gelu(inputs["x"])
-
-
+# Each of the inputs and the settings that the plain function in fcnn has.
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
-    "avg_pool2d": avg_pool2d,
+    "avg_pool2d": lambda inputs, window=2, stride=None, padding=0: functional.avg_pool2d(
+        inputs["x"], window, stride, padding
+    ),
     "batch_norm": batch_norm,
     "conv2d": conv2d,
-    "dense": dense,
+    "dense": lambda inputs: inputs["x"] @ inputs["w"] + inputs.get("b", 0),
     "flatten": lambda inputs: inputs["x"].flatten(1),
-    "gelu": gelu,
+    "gelu": lambda inputs: functional.gelu(inputs["x"]),
     "global_avg_pool": lambda inputs: inputs["x"].mean((2, 3)),
-    "leaky_relu": leaky_relu,
-    "max_pool2d": max_pool2d,
+    "leaky_relu": lambda inputs, slope=0.01: functional.leaky_relu(inputs["x"], slope),
+    "max_pool2d": lambda inputs, window=2, stride=None, padding=0: functional.max_pool2d(
+        inputs["x"], window, stride, padding
+    ),
     "relu": lambda inputs: inputs["x"].relu(),
     "sigmoid": lambda inputs: inputs["x"].sigmoid(),
     "softmax": lambda inputs: inputs["x"].softmax(-1),
     "tanh": lambda inputs: inputs["x"].tanh(),
+}
+
+# PyTorch has the cross-entropy of probabilities for their logarithms only.
+LOSSES: dict[str, TorchLoss] = {
+    "cross_entropy": lambda p, labels: functional.nll_loss(p.log(), labels),
+    "smoothed_cross_entropy": lambda logits, labels, class_weights=None, label_smoothing=0.0: (
+        functional.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
+    ),
+    "softmax_cross_entropy": functional.cross_entropy,
 }
 
 # No gradient changes statistics: fcnn's is 0, and for PyTorch they are buffers.
@@ -138,8 +80,6 @@ _GIVEN = ("dy", "labels", "class_weights", *_STATISTICS)
 
 def mnist_cnn() -> nn.Module:
     """The reference network on images (1, 28, 28), written out."""
-    from torch import nn
-
     return nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1),
         nn.ReLU(),
@@ -157,8 +97,6 @@ def mnist_cnn() -> nn.Module:
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """That many threads of PyTorch in the block, and as many as before after it."""
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -171,8 +109,6 @@ def compute(
     operation: str, settings: Mapping[str, Any], inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
     """The output of an operation or loss, and the gradient of every input that has one."""
-    import torch
-
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in inputs.items()}
     differentiable = {
         name: tensor.requires_grad_() for name, tensor in tensors.items() if name not in _GIVEN
@@ -194,13 +130,11 @@ def steps(
     loss: TorchLoss,
     params: Iterable[Array],
     batches: Iterable[tuple[Array, Array]],
-    optimizer: Optimizer,
+    optimizer: optim.Optimizer,
 ) -> Iterator[tuple[float, list[Array]]]:
     """Training step by step: the loss of each, and the parameters after it, which the next
     step overwrites.
     """
-    import torch
-
     set_parameters(network, params)
     for x, labels in batches:
         optimizer.zero_grad()
@@ -211,17 +145,13 @@ def steps(
         yield value.item(), parameters
 
 
-def sgd(network: nn.Module, learning_rate: float, **settings: Any) -> Optimizer:
+def sgd(network: nn.Module, learning_rate: float, **settings: Any) -> optim.Optimizer:
     """Of the parameters of a network."""
-    from torch import optim
-
     return optim.SGD(list(network.parameters()), learning_rate, **settings)
 
 
 def outputs(network: nn.Module, x: Array) -> Array:
     """What a network makes of examples."""
-    import torch
-
     with torch.no_grad():
         y: Array = network(torch.from_numpy(x)).numpy()
     return y
@@ -229,8 +159,6 @@ def outputs(network: nn.Module, x: Array) -> Array:
 
 def set_parameters(network: nn.Module, params: Iterable[Array]) -> None:
     """Give a network, which takes their dtype, the parameters of an fcnn model, leaf by leaf."""
-    import torch
-
     for parameter, array in zip(network.parameters(), params, strict=True):
         own = np.array(turned(array))
         if tuple(parameter.shape) != own.shape:
