@@ -29,7 +29,7 @@ def test_nothing_is_noticed_without_a_mistake(library):
 def test_every_mistake_is_noticed_and_named(name, library):
     mistake = MISTAKES[name]
     layers = LAYERS if effort.full else mistake.own
-    verdicts = library.prove(mistake.edits, layers, most=12, values=mistake.values)
+    verdicts = library.prove(mistake.edits, layers, most=16, values=mistake.values)
     wrong = [verdict for verdict in verdicts if verdict["failures"]]
     expected = mistake.own | mistake.others if effort.full else mistake.own | mistake.values
     assert {verdict["layer"] for verdict in wrong} == expected
