@@ -19,52 +19,40 @@ def check_examples(function: str, x: Array, labels: Array) -> None:
         check_batch(function, name, array)
     if len(x) != len(labels):
         raise ValueError(f"{function}: {len(x)} inputs, but {len(labels)} labels")
-    if len(x) == 0:
-        raise ValueError(f"{function}: the batch is empty, N=0")
 
 
 def check_batch(function: str, name: str, array: Array) -> None:
-    """An array whose first axis is that of the examples."""
+    """An array whose first axis is that of the examples, of which there is at least one."""
     check_array(function, name, array, "a batch as a NumPy array")
     if array.ndim == 0:
         raise ValueError(f"{function}: {name} has no axes, expected a batch (N, ...)")
-
-
-def check_inputs(function: str, x: Array) -> None:
-    """At least one input."""
-    check_batch(function, "x", x)
-    if len(x) == 0:
-        raise ValueError(f"{function}: x is empty, N=0, expected at least one example")
+    if len(array) == 0:
+        raise ValueError(f"{function}: {name} is empty, N=0, expected at least one example")
 
 
 def check_data(function: str, x: Array, labels: Array) -> None:
     """Finite inputs of the same number as labels, which are class indices from 0."""
     check_examples(function, x, labels)
     check_labels(function, labels, len(x))
-    check_finite(function, "x", x)
-
-
-def check_finite(function: str, name: str, array: Array) -> None:
-    """No NaN and no infinity; ValueError that says where the first one is."""
-    if array.dtype.kind not in "fc" or array.size == 0:
+    if x.dtype.kind not in "fc" or x.size == 0:
         return
     with np.errstate(invalid="ignore"):
         # Both are NaN if one number is, and neither makes a copy as large as the array.
-        extremes = np.array([array.min(), array.max()])
-    if np.isfinite(extremes).all():
-        return
-    wrong = ~np.isfinite(array)
-    first = tuple(int(i) for i in np.argwhere(wrong)[0])
-    count = int(wrong.sum())
-    numbers = "1 value that is" if count == 1 else f"{count:,} values that are"
-    raise ValueError(
-        f"{function}: {name} has {numbers} not finite, the first, {array[first]}, at {list(first)}"
-    )
+        extremes = np.array([x.min(), x.max()])
+    if not np.isfinite(extremes).all():
+        places = np.argwhere(~np.isfinite(x))
+        first = places[0].tolist()
+        numbers = "1 value that is" if len(places) == 1 else f"{len(places):,} values that are"
+        raise ValueError(
+            f"{function}: x has {numbers} not finite, the first, {x[tuple(first)]}, at {first}"
+        )
 
 
-def two_arrays(function: str, name: str, value: Any) -> tuple[Array, Array]:
-    """A pair of inputs and labels; TypeError for anything else."""
+def examples(function: str, name: str, value: Any) -> tuple[Array, Array]:
+    """A pair of inputs and labels, as `check_data` has them; TypeError for anything else."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         kind = kind_of(value, with_length=True)
         raise TypeError(f"{function}: {name} is {kind}, expected a pair (x, labels)")
-    return value[0], value[1]
+    x, labels = value
+    check_data(f"{function}: {name}", x, labels)
+    return x, labels

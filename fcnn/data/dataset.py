@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from fcnn.arguments.arrays import check_labels
-from fcnn.arguments.examples import check_examples
+from fcnn.arguments.examples import check_batch
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
 
@@ -66,7 +66,7 @@ def number_of_classes(dataset: Dataset) -> int:
             "(x_train, y_train), (x_test, y_test)"
         ) from None
     for labels in (y_train, y_test):
-        check_examples("number_of_classes", labels, labels)
+        check_batch("number_of_classes", "labels", labels)
         check_labels("number_of_classes", labels, len(labels))
     return int(max(y_train.max(), y_test.max())) + 1
 

@@ -247,13 +247,11 @@ def _checked(stride: int | Pair, padding: Padding, dilation: int | Pair, groups:
 def _sizes(params: Conv2dParams, x: Array, groups: int) -> tuple[int, ...]:
     """N, C, H, W, F, KH, KW; ValueError or TypeError if x and the parameters do not fit."""
     check_kind("conv2d", "params", params, Conv2dParams)
-    w, b = params.w, params.b
+    w, b, axes = params.w, params.b, "F, C, KH, KW" if groups == 1 else "F, C/G, KH, KW"
+    sizes = shapes("conv2d", x=(x, "N, C, H, W"), w=(w, axes), b=(b, "F or None"))
     if groups == 1:
-        return shapes("conv2d", x=(x, "N, C, H, W"), w=(w, "F, C, KH, KW"), b=(b, "F or None"))
-    axes = "F, C/G, KH, KW"
-    N, C, H, W, F, part, KH, KW = shapes(
-        "conv2d", x=(x, "N, C, H, W"), w=(w, axes), b=(b, "F or None")
-    )
+        return sizes
+    N, C, H, W, F, part, KH, KW = sizes
     if part * groups != C:
         raise shape_error(
             f"conv2d: x has C={C} channels, but w expects C={part * groups}, {part} in each of "

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import operator
 import os
-from typing import Final
 
 import numpy as np
 
-PARAMETERS: Final = 0
-ORDER: Final = 1
-FORWARD: Final = 2
-DATA: Final = 3
-SAMPLE: Final = 4
-SPLIT: Final = 5
+PARAMETERS, ORDER, FORWARD, DATA, SAMPLE, SPLIT = range(6)  # the purposes
 
 
 def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """Statistics of batch normalisation, from a sample of the training set."""
 
-from fcnn.arguments.examples import check_inputs
+from fcnn.arguments.examples import check_batch
 from fcnn.arguments.settings import check_kind
 from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.layers.layer import Layer, call_calibrate
@@ -34,7 +34,7 @@ def calibrate(model: Layer, params: Tree, x: Array) -> Tree:
     array([2.], dtype=float32)
     """
     check_kind("calibrate", "model", model, Layer)
-    check_inputs("calibrate", x)
+    check_batch("calibrate", "x", x)
     return params if model.calibrate is None else with_statistics(model, params, x)
 
 

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from fcnn.arguments import settings
-from fcnn.arguments.examples import check_data, two_arrays
+from fcnn.arguments.examples import examples
 from fcnn.arguments.settings import check_kind, positive, whole_number
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
@@ -135,12 +135,12 @@ def fit(
     check_kind("fit", "model", model, Layer)
     check_kind("fit", "optimizer", optimizer, Optimizer)
     check_kind("fit", "loss", loss, Loss)
-    x, labels = _checked_examples("train", train)
+    x, labels = examples("fit", "train", train)
     check_some_weight("fit: train", call_weight(loss, labels))
     held_out = {
-        name: _checked_examples(name, examples)
-        for name, examples in (("test", test), ("validation", validation))
-        if examples is not None
+        name: examples("fit", name, pair)
+        for name, pair in (("test", test), ("validation", validation))
+        if pair is not None
     }
     epochs = whole_number("fit", "epochs", epochs, 1)
     batch_size = positive("fit", "batch_size", batch_size)
@@ -165,12 +165,6 @@ def fit(
             f"fit: start is of epoch {start.epoch}, expected at most epochs, which is {epochs}"
         )
     return _epochs(training, start.params, start.state, start.epoch, epochs)
-
-
-def _checked_examples(name: str, value: Any) -> Examples:
-    x, labels = two_arrays("fit", name, value)
-    check_data(f"fit: {name}", x, labels)
-    return x, labels
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fcnn.arguments.arrays import check_axes
-from fcnn.arguments.examples import check_data, check_inputs
+from fcnn.arguments.examples import check_batch, check_data
 from fcnn.arguments.settings import check_kind, thread_count
 from fcnn.distributed.threads import run_on_threads
 from fcnn.layers.layer import Layer, call_apply
@@ -41,7 +41,7 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
     not looked at: the outputs of an image with a NaN are NaN.
     """
     check_kind("predict", "model", model, Layer)
-    check_inputs("predict", x)
+    check_batch("predict", "x", x)
     return outputs_of(model, params, x, thread_count("predict", threads))
 
 

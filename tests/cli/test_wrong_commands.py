@@ -522,7 +522,7 @@ WRONG_FILES = [
      "(x_train, y_train), (x_test, y_test)"),
     ("classes of no labels",
      lambda: data.number_of_classes(((IMAGES, LABELS), (IMAGES[:0], LABELS[:0]))), ValueError,
-     "number_of_classes: the batch is empty, N=0"),
+     "number_of_classes: labels is empty, N=0, expected at least one example"),
     ("classes of float labels",
      lambda: data.number_of_classes(((IMAGES, LABELS), (IMAGES, LABELS * 0.5))), TypeError,
      "number_of_classes: labels are float64, expected integer class indices"),

@@ -108,7 +108,7 @@ def test_batches_that_do_not_fit_are_refused():
     x, labels = batch(4)
     with pytest.raises(ValueError, match="4 inputs, but 3 labels"):
         f(PARAMS, x, labels[:3])
-    with pytest.raises(ValueError, match="the batch is empty"):
+    with pytest.raises(ValueError, match="x is empty, N=0"):
         f(PARAMS, x[:0], labels[:0])
     with pytest.raises(TypeError, match="labels is a list"):
         f(PARAMS, x, labels.tolist())

@@ -83,7 +83,7 @@ WRONG_CALLS = [
     ("inputs in a list", lambda: fit(x=X.tolist()), TypeError,
      "fit: train: x is a list, expected a batch as a NumPy array"),
     ("no training examples", lambda: fit(x=X[:0], labels=LABELS[:0]), ValueError,
-     "fit: train: the batch is empty, N=0"),
+     "fit: train: x is empty, N=0, expected at least one example"),
     ("integer training images", lambda: fit(x=X.astype(int)), TypeError,
      "flatten: x is int64, expected float32 or float64\n"
      "in chain layer 0 (flatten)"),
@@ -180,7 +180,7 @@ WRONG_CALLS = [
     ("more labels than inputs", lambda: GRADIENT(PARAMS, X, np.array([0, 1, 2])), ValueError,
      "value_and_grad: 2 inputs, but 3 labels"),
     ("an empty step", lambda: GRADIENT(PARAMS, X[:0], LABELS[:0]), ValueError,
-     "value_and_grad: the batch is empty, N=0"),
+     "value_and_grad: x is empty, N=0, expected at least one example"),
     ("a prediction of nothing", lambda: fcnn.predict(MODEL, PARAMS, X[:0]), ValueError,
      "predict: x is empty, N=0, expected at least one example"),
     ("a prediction of a list", lambda: fcnn.predict(MODEL, PARAMS, [X]), TypeError,
