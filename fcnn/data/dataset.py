@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from fcnn.arguments.arrays import check_labels
-from fcnn.arguments.examples import check_batch
+from fcnn.arguments.examples import check_batch, check_examples
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
 
