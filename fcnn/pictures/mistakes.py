@@ -16,15 +16,8 @@ COLUMNS: Final = 6
 def mistakes(images: Array, labels: Array, probabilities: Array) -> Figure:
     """The most confident mistakes; without any, the least confident right predictions.
 
-    Parameters
-    ----------
-    images
-        (N, C, H, W), floating point. One channel is drawn grey, three in colour, any other
-        number as their mean.
-    labels
-        True classes (N,), integers.
-    probabilities
-        Predicted probabilities (N, K).
+    Of images (N, C, H, W), floats, one channel is drawn grey, three in colour, any other number
+    as their mean. Labels are the true classes (N,), integers, probabilities (N, K) the predicted.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)

@@ -44,8 +44,7 @@ def save_pictures(
     images, labels, probabilities
         Of `mistakes`, the test set; without any image there is no ``mistakes.png``.
     kernels
-        Of the first layer, or None for a network that has none: then there is no
-        ``filters.png``.
+        Of `filters`; None where there are none, and no ``filters.png``.
 
     Returns
     -------

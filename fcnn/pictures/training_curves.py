@@ -38,12 +38,8 @@ class Epoch(Protocol):
 def training_curves(history: Sequence[Epoch], *, best: int | None = None) -> Figure:
     """The losses and accuracies of a run: of training, validation and test.
 
-    Parameters
-    ----------
-    history
-        One record per epoch, at least one. What is None or not finite leaves a gap.
-    best
-        The epoch whose parameters were kept, if not the last one because it is the last.
+    The history has at least one record; what is None or not finite leaves a gap. `best` is the
+    epoch whose parameters were kept, if not the last one because it is the last.
     """
     figure, whole = framed_figure(8.3, 3.4, _title(history, best), left=0.6, bottom=0.6)
     whole.set_axis_off()
