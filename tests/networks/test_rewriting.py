@@ -73,6 +73,14 @@ def test_a_combinator_of_ones_own_may_say_how_it_is_made_again():
     assert np.array_equal(fcnn.predict(model, params, x), model.forward(params, x)[0])
 
 
+def test_average_pooling_stays_after_relu():
+    model = fcnn.chain(fcnn.relu, fcnn.avg_pool2d(2), fcnn.relu, fcnn.global_avg_pool)
+    assert repr(faster(model)) == repr(model)
+    x = np.random.default_rng(0).standard_normal((4, 2, 6, 6)).astype(np.float32)
+    params = ((), (), (), ())
+    assert np.array_equal(fcnn.predict(model, params, x), model.forward(params, x)[0])
+
+
 def test_a_pool_of_ones_own_stays_after_relu():
     def forward(params, x, rng=None):  # of squares: the sign of what relu takes away counts
         return fcnn.max_pool2d_forward(x * x, window=2)
