@@ -9,19 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fcnn.cli import reports
+from fcnn.cli import options, reports
 from fcnn.cli.exit_codes import INTERRUPTED, exit_codes, wrong_usage
 from fcnn.cli.interruption import after_step
-from fcnn.cli.options import (
-    DataOption,
-    JsonOption,
-    QuietOption,
-    ThreadsOption,
-    load_data,
-    numbers,
-    refuse_beside,
-    with_settings,
-)
 from fcnn.cli.progress import Bar
 from fcnn.pictures import run_pictures as pictures
 from fcnn.runs import experiment
@@ -37,11 +27,11 @@ from fcnn.training.fit import Epoch
 BESIDE_RESUME = ("--threads", "--checkpoint-every", "--json", "--quiet")
 
 
-@with_settings
+@options.with_settings
 def train(
     *,
     context: typer.Context,
-    data: DataOption = "mnist5k",
+    data: options.DataOption = "mnist5k",
     recipe: Annotated[
         str,
         typer.Option(
@@ -50,7 +40,7 @@ def train(
         ),
     ] = DEFAULT.name,
     settings: dict[str, Any],
-    threads: ThreadsOption = None,
+    threads: options.ThreadsOption = None,
     checkpoint_every: Annotated[
         int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")
     ] = 1,
@@ -60,8 +50,8 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the run in this folder, with its settings.")
     ] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    as_json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
 ) -> None:
     """Train a network, evaluate it, and leave a folder of results with pictures."""
     begun = time.perf_counter()
@@ -73,14 +63,14 @@ def train(
             folder = held.enter_context(new_folder(out, plan.config))
         else:
             with wrong_usage():
-                refuse_beside(context, "--resume", BESIDE_RESUME)
+                options.refuse_beside(context, "--resume", BESIDE_RESUME)
             folder, config = resume, held.enter_context(old_folder(resume))
             if (folder / METRICS).exists():
                 say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
                 if as_json:
                     reports.print_json(read_json(folder / METRICS))
                 return
-            loaded = load_data(config.data, config.seed, bar)
+            loaded = options.load_data(config.data, config.seed, bar)
             plan = experiment.plan_to_go_on(folder, config, loaded)
             say(f"Going on with the run in {folder}")
         result = train_with_bar(
@@ -97,16 +87,16 @@ def train(
 def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar) -> Plan:
     with wrong_usage():
         if "augmentation" in given:
-            given["augmentation"] = numbers("augment", given["augmentation"])
+            given["augmentation"] = options.numbers("augment", given["augmentation"])
         recipe = recipe_by_name(recipe_name)
         seed = recipe.with_given(data_name, given).seed
-    data = load_data(data_name, seed, bar)
+    data = options.load_data(data_name, seed, bar)
     with wrong_usage():
         return make_plan(configure(data_name, data, recipe, **given), data)
 
 
 def train_with_bar(
-    plan: Plan, folder: Path, bar: Bar, say: Callable[[str], None], **options: Any
+    plan: Plan, folder: Path, bar: Bar, say: Callable[[str], None], **how: Any
 ) -> Result:
     """Train, with a bar for the steps and a line for each epoch; Ctrl-C waits for a step's end."""
     pace, epochs = Pace(plan), plan.config.epochs
@@ -127,7 +117,7 @@ def train_with_bar(
                 if record.epoch < epochs:
                     check_ctrl_c()
 
-            return experiment.train(plan, folder, on_epoch=on_epoch, on_step=on_step, **options)
+            return experiment.train(plan, folder, on_epoch=on_epoch, on_step=on_step, **how)
     except KeyboardInterrupt:
         bar.close()
         typer.echo(f"\nInterrupted; to go on: fcnn train --resume {folder}", err=True)

@@ -91,40 +91,37 @@ def verdicts(found: Sequence[Verdict], most: int = 3) -> str:
     lines = [table(header, rows, left=[0, 1, 4]), ""]
     wrong = [verdict for verdict in found if not verdict.holds]
     for verdict in wrong:
+        count = len(verdict.failures)
         lines.append(
-            f"{verdict.layer} against {verdict.against}: {len(verdict.failures):,} of "
-            f"{verdict.cases:,} cases do not hold"
+            f"{verdict.layer} against {verdict.against}: {count:,} of {verdict.cases:,} cases "
+            "do not hold"
         )
         for failure in verdict.failures[:most]:
             lines += [f"  {failure.case}", f"    {failure.message.replace(chr(10), ' ')}"]
-        if len(verdict.failures) > most:
-            lines.append(f"  and {len(verdict.failures) - most:,} more")
-        lines.append("")
-    cases = sum(verdict.cases for verdict in found)
+        lines += [f"  and {count - most:,} more", ""] if count > most else [""]
     if wrong:
         layers = ", ".join(dict.fromkeys(verdict.layer for verdict in wrong))
-        lines.append(f"{len(wrong)} of {len(found)} proofs do not hold: {layers}")
-    else:
-        lines.append(f"{len(found)} proofs, {cases:,} cases: everything holds")
-    return "\n".join(lines)
+        return "\n".join([*lines, f"{len(wrong)} of {len(found)} proofs do not hold: {layers}"])
+    cases = sum(verdict.cases for verdict in found)
+    return "\n".join([*lines, f"{len(found)} proofs, {cases:,} cases: everything holds"])
 
 
 def training_beside_torch(found: Training) -> str:
     """How far two trainings are apart: by epochs, at the end, and since when."""
-    lines = [f"Training beside PyTorch in {found.dtype}, {len(found.losses):,} steps"]
+    losses = zip(found.epoch_losses, found.torch_epoch_losses, strict=True)
     rows = [
-        [str(epoch), f"{own:.6f}", f"{other:.6f}", f"{abs(own - other):.1e}"]
-        for epoch, (own, other) in enumerate(
-            zip(found.epoch_losses, found.torch_epoch_losses, strict=True), 1
-        )
+        [epoch, f"{own:.6f}", f"{other:.6f}", f"{abs(own - other):.1e}"]
+        for epoch, (own, other) in enumerate(losses, 1)
     ]
-    lines.append(table(["Epoch", "Mean loss", "PyTorch", "Difference"], rows))
-    lines.append(f"Parameters at the end differ by {found.differences[-1]:.1e}, relatively.")
     first = found.first_drift
     when = "They never differ" if first is None else f"They first differ after step {first}"
-    lines.append(f"{when} by more than 1e-5.")
-    lines.append(f"Predicted differently: {found.predicted_differently} of {found.test_images:,}")
-    return "\n".join(lines)
+    return (
+        f"Training beside PyTorch in {found.dtype}, {len(found.losses):,} steps\n"
+        + table(["Epoch", "Mean loss", "PyTorch", "Difference"], rows)
+        + f"\nParameters at the end differ by {found.differences[-1]:.1e}, relatively.\n"
+        f"{when} by more than 1e-5.\n"
+        f"Predicted differently: {found.predicted_differently} of {found.test_images:,}"
+    )
 
 
 def verdict_figures(verdict: Verdict) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _network(settings: Settings, in_shape: Shape, classes: int) -> str:
 def data_hash(data: Dataset) -> str:
     """A hash of all images and labels, by which other data is noticed."""
     digest = hashlib.sha256()
-    for array in (array for part in data for array in part):
+    for array in (*data[0], *data[1]):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import runpy
 import sys
 import traceback
 from collections.abc import Iterator
@@ -32,7 +33,23 @@ def model_by_name(name: str, classes: int) -> Layer:
         return named
     if ":" not in name:
         raise ValueError(f"{unknown('model', name, MODELS)}, or FILE.py:FUNCTION")
-    own = _own_model(name, classes)
+    file, function_name = name.rsplit(":", 1)
+    path = Path(os.path.realpath(home_expanded(file)))
+    if not os.path.isfile(path):
+        raise ValueError(f"model: there is no file {file}")
+    # The file may import others that lie beside it.
+    sys.path.insert(0, str(path.parent))
+    try:
+        with telling_lines(name):
+            functions = _executed(path)
+            function = functions.get(function_name)
+            if not callable(function):
+                known = [key for key, value in functions.items() if _is_of(value, path.stem)]
+                raise ModelError(f"model: {file}: {unknown('function', function_name, known)}")
+            takes_classes = "classes" in inspect.signature(function).parameters
+            own = function(classes=classes) if takes_classes else function()
+    finally:
+        sys.path.pop(0)
     if not isinstance(own, Layer):
         raise ValueError(f"model: {name} returned {kind_of(own)}, expected a Layer")
     return own
@@ -40,7 +57,7 @@ def model_by_name(name: str, classes: int) -> Layer:
 
 def absolute(name: str) -> str:
     """A model's name that means the same from any folder."""
-    if name in MODELS or ":" not in name:
+    if ":" not in name:
         return name
     file, function = name.rsplit(":", 1)
     return f"{os.path.realpath(home_expanded(file))}:{function}"
@@ -59,7 +76,7 @@ def telling_lines(name: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        own = name not in MODELS and ":" in name
+        own = ":" in name
         told = _told(error, name.rsplit(":", 1)[0]) if own else None
         if told is None and type(error) in ((TypeError, ValueError) if own else (ValueError,)):
             told = str(error)
@@ -85,31 +102,8 @@ def _told(error: BaseException, file: str) -> str | None:
     return None
 
 
-def _own_model(name: str, classes: int) -> object:
-    """What a function in a file returns."""
-    file, function_name = name.rsplit(":", 1)
-    path = Path(os.path.realpath(home_expanded(file)))
-    if not os.path.isfile(path):
-        raise ValueError(f"model: there is no file {file}")
-    # The file may import others that lie beside it.
-    sys.path.insert(0, str(path.parent))
-    try:
-        with telling_lines(name):
-            functions = _executed(path)
-            function = functions.get(function_name)
-            if not callable(function):
-                known = [key for key, value in functions.items() if _is_of(value, path.stem)]
-                raise ModelError(f"model: {file}: {unknown('function', function_name, known)}")
-            takes_classes = "classes" in inspect.signature(function).parameters
-            return function(classes=classes) if takes_classes else function()
-    finally:
-        sys.path.pop(0)
-
-
 def _executed(path: Path) -> dict[str, Any]:
     """What a file of Python defines."""
-    import runpy
-
     try:
         compile(read_regular(path), str(path), "exec")  # runpy takes archives and folders too
     except (ValueError, RecursionError, MemoryError) as error:

@@ -56,7 +56,7 @@ def write_results(
             probabilities=probabilities,
             kernels=_first_kernels(run.params),
         )
-    kept = history[-1] if best is None else history[best - 1]
+    kept = history[-1 if best is None else best - 1]
     metrics = {
         **figures(run, run.config.data, evaluation),
         "recipe": run.config.recipe,
