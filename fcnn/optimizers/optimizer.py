@@ -93,8 +93,9 @@ def leaf_by_leaf(
         new = []
         for (p, *row), decayed in zip(rows, touched, strict=True):
             change, *own = move(eta, t, *row)
-            kept = (1 - decay) * p if decayed else p
-            new.append([freeze(array) for array in (kept + change, *own)])
+            # Without a name, what decay leaves of p takes the sum: NumPy needs no other array.
+            moved = change + ((1 - decay) * p if decayed else p)
+            new.append([freeze(array) for array in (moved, *own)])
         params, *trees = (
             tree.unflatten(structure, [row[i] for row in new]) for i in range(1 + len(names))
         )
