@@ -39,14 +39,13 @@ def download() -> None:
     """Fetch all of MNIST into the cache, unless it is there and intact."""
     with exit_codes(), Bar(shown=True) as bar:
         place = status()[1]
-        if place.origin == "FCNN_DATA_DIR":
-            if not place.intact:
-                raise DataError(
-                    f"FCNN_DATA_DIR is set, and MNIST is not complete in {place.folder}; "
-                    "unset it to use the cache"
-                )
-            folder = place.folder
-        else:
+        folder = place.folder
+        if place.origin != "FCNN_DATA_DIR":
             folder = download_mnist(progress=bar.update)
+        elif not place.intact:
+            raise DataError(
+                f"FCNN_DATA_DIR is set, and MNIST is not complete in {folder}; "
+                "unset it to use the cache"
+            )
         bar.close()
         typer.echo(f"MNIST is complete in {folder}")
