@@ -109,7 +109,7 @@ def test_loss_and_augmentation_are_those_of_the_settings():
         ({"validation_fraction": 1e-9}, "of 100 training images 0 would be held out"),
         ({"optimizer": "adam"}, "adam has no weight decay; adamw has"),
         ({"augmentation": {"rotatio": 3}}, "unknown augmentation 'rotatio'; did you mean"),
-        ({"augmentation": {"scale": 2}}, "affine: scale is 2, expected below 1"),
+        ({"augmentation": {"scale": 2}}, "affine: scale is 2.0, expected below 1"),
         ({"epochs": 10**30}, "one_cycle: steps is "),
     ],
 )
