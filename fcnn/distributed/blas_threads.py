@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from itertools import product
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 
 _lock = threading.Lock()
 _users = 0
-_before: list[int] = []  # what the first of the users found
+_before: list[tuple[_Limit, int]] = []  # what the first of the users found
 
 
 def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -30,42 +31,43 @@ def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
 
     @wraps(function)
     def held(*args: P.args, **kwargs: P.kwargs) -> Result:
-        with interrupts_deferred() as interrupts, one_blas_thread():
+        with one_blas_thread() as interrupts:
             return interrupts.allowed_in(function, *args, **kwargs)
 
     return held
 
 
-class one_blas_thread:  # noqa: N801, it is used like a function
+@contextmanager
+def one_blas_thread() -> Iterator[interrupts_deferred]:
     """Hold BLAS to one thread, in the calling thread and in all that share its limit, while
-    the block runs. Whoever uses it defers interrupts: one at its ends would leave the limit.
+    the block runs. Interrupts are deferred in it: one at its ends would leave the limit.
     """
-
-    def __enter__(self) -> None:
-        limits = _limits()
-        self._before = [limit.get() for limit in limits.of_a_thread]
-        hold_this_thread_to_one()
-        global _users
+    global _users
+    with interrupts_deferred() as interrupts:
+        of_the_process, of_a_thread = _limits()
+        own = [(limit, limit.get()) for limit in of_a_thread]
+        for limit in of_a_thread:
+            limit.set(1)
         with _lock:
             _users += 1  # first, so that a child forked from here on lifts the limit
             if _users == 1:
-                _before[:] = [limit.get() for limit in limits.of_the_process]
-                for limit in limits.of_the_process:
+                _before[:] = [(limit, limit.get()) for limit in of_the_process]
+                for limit in of_the_process:
                     limit.set(1)
-
-    def __exit__(self, *error: object) -> None:
-        global _users
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                _lift()
-        for limit, count in zip(_limits().of_a_thread, self._before, strict=True):
-            limit.set(count)
+        try:
+            yield interrupts
+        finally:
+            with _lock:
+                _users -= 1
+                if _users == 0:
+                    _lift()
+            for limit, count in own:
+                limit.set(count)
 
 
 def hold_this_thread_to_one() -> None:
     """Set the limits that hold for one thread alone, in the calling thread."""
-    for limit in _limits().of_a_thread:
+    for limit in _limits()[1]:
         limit.set(1)
 
 
@@ -79,8 +81,7 @@ def forget_after_fork() -> None:
 
 
 def _lift() -> None:
-    # A child may be forked before the counts are known, when no limit is set yet.
-    for limit, count in zip(_limits().of_the_process, _before, strict=False):
+    for limit, count in _before:
         limit.set(count)
     _before.clear()
 
@@ -92,23 +93,21 @@ class _Limit(NamedTuple):
     set: Callable[[int], object]
 
 
-class _Limits(NamedTuple):
-    of_the_process: list[_Limit]
-    of_a_thread: list[_Limit]
-
-
 @cache
-def _limits() -> _Limits:
-    """Those of the BLAS libraries that NumPy has loaded; looked for once."""
+def _limits() -> tuple[list[_Limit], list[_Limit]]:
+    """Those of the BLAS libraries that NumPy has loaded, which hold for the process or for a
+    thread; looked for once.
+    """
     from threadpoolctl import ThreadpoolController
 
-    limits = _Limits([], [])
+    of_the_process: list[_Limit] = []
+    of_a_thread: list[_Limit] = []
     for library in ThreadpoolController().select(user_api="blas").lib_controllers:
         if library.internal_api == "mkl" or getattr(library, "threading_layer", "") == "openmp":
-            limits.of_a_thread.append(_Limit(library.get_num_threads, library.set_num_threads))
+            of_a_thread.append(_Limit(library.get_num_threads, library.set_num_threads))
         else:
-            limits.of_the_process.append(_limit_of_the_process(library))
-    return limits
+            of_the_process.append(_limit_of_the_process(library))
+    return of_the_process, of_a_thread
 
 
 def _limit_of_the_process(library: Any) -> _Limit:

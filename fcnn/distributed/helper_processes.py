@@ -24,22 +24,27 @@ import signal
 import sys
 import threading
 import time
+import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from fcnn.distributed.helper import Call, Function, Helper, fork, put_numbers, take_numbers
+from fcnn.distributed.blas_threads import one_blas_thread
+from fcnn.distributed.fork import fork
 from fcnn.distributed.interrupts import call_while_deleting, interrupts_deferred
-from fcnn.distributed.shared_memory import Memory
+from fcnn.distributed.shared_memory import Slot, get, put
 from fcnn.distributed.threads import end_idle_threads, is_only_thread
 from fcnn.numerics.arrays import Array
 
+Function: TypeAlias = Callable[[list[Array], Any], list[Array]]
+
 _PATIENCE: Final = 10.0  # times the caller's own time and a second, for the helpers
 _MOST_ITEMS: Final = 1000  # their numbers fit into any pipe
+_NUMBER: Final = np.dtype(np.uint32)
 
 
 def can_fork() -> bool:
@@ -66,42 +71,40 @@ class HelperProcesses:
         of arrays.
     count
         How many processes there are besides the caller's.
-    room
-        Bytes of shared memory for the arrays of a call, and for the results of each helper.
+    items
+        How many items a call may have.
+    room, result
+        Bytes of shared memory for the arrays of a call, and for the result of each item.
     """
 
-    def __init__(self, function: Function, count: int, room: tuple[int, int]) -> None:
+    def __init__(self, function: Function, count: int, items: int, room: int, result: int) -> None:
         from multiprocessing import Pipe
 
-        self.count, self._room = count, room
+        self._most = count, items, room, result
         self._function, self._caller = function, os.getpid()
-        arrays, results = room
-        memory = mmap.mmap(-1, arrays + count * results)
-        self._inputs = Memory(memory, 0, arrays)
-        self._results = [Memory(memory, arrays + i * results, results) for i in range(count)]
-        self._last_call: Call | None = None
-        self._numbers = read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._memory = mmap.mmap(-1, room + items * result)
+        self._last_call: Any = None
+        self._numbers = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._links: list[Any] = []
         ids: list[int] = []
-        end = partial(_end, ids, self._links, (read, write))
-        self.close = weakref.finalize(self, call_while_deleting, end)
+        self.close = weakref.finalize(
+            self, call_while_deleting, _end, ids, self._links, self._numbers
+        )
         end_idle_threads()
-        for i in range(count):
+        for _ in range(count):
             here, there = Pipe()
             self._links.append(here)
-            helper = Helper(function, there, read, self._inputs, self._results[i])
-            ids.append(fork(helper, self._links))
+            ids.append(fork(partial(self._serve, there), there.fileno(), self._numbers[0]))
             there.close()
 
     @property
-    def alive(self) -> bool:
-        """Whether the helpers are there; not after an error, nor in a forked process."""
-        return self.close.alive and self._caller == os.getpid()
+    def count(self) -> int:
+        """How many helpers there are; none after an error, nor in a forked process."""
+        return self._most[0] if self.close.alive and self._caller == os.getpid() else 0
 
-    def suit(self, count: int, room: tuple[int, int]) -> bool:
-        """Whether there are at least as many helpers, and as much room."""
-        enough = count <= self.count and all(map(operator.le, room, self._room))
-        return enough and self.alive
+    def suit(self, *needed: int) -> bool:
+        """Whether there are at least as many helpers, items and bytes."""
+        return self.count > 0 and all(map(operator.le, needed, self._most))
 
     def run(
         self, arrays: list[Array], items: Sequence[Any], interrupts: interrupts_deferred
@@ -109,60 +112,67 @@ class HelperProcesses:
         """The function of every item, in order. The results are views of the shared memory,
         good until the next call. Once one of the helpers has failed, all have ended.
         """
-        results: list[list[Array] | None] = [None] * len(items)
-        done = False
+        self._well = False
         try:
-            done = interrupts.allowed_in(self._share_out, arrays, items, results)
+            return interrupts.allowed_in(self._share_out, arrays, items)
         finally:
-            if not done:
+            if not self._well:
                 self.close()
-        left = (
-            self._function(arrays, items[i]) if result is None else result
-            for i, result in enumerate(results)
-        )
-        return interrupts.allowed_in(list, left)
 
-    def _share_out(
-        self, arrays: list[Array], items: Sequence[Any], results: list[list[Array] | None]
-    ) -> bool:
-        """Fill in the results of what works; whether all of the helpers are well."""
+    def _share_out(self, arrays: list[Array], items: Sequence[Any]) -> list[list[Array]]:
         begun = time.monotonic()
-        try:
-            self._announce(arrays, items)
-        except OSError:
-            return False
-        for i in take_numbers(self._numbers[0]):
-            results[i] = self._function(arrays, items[i])
-        try:
-            self._gather(results, _PATIENCE * (1 + time.monotonic() - begun))
-        except (EOFError, OSError):
-            return False
-        return True
-
-    def _announce(self, arrays: list[Array], items: Sequence[Any]) -> None:
-        """Tell the helpers of a call."""
-        call = Call(self._inputs.put(arrays), items, _error_state())
-        put_numbers(self._numbers[1], len(items))
-        for link in self._links:
-            link.send(None if call == self._last_call else call)
+        # What the caller does not ignore is an error in a helper, and so is computed once more
+        # here, where it raises, warns or calls what the caller set.
+        errors = {kind: "ignore" if do == "ignore" else "raise" for kind, do in np.geterr().items()}
+        call = put(arrays, self._memory, 0, self._most[2]), items, errors
+        os.write(self._numbers[1], np.arange(len(items), dtype=_NUMBER).tobytes())
+        with suppress(OSError):  # whoever does not listen will not answer either
+            for link in self._links:
+                link.send(None if call == self._last_call else call)
         self._last_call = call
+        results = {i: self._function(arrays, items[i]) for i in self._take_numbers()}
+        # One that takes far longer than the caller did is given up: a library with native
+        # threads may wait for ever in a forked process.
+        patience = _PATIENCE * (1 + time.monotonic() - begun)
+        with suppress(EOFError, OSError):
+            for link in self._links:
+                if not link.poll(patience):
+                    break
+                results |= {i: get(slots, self._memory) for i, slots in link.recv()}
+            else:
+                self._well = True
+        every = range(len(items))
+        return [results[i] if i in results else self._function(arrays, items[i]) for i in every]
 
-    def _gather(self, results: list[list[Array] | None], patience: float) -> None:
-        """Fill in what the helpers have done. One that takes far longer than the caller did is
-        given up: a library with native threads may wait for ever in a forked process.
-        """
-        for link, memory in zip(self._links, self._results, strict=True):
-            if not link.poll(patience):
-                raise EOFError("no answer")
-            for i, slots in link.recv():
-                results[i] = memory.get(slots)
+    def _take_numbers(self) -> Iterator[int]:
+        """The numbers of items nobody has begun; each is read by one process alone."""
+        with suppress(BlockingIOError):
+            while True:
+                number = os.read(self._numbers[0], _NUMBER.itemsize)
+                yield int.from_bytes(number, sys.byteorder)
 
+    def _serve(self, link: Any) -> None:
+        """In a helper: take items of call after call until the caller ends or closes the link."""
+        call: Any = None
+        with one_blas_thread():
+            while True:
+                call = link.recv() or call  # None: as before
+                link.send(self._work(*call))
+                with suppress(OSError, ValueError):
+                    print(end="", flush=True)  # what the function has printed
 
-def _error_state() -> dict[str, Any]:
-    """NumPy's error state for the helpers: what the caller does not ignore is an error there,
-    and so is computed once more here, where it raises, warns or calls what the caller set.
-    """
-    return {kind: "ignore" if do == "ignore" else "raise" for kind, do in np.geterr().items()}
+    def _work(
+        self, slots: list[Slot], items: Sequence[Any], errors: dict[str, Any]
+    ) -> list[tuple[int, list[Slot]]]:
+        arrays, done = get(slots, self._memory), []
+        _, _, room, size = self._most
+        with warnings.catch_warnings(), np.errstate(**errors):
+            warnings.simplefilter("error")
+            for i in self._take_numbers():
+                with suppress(Exception):  # the caller will see for itself
+                    result = self._function(arrays, items[i])
+                    done.append((i, put(result, self._memory, room + i * size, size)))
+        return done
 
 
 def _end(processes: list[int], links: list[Any], numbers: tuple[int, int]) -> None:

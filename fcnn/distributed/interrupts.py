@@ -32,17 +32,16 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
     other threads than the main one there are no interrupts, and nothing happens.
     """
 
-    def __init__(self) -> None:
-        self._handler: Any = None
-        self._noted = False
-        self._allowed = False
+    _handler: Any = None
+    _noted = False
+    _allowed = False
+    count = 0  # of the interrupts that have come
 
     def __enter__(self) -> interrupts_deferred:
-        if threading.get_ident() == threading.main_thread().ident:
-            handler = getsignal(SIGINT)
-            if callable(handler):
-                self._handler = handler
-                signal(SIGINT, self._on_signal)
+        handler = getsignal(SIGINT)
+        if callable(handler) and threading.get_ident() == threading.main_thread().ident:
+            self._handler = handler
+            signal(SIGINT, self._on_signal)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -50,7 +49,7 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
             found = signal(SIGINT, self._handler)
             if found != self._on_signal:
                 signal(SIGINT, found)  # somebody has set another one meanwhile
-            self.raise_noted()
+            self._raise_noted()
 
     def allowed_in(
         self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
@@ -58,31 +57,32 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
         """Call a function, which interrupts may end."""
         self._allowed = True  # an assignment is one step: nothing comes between
         try:
-            self.raise_noted()
+            self._raise_noted()
             return function(*args, **kwargs)
         finally:
             self._allowed = False
 
-    def raise_noted(self) -> None:
+    def _raise_noted(self) -> None:
         """Let through the interrupt that has come, if one has."""
         if self._noted:
             self._noted = False
             self._handler(SIGINT, None)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
         if self._allowed:
             self._handler(number, frame)
         else:
             self._noted = True
 
 
-def call_while_deleting(function: Callable[[], object]) -> None:
+def call_while_deleting(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
     """Call a function while an object is deleted. Exceptions are lost there: an interrupt comes
     from another thread, as soon as that has its turn.
     """
     try:
         with interrupts_deferred():
-            function()
+            function(*args, **kwargs)
     except KeyboardInterrupt:
         with suppress(RuntimeError):  # no more threads: Python is about to end
             _thread.start_new_thread(os.kill, (os.getpid(), SIGINT))

@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 from fcnn.distributed.blas_threads import one_blas_thread
-from fcnn.distributed.helper import Function
-from fcnn.distributed.helper_processes import HelperProcesses, can_be_shared, can_fork
-from fcnn.distributed.interrupts import interrupts_deferred
+from fcnn.distributed.helper_processes import Function, HelperProcesses, can_be_shared, can_fork
 from fcnn.distributed.shared_memory import room_for
 from fcnn.distributed.threads import available_cores, run_on_threads, useful_threads
 from fcnn.numerics.arrays import Array, compact
 
 Combined = TypeVar("Combined")
 
-_CALLS_BY_THREADS: Final = 2  # who calls once does not wait for a process to start
-_CALLS_AFTER_OTHERS: Final = 30  # as many by threads, once the helpers have given way to others
+_FIRST_CALLS: Final = 2  # by threads: who calls once does not wait for a process to start
+_CALLS_AFTER_OTHERS: Final = 30  # by threads, once the helpers have given way to others
 _MOST_FAILURES: Final = 2  # after so many calls in which helpers failed, threads do the work
 
 
@@ -44,12 +43,11 @@ class Pool:
     """
 
     def __init__(self, function: Function, threads: int | None) -> None:
-        self._function = function
-        self._threads = threads
-        self._calls = 0
-        self._last_call = 0.0
-        self._room_per_result = 0
+        self._function, self._threads = function, threads
+        self._calls_by_threads = _FIRST_CALLS
         self._failures = 0
+        self._last_call = 0.0
+        self._room_for_result = 0
         self._helpers: HelperProcesses | None = None
         self._lock = threading.Lock()
 
@@ -66,83 +64,71 @@ class Pool:
         """
         arrays = [compact(array) for array in arrays]  # as a helper process will have them
         count = useful_threads(self._threads, len(items))
-        with interrupts_deferred() as interrupts:
-            if count > 1 and self._calls >= _CALLS_BY_THREADS and self._lock.acquire(False):
+        if count == 1:
+            return combine(run_on_threads(partial(self._function, arrays), items, 1))
+        with one_blas_thread() as interrupts:
+            if self._lock.acquire(blocking=False):
                 try:
-                    results = self._by_helpers(arrays, items, count - 1, interrupts)
-                    if results is not None:
+                    helpers = self._helpers_for(arrays, len(items), count - 1)
+                    if helpers is not None:
+                        results = helpers.run(arrays, items, interrupts)
+                        self._failures += helpers.count == 0
+                        self._learn(results)
                         return interrupts.allowed_in(combine, results)
                 finally:
                     self._lock.release()
-        results = run_on_threads(lambda item: self._function(arrays, item), items, count)
-        if count > 1:
-            self._calls += 1
-            self._learn(results)
+        results = run_on_threads(partial(self._function, arrays), items, count)
+        self._learn(results)
         return combine(results)
+
+    def _learn(self, results: list[list[Array]]) -> None:
+        self._room_for_result = max(self._room_for_result, *map(room_for, results))
+
+    def _helpers_for(self, arrays: list[Array], items: int, count: int) -> HelperProcesses | None:
+        """The helpers there are, if they will do, or new ones; None if there cannot be any."""
+        if self._calls_by_threads > 0:
+            self._calls_by_threads -= 1
+            return None
+        if self._failures > _MOST_FAILURES or not can_be_shared(arrays, items):
+            return None
+        self._last_call = time.monotonic()
+        needs = min(count, available_cores()), items, room_for(arrays), self._room_for_result
+        if self._helpers is not None and self._helpers.suit(*needs):
+            return self._helpers
+        self._end_helpers()
+        if can_fork() and _make_way(needs[0]):
+            try:
+                self._helpers = HelperProcesses(self._function, *needs)
+                _with_helpers.add(self)
+            except (OSError, ValueError, MemoryError):  # no more processes, memory, files
+                self._failures = _MOST_FAILURES + 1
+        return self._helpers
 
     @property
     def helpers(self) -> int:
         """How many helper processes there are."""
-        return self._helpers.count if self._helpers is not None and self._helpers.alive else 0
-
-    def _by_helpers(
-        self, arrays: list[Array], items: Sequence[Any], count: int, interrupts: interrupts_deferred
-    ) -> list[list[Array]] | None:
-        """The results, if there can be helpers, of that many and of the caller."""
-        helpers = self._helpers_for(arrays, len(items), min(count, available_cores()))
-        if helpers is None:
-            return None
-        with one_blas_thread():
-            results = helpers.run(arrays, items, interrupts)
-        self._failures += not helpers.alive
-        self._learn(results)
-        return results
-
-    def _learn(self, results: list[list[Array]]) -> None:
-        self._room_per_result = max(self._room_per_result, *map(room_for, results))
-
-    def _helpers_for(self, arrays: list[Array], items: int, count: int) -> HelperProcesses | None:
-        """The helpers there are, if they will do, or new ones; None if there cannot be any."""
-        if self._failures > _MOST_FAILURES or not can_be_shared(arrays, items):
-            return None
-        self._last_call = time.monotonic()
-        room = room_for(arrays), items * self._room_per_result
-        if self._helpers is not None and not self._helpers.suit(count, room):
-            self._end_helpers()
-        if self._helpers is None and can_fork() and _make_way(count):
-            try:
-                self._helpers = HelperProcesses(self._function, count, room)
-                _with_helpers.append(weakref.ref(self))
-            except (OSError, ValueError, MemoryError):  # no more processes, memory, files
-                self._failures = _MOST_FAILURES + 1
-        return self._helpers
+        return 0 if self._helpers is None else self._helpers.count
 
     def _end_helpers(self) -> None:
         if self._helpers is not None:
             self._helpers.close()
             self._helpers = None
 
-    def _give_way(self) -> None:
-        """End the helpers, unless they are at work, and have threads do the next calls: of
-        functions that are called in turn, none should fork at each call.
-        """
-        if self._lock.acquire(blocking=False):
-            self._end_helpers()
-            self._calls = _CALLS_BY_THREADS - _CALLS_AFTER_OTHERS
-            self._lock.release()
 
-
-_with_helpers: list[weakref.ref[Pool]] = []
+_with_helpers: WeakSet[Pool] = WeakSet()
 
 
 def _make_way(count: int) -> bool:
-    """End helpers, those used longest ago first, until there may be that many more; False if
-    there may not.
+    """Whether there may be that many helpers more. Those used longest ago end for it, unless they
+    are at work, and threads do the next calls: of functions that are called in turn, none should
+    fork at each call.
     """
-    pools = [pool for reference in _with_helpers if (pool := reference()) and pool.helpers]
-    _with_helpers[:] = map(weakref.ref, pools)
-    most = available_cores() - count
-    for pool in sorted(pools, key=lambda pool: pool._last_call):
-        if sum(pool.helpers for pool in pools) > most:
-            pool._give_way()
-    return sum(pool.helpers for pool in pools) <= most
+    pools = sorted((p for p in _with_helpers if p.helpers), key=lambda pool: pool._last_call)
+    free = available_cores() - sum(pool.helpers for pool in pools)
+    for pool in pools:
+        if free < count and pool._lock.acquire(blocking=False):
+            free += pool.helpers
+            pool._end_helpers()
+            pool._calls_by_threads = _CALLS_AFTER_OTHERS
+            pool._lock.release()
+    return free >= count

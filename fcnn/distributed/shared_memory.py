@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fcnn.numerics.arrays import Array
+from fcnn.numerics.arrays import Array, Shape
 
 _ALIGNMENT: Final = 64  # bytes: a line of the cache
 
@@ -20,47 +20,32 @@ _ALIGNMENT: Final = 64  # bytes: a line of the cache
 class Slot(NamedTuple):
     """Where an array lies in shared memory."""
 
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    shape: Shape
     dtype: str
+    offset: int
+    strides: tuple[int, ...]
 
 
-class Memory:
-    """A part of the shared memory, where arrays are put one after the other."""
+def put(arrays: Sequence[Array], memory: mmap.mmap, offset: int, room: int) -> list[Slot]:
+    """Copy arrays to memory from an offset on, one after the other, each in its own memory
+    order. MemoryError if they take more than that many bytes.
+    """
+    if room_for(arrays) > room:
+        raise MemoryError("arrays do not fit into the shared memory")
+    slots = []
+    for array in arrays:
+        # BLAS may give other bits for other orders, so a transposed array stays one.
+        strides = np.empty_like(array, subok=False).strides
+        np.ndarray(array.shape, array.dtype, memory, offset, strides)[...] = array
+        slots.append(Slot(array.shape, array.dtype.str, offset, strides))
+        offset += room_for([array])
+    return slots
 
-    def __init__(self, memory: mmap.mmap, begin: int, size: int) -> None:
-        self._memory, self._begin, self._size = memory, begin, size
-        self._used = 0
 
-    def put(self, arrays: Sequence[Array]) -> list[Slot]:
-        """Copy arrays to the beginning, each in its own memory order."""
-        self._used = 0
-        return self.add(arrays)
-
-    def add(self, arrays: Sequence[Array]) -> list[Slot]:
-        """Copy arrays behind those that are there. MemoryError if they do not fit."""
-        slots = []
-        for array in arrays:
-            # BLAS may give other bits for other orders, so a transposed array stays one.
-            strides = np.empty_like(array, subok=False).strides
-            slot = Slot(self._begin + self._used, array.shape, strides, array.dtype.str)
-            if self._used + room_for([array]) > self._size:
-                raise MemoryError("an array does not fit into the shared memory")
-            self._used += room_for([array])
-            self._view(slot)[...] = array
-            slots.append(slot)
-        return slots
-
-    def get(self, slots: Sequence[Slot]) -> list[Array]:
-        """The arrays in these slots, without a copy, read-only."""
-        arrays = [self._view(slot) for slot in slots]
-        for array in arrays:
-            array.flags.writeable = False
-        return arrays
-
-    def _view(self, slot: Slot) -> Array:
-        return np.ndarray(slot.shape, slot.dtype, self._memory, slot.offset, slot.strides)
+def get(slots: Sequence[Slot], memory: mmap.mmap) -> list[Array]:
+    """The arrays in these slots, without a copy, read-only."""
+    seen = memoryview(memory).toreadonly()
+    return [np.ndarray(s.shape, s.dtype, seen, s.offset, s.strides) for s in slots]
 
 
 def room_for(arrays: Sequence[Array]) -> int:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fcnn.distributed import blas_threads
 from fcnn.distributed.blas_threads import one_blas_thread
-from fcnn.distributed.interrupts import interrupts_deferred
 from fcnn.distributed.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -39,17 +37,39 @@ def run_on_threads(
     """
     keep_freed_memory()
     count = useful_threads(threads, len(items))
-    with interrupts_deferred() as interrupts, one_blas_thread():
-        if count == 1:
-            return interrupts.allowed_in(lambda: [function(item) for item in items])
-        return _run_in_threads(function, items, count, interrupts)
+    if count == 1:
+        with one_blas_thread() as interrupts:
+            return interrupts.allowed_in(list, map(function, items))
+    from concurrent.futures import wait
+
+    waiting = iter(range(len(items)))
+    results: list[Any] = [None] * len(items)
+    contexts = [contextvars.copy_context() for _ in items]
+
+    def take_items() -> None:
+        for place in waiting:  # each is given to one thread alone
+            # A thread has numpy.errstate of its own; what the caller set holds for all.
+            results[place] = contexts[place].run(function, items[place])
+
+    with one_blas_thread() as interrupts:
+        tasks = _start(take_items, count - 1)
+        try:
+            interrupts.allowed_in(take_items)
+        finally:
+            for _ in waiting:  # after an error or Ctrl-C, nothing new is begun
+                pass
+            begun = {task for task in tasks if not task.cancel()}
+            while wait(begun, _MOMENT).not_done and interrupts.count < 2:
+                pass  # a second Ctrl-C does not wait
+    for task in begun:
+        task.result()
+    return results
 
 
 def available_cores() -> int:
     """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def useful_threads(threads: int | None, items: int) -> int:
@@ -60,101 +80,53 @@ def useful_threads(threads: int | None, items: int) -> int:
     return min(items, cores if threads is None else min(threads, _MOST_PER_CORE * cores))
 
 
-def _run_in_threads(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    count: int,
-    interrupts: interrupts_deferred,
-) -> list[Result]:
-    waiting = deque(range(len(items)))
-    results: list[Any] = [None] * len(items)
-    contexts = [contextvars.copy_context() for _ in items]
-
-    def take_items() -> None:
-        while waiting:
-            try:
-                place = waiting.popleft()
-            except IndexError:  # another thread was faster
-                return
-            # A thread has numpy.errstate of its own; what the caller set holds for all.
-            results[place] = contexts[place].run(function, items[place])
-
-    helpers = _start(take_items, count - 1)
-    try:
-        interrupts.allowed_in(take_items)
-    finally:
-        waiting.clear()  # after an error or Ctrl-C, nothing new is begun
-        begun = [helper for helper in helpers if not helper.cancel()]
-        try:
-            _wait(begun, interrupts)
-        finally:
-            _wait(begun, interrupts)  # after Ctrl-C; a second one does not wait
-    for helper in begun:
-        helper.result()
-    return results
+_at_work: set[int] = set()  # the threads of the pool that are not idle
 
 
-def _wait(helpers: list[Future[None]], interrupts: interrupts_deferred) -> None:
-    for helper in helpers:
-        while not helper.done():
-            with suppress(TimeoutError):
-                helper.exception(_MOMENT)
-            interrupts.raise_noted()
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Made at first use and kept: idle threads cost nothing."""
+    from concurrent.futures import ThreadPoolExecutor
 
-
-_lock = threading.Lock()
-_pools: dict[int, ThreadPoolExecutor] = {}  # by their number of threads
-_at_work: set[int] = set()  # those of their threads that are not idle
+    most = _MOST_PER_CORE * available_cores()
+    return ThreadPoolExecutor(most, "fcnn", initializer=blas_threads.hold_this_thread_to_one)
 
 
 def is_only_thread() -> bool:
-    """Whether the calling thread is the only one of Python's, but for idle ones of our pools."""
-    ours = sum(len(pool._threads) for pool in _pools.values())
-    return not _at_work and threading.active_count() - ours == 1
+    """Whether the calling thread is the only one of Python's, but for idle ones of the pool."""
+    return not _at_work and threading.active_count() - len(_pool()._threads) == 1
 
 
 def end_idle_threads() -> None:
-    """End the threads of the pools. They are made again when they are needed."""
-    with _lock:
-        pools = list(_pools.values())
-        _pools.clear()
-    for pool in pools:
-        pool.shutdown()
+    """End the threads of the pool. They are made again when they are needed."""
+    _pool().shutdown()
+    _pool.cache_clear()
 
 
 def _start(function: Callable[[], None], threads: int) -> list[Future[None]]:
-    """Run a function on that many threads of a pool, which is made at first use and kept: idle
-    threads cost nothing. They are fewer if the system has no more.
-    """
-    from concurrent.futures import ThreadPoolExecutor
+    """Run a function on that many threads of the pool, or fewer if the system has no more."""
 
-    with _lock:
-        if threads not in _pools:
-            _pools[threads] = ThreadPoolExecutor(
-                threads, "fcnn", initializer=blas_threads.hold_this_thread_to_one
-            )
-        begun: list[Future[None]] = []
+    def work() -> None:
+        _at_work.add(threading.get_ident())
         try:
-            for _ in range(threads):
-                begun.append(_pools[threads].submit(_work, function))
-        except RuntimeError:  # can't start new thread
-            _pools.pop(threads).shutdown(wait=False)
-        return begun
+            function()
+        finally:
+            _at_work.discard(threading.get_ident())
 
-
-def _work(function: Callable[[], None]) -> None:
-    _at_work.add(threading.get_ident())
+    begun: list[Future[None]] = []
+    pool = _pool()
     try:
-        function()
-    finally:
-        _at_work.discard(threading.get_ident())
+        for _ in range(threads):
+            begun.append(pool.submit(work))
+    except RuntimeError:  # can't start new thread
+        pool.shutdown(wait=False)
+        _pool.cache_clear()
+    return begun
 
 
 def _forget_after_fork() -> None:
     """A child process has none of its parent's threads."""
-    global _lock
-    _lock = threading.Lock()
-    _pools.clear()
+    _pool.cache_clear()
     _at_work.clear()
     blas_threads.forget_after_fork()
 

@@ -100,12 +100,11 @@ def is_interrupted(interrupter, work, seconds):
 
 def troubles(interrupter, before):
     """What is not as it was, or not as it must be."""
-    pools = sum(len(pool._threads) for pool in threads._pools.values())
     if blas_threads() != before:
         yield "BLAS has other threads"
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield "SIGINT has another handler"
-    if threading.active_count() != 1 + pools:
+    if threading.active_count() != 1 + len(threads._pool()._threads):
         yield "a thread is left"
     if not is_only_thread():
         yield "a thread is busy"

@@ -222,8 +222,8 @@ def slowly(limit):
 
     return limit._replace(set=set_threads)
 
-limits = blas._limits()
-limits.of_the_process[:] = map(slowly, limits.of_the_process)
+limits, _ = blas._limits()
+limits[:] = map(slowly, limits)
 
 def compute():
     fcnn.predict(fcnn.relu, (), x)
