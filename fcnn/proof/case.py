@@ -1,7 +1,7 @@
 """A case: a layer with its settings, and the point at which it is proved."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 import numpy as np
@@ -29,8 +29,6 @@ class Case:
         The shape of one example, and how many there are.
     point
         x, for points on a kink or tie that are meant; None for random ones.
-    approach
-        From which side of the kink or tie the gradient is the limit; see `fcnn.check`.
     training
         Whether it is handed a generator, of which some layers make something.
     size
@@ -42,7 +40,6 @@ class Case:
     batch: int = 2
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     point: Callable[[Shape], Array] | None = None
-    approach: Callable[[Shape], Array] | None = None
     training: bool = True
     size: float = 1.0
 
@@ -74,7 +71,7 @@ class Case:
         """
         layer = self.layer()
         if layer.name == "batch_norm" and not self.training:
-            return _with_statistics(layer, statistics(self.in_shape[0]))
+            return _with_statistics(layer, *statistics(self.in_shape[0]))
 
         def forward(params: Tree, x: Array, rng: Any = None) -> tuple[Array, Any]:
             own = np.random.default_rng(0) if self.training else None
@@ -92,32 +89,28 @@ class Case:
         """The point, if it is not random."""
         return None if self.point is None else self.point(self.shape)
 
-    def direction(self) -> Array | None:
-        """The direction from which the point is approached."""
-        return None if self.approach is None else self.approach(self.shape)
-
-    def arguments(self, dtype: Any = np.float64, seed: int = 0) -> tuple[Tree, Array, Array]:
+    def arguments(self) -> tuple[Tree, Array, Array]:
         """Parameters unlike the initial ones, x and dy, random unless x is meant."""
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
         initial, out_shape = self.layer().init(rng, self.in_shape)
         params = tree.map(lambda p: p + 0.5 * rng.standard_normal(p.shape), initial)
         if self.operation == "batch_norm":
             params = attrs.evolve(params, var=0.1 + np.abs(params.var))
         given = self.x()
         x = self.size * rng.standard_normal(self.shape) if given is None else given
-        dy = rng.standard_normal((self.batch, *out_shape))
-        params, x, dy = tree.map(lambda a: a.astype(dtype), (params, x, dy))
-        return params, x, dy
+        return params, x, rng.standard_normal((self.batch, *out_shape))
+
+    def inputs(self) -> dict[str, Array]:
+        """The same by the names that `fcnn.proof.shipped_values` has for them."""
+        params, x, dy = self.arguments()
+        return {"x": x, "dy": dy} | {p.lstrip("."): a for p, a in tree.leaves_with_path(params)}
 
 
 def made(operation: str, settings: Mapping[str, Any]) -> Layer:
     """The layer of that name in `fcnn`; that of a combinator of the layers in its settings."""
-    found = getattr(fcnn, operation)
-    if "layers" in settings:
-        own = {name: value for name, value in settings.items() if name != "layers"}
-        combined: Layer = found(*(made(*inner) for inner in settings["layers"]), **own)
-        return combined
-    layer: Layer = found if isinstance(found, Layer) else found(**settings)
+    found, own = getattr(fcnn, operation), dict(settings)
+    layers = [made(*inner) for inner in own.pop("layers", ())]
+    layer: Layer = found if isinstance(found, Layer) else found(*layers, **own)
     return layer
 
 
@@ -127,41 +120,31 @@ def statistics(channels: int) -> tuple[Array, Array]:
     return rng.standard_normal(channels), 0.1 + np.abs(rng.standard_normal(channels))
 
 
-@attrs.frozen(eq=False)
-class Trained:
+class Trained(NamedTuple):
     """What is trained of the parameters of a batch normalisation."""
 
     scale: Array
     shift: Array
 
 
-def _with_statistics(layer: Layer, given: tuple[Array, Array]) -> Layer:
+def _with_statistics(layer: Layer, *given: Array) -> Layer:
     """A batch normalisation in inference as a function of its scale and shift: no gradient is
     for the statistics.
     """
-
-    def whole(params: Trained) -> fcnn.BatchNormParams:
-        mean, var = (a.astype(params.scale.dtype) for a in given)
-        return fcnn.BatchNormParams(params.scale, params.shift, mean, var)
 
     def init(rng: np.random.Generator, in_shape: Shape) -> tuple[Trained, Shape]:
         params, out_shape = layer.init(rng, in_shape)
         return Trained(params.scale, params.shift), out_shape
 
+    def forward(params: Trained, x: Array, rng: Any = None) -> tuple[Array, Any]:
+        mean, var = (a.astype(params.scale.dtype) for a in given)
+        return layer.forward(fcnn.BatchNormParams(*params, mean, var), x)
+
     def backward(cache: Any, dy: Array) -> tuple[Trained, Array]:
         dparams, dx = layer.backward(cache, dy)
         return Trained(dparams.scale, dparams.shift), dx
 
-    def backward_params(cache: Any, dy: Array) -> Trained:
-        return backward(cache, dy)[0]
-
-    return Layer(
-        layer.name,
-        init,
-        lambda params, x, rng=None: layer.forward(whole(params), x),
-        backward,
-        backward_params,
-    )
+    return Layer(layer.name, init, forward, backward)
 
 
 def _text(operation: str, settings: Mapping[str, Any]) -> str:

@@ -220,41 +220,36 @@ _COMBINED: Final = [
 ]
 
 
-def _by_operation(cases: Iterable[Case]) -> dict[str, list[Case]]:
-    found: dict[str, list[Case]] = {}
-    for case in cases:
-        found.setdefault(case.operation, []).append(case)
-    return found
-
-
 # A few of each layer, at random points.
-CHOSEN: Final[Mapping[str, list[Case]]] = _by_operation(
-    [
-        *_CONVOLUTIONS, *_UNUSUAL_CONVOLUTIONS, *_FURTHER_CONVOLUTIONS,
-        *_DENSE, *_DENSE_WITHOUT_BIAS,
-        *_on("relu", (1, 1), (3, 5), (2, 2, 3, 4)),
-        *_on("leaky_relu", (1, 1), (3, 5), slope=0.01), *_on("leaky_relu", (2, 2, 3, 4), slope=0.3),
-        *(case for name in ("sigmoid", "tanh", "gelu")
-          for case in (*_on(name, (1, 1), (3, 2, 3, 4)),
-                       attrs.evolve(_case(name, (3, 5)), size=4.0))),
-        *_POOLS, *_FURTHER_POOLS, *_AVERAGES,
-        *_on("global_avg_pool", (3, 2, 3, 4), (2, 1, 1, 1)),
-        *_on("softmax", (1, 1), (4, 6), (2, 3, 4)),
-        *_on("flatten", (1, 1, 1, 1), (3, 2, 3, 4), (3, 5)),
-        *_BATCH_NORMS, *_FURTHER_NORMS,
-        _case("dropout", (3, 2, 3, 4), rate=0.3), _case("dropout", (3, 2, 3, 4), False, rate=0.3),
-        *_COMBINED,
-    ]
-)  # fmt: skip
+_ALL_CHOSEN: Final = [
+    *_CONVOLUTIONS, *_UNUSUAL_CONVOLUTIONS, *_FURTHER_CONVOLUTIONS,
+    *_DENSE, *_DENSE_WITHOUT_BIAS,
+    *_on("relu", (1, 1), (3, 5), (2, 2, 3, 4)),
+    *_on("leaky_relu", (1, 1), (3, 5), slope=0.01), *_on("leaky_relu", (2, 2, 3, 4), slope=0.3),
+    *(case for name in ("sigmoid", "tanh", "gelu")
+      for case in (*_on(name, (1, 1), (3, 2, 3, 4)),
+                   attrs.evolve(_case(name, (3, 5)), size=4.0))),
+    *_POOLS, *_FURTHER_POOLS, *_AVERAGES,
+    *_on("global_avg_pool", (3, 2, 3, 4), (2, 1, 1, 1)),
+    *_on("softmax", (1, 1), (4, 6), (2, 3, 4)),
+    *_on("flatten", (1, 1, 1, 1), (3, 2, 3, 4), (3, 5)),
+    *_BATCH_NORMS, *_FURTHER_NORMS,
+    _case("dropout", (3, 2, 3, 4), rate=0.3), _case("dropout", (3, 2, 3, 4), False, rate=0.3),
+    *_COMBINED,
+]  # fmt: skip
+CHOSEN: Final[Mapping[str, list[Case]]] = {
+    name: [case for case in _ALL_CHOSEN if case.operation == name]
+    for name in dict.fromkeys(case.operation for case in _ALL_CHOSEN)
+}
 
 
 # Products of settings
 
 # x, and how many features a convolution makes of it.
-_IMAGES: Final[Sequence[tuple[Shape, int]]] = (
-    ((2, 2, 7, 5), 3), ((1, 1, 5, 6), 3), ((1, 2, 3, 2), 3), ((3, 2, 1, 1), 3), ((1, 1, 1, 1), 3),
-    ((1, 1, 7, 7), 1), ((5, 3, 8, 5), 4), ((1, 2, 5, 9), 3), ((5, 1, 1, 1), 2),
-)  # fmt: skip
+_IMAGES: Final[Mapping[Shape, int]] = {
+    (2, 2, 7, 5): 3, (1, 1, 5, 6): 3, (1, 2, 3, 2): 3, (3, 2, 1, 1): 3, (1, 1, 1, 1): 3,
+    (1, 1, 7, 7): 1, (5, 3, 8, 5): 4, (1, 2, 5, 9): 3, (5, 1, 1, 1): 2,
+}  # fmt: skip
 _KERNELS: Final[Sequence[Sizes]] = (1, 2, 3, 5, (3, 1), (1, 4), (2, 3))
 _STRIDES: Final[Sequence[Sizes]] = (1, 2, 3, (1, 2), (3, 2))
 _PADDINGS: Final[Sequence[Sizes]] = (0, 1, 2, (0, 2), (2, 0), (1, 3), 4, 6)
@@ -264,53 +259,38 @@ _POOL_PADDINGS: Final[Sequence[Sizes]] = (0, 1, (1, 0), (0, 2), 2)
 _SHAPES: Final[Sequence[Shape]] = ((3, 7), (5, 7), (2, 3, 4, 5), (1, 1, 1, 1))
 
 
+def _product(operation: str, **choices: Iterable[Any]) -> list[Case]:
+    """All combinations of what x, training and the settings may be; the last change first."""
+    return [
+        _case(operation, **dict(zip(choices, chosen, strict=True)))
+        for chosen in product(*choices.values())
+    ]
+
+
 def convolutions() -> list[Case]:
     """Of all settings, valid or not; a smaller product of those that few convolutions have. 4
     groups of 4 channels: depthwise.
     """
-    usual = product(_KERNELS, _STRIDES, _PADDINGS, _IMAGES)
-    unusual = product(
-        (1, 3, (2, 3), (4, 1)), (1, 2, (1, 3)), ("same", 0, (2, 1)), (1, 2, (3, 1)), (1, 2, 4),
-        ((3, 4, 7, 7), (1, 4, 9, 5)), (False, True),
+    usual = product(_KERNELS, _STRIDES, _PADDINGS, _IMAGES.items())
+    unusual = _product(
+        "conv2d", features=(8,), kernel=(1, 3, (2, 3), (4, 1)), stride=(1, 2, (1, 3)),
+        padding=("same", 0, (2, 1)), dilation=(1, 2, (3, 1)), groups=(1, 2, 4),
+        x=((3, 4, 7, 7), (1, 4, 9, 5)), bias=(False, True),
     )  # fmt: skip
     return [
         *(
             _case("conv2d", x, features=F, kernel=kernel, stride=stride, padding=padding)
             for kernel, stride, padding, (x, F) in usual
         ),
-        *(
-            _case("conv2d", x, features=8, kernel=kernel, stride=stride, padding=padding,
-                  dilation=dilation, groups=groups, bias=bias)
-            for kernel, stride, padding, dilation, groups, x, bias in unusual
-        ),
-    ]  # fmt: skip
+        *unusual,
+    ]
 
 
 def pools(operation: str) -> list[Case]:
     """Of all settings, valid or not."""
-    settings = product(_WINDOWS, _POOL_STRIDES, _POOL_PADDINGS, _IMAGES)
-    return [
-        _case(operation, x, window=window, stride=stride, padding=padding)
-        for window, stride, padding, (x, _) in settings
-    ]
-
-
-def _valid(make: Callable[..., list[Case]], *arguments: Any) -> list[Case]:
-    return list(filter(valid, make(*arguments)))
-
-
-def _dense() -> list[Case]:
-    sizes = sorted({*product((1, 2, 7), (1, 4, 9)), *product((1, 5, 64), (1, 7, 300))})
-    return [
-        _case("dense", x, features=K, bias=bias)
-        for x, K, bias in product(sizes, (1, 4, 10), (False, True))
-    ]
-
-
-def _leaky_relus() -> list[Case]:
-    return [
-        _case("leaky_relu", x, slope=slope) for slope, x in product((0.0, 0.01, 0.3, 1.0), _SHAPES)
-    ]
+    return _product(
+        operation, window=_WINDOWS, stride=_POOL_STRIDES, padding=_POOL_PADDINGS, x=_IMAGES
+    )
 
 
 def _batch_norms() -> list[Case]:
@@ -319,31 +299,31 @@ def _batch_norms() -> list[Case]:
         (5, 1, 1, 1), (1, 2, 1, 2), (1, 2, 1, 3), (1, 1, 3, 5), (2, 2, 3, 2), (5, 3, 4, 2),
         (2, 1, 7, 5), (3, 3, 5, 7),
     )  # fmt: skip
-    cases = [
-        _case("batch_norm", x, training, epsilon=epsilon)
-        for x, epsilon, training in product(xs, (1e-5, 0.1), (True, False))
-        if not training or np.prod(x) > x[1]  # one value has no variance
-    ]
-    return [case for case in cases if case not in _BATCH_NORMS]
-
-
-def _dropouts() -> list[Case]:
-    xs: Sequence[Shape] = ((1, 1), (3, 7), (2, 2, 3, 4), (1, 3, 1, 1), (3, 2, 5, 7))
     return [
-        _case("dropout", x, training, rate=rate)
-        for x, rate, training in product(xs, (0.0, 0.3, 0.9), (True, False))
+        case
+        for case in _product("batch_norm", x=xs, epsilon=(1e-5, 0.1), training=(True, False))
+        # One value has no variance.
+        if case not in _BATCH_NORMS and not (case.training and np.prod(case.shape) == case.shape[1])
     ]
 
 
 # By layer, what makes them: there are thousands.
 PRODUCTS: Final[Mapping[str, Callable[[], list[Case]]]] = {
-    "conv2d": partial(_valid, convolutions),
-    "dense": _dense,
-    "max_pool2d": partial(_valid, pools, "max_pool2d"),
-    "avg_pool2d": partial(_valid, pools, "avg_pool2d"),
-    "leaky_relu": _leaky_relus,
+    "conv2d": lambda: list(filter(valid, convolutions())),
+    "dense": partial(
+        _product, "dense",
+        x=sorted({*product((1, 2, 7), (1, 4, 9)), *product((1, 5, 64), (1, 7, 300))}),
+        features=(1, 4, 10), bias=(False, True),
+    ),
+    "max_pool2d": lambda: list(filter(valid, pools("max_pool2d"))),
+    "avg_pool2d": lambda: list(filter(valid, pools("avg_pool2d"))),
+    "leaky_relu": partial(_product, "leaky_relu", slope=(0.0, 0.01, 0.3, 1.0), x=_SHAPES),
     "batch_norm": _batch_norms,
-    "dropout": _dropouts,
+    "dropout": partial(
+        _product, "dropout",
+        x=((1, 1), (3, 7), (2, 2, 3, 4), (1, 3, 1, 1), (3, 2, 5, 7)),
+        rate=(0.0, 0.3, 0.9), training=(True, False),
+    ),
     **{
         operation: partial(_on, operation, *shapes)
         for operation, shapes in {
@@ -360,17 +340,12 @@ PRODUCTS: Final[Mapping[str, Callable[[], list[Case]]]] = {
 }  # fmt: skip
 
 
-def _at(
-    cases: Iterable[Case], points: Sequence[Callable[[Shape], Array]], approach: Any
-) -> list[Case]:
-    return [
-        attrs.evolve(case, point=point, approach=approach) for case, point in product(cases, points)
-    ]
+def _at(cases: Iterable[Case], *points: Callable[[Shape], Array]) -> list[Case]:
+    return [attrs.evolve(case, point=point) for case, point in product(cases, points)]
 
 
 def _kinks(operation: str, **settings: Any) -> list[Case]:
-    cases = _on(operation, *_SHAPES, (2, 5), (2, 2, 3, 2), **settings)
-    return _at(cases, (zeros, ties), from_below)
+    return _at(_on(operation, *_SHAPES, (2, 5), (2, 2, 3, 2), **settings), zeros, ties)
 
 
 def _tied_pools() -> list[Case]:
@@ -379,30 +354,34 @@ def _tied_pools() -> list[Case]:
         for case in PRODUCTS["max_pool2d"]()
         if case.settings["window"] != 1 and case.in_shape[1:] != (1, 1)
     ]
-    return _at(cases, (equals, ties), first_greatest)
+    return _at(cases, equals, ties)
 
 
 def _tied_chain() -> list[Case]:
-    case = _combined("chain", (1, 2, 4, 4), ("relu", {}), ("max_pool2d", {"window": 2}))
-    return _at([case], (equals,), first_greatest)
+    return _at(
+        [_combined("chain", (1, 2, 4, 4), ("relu", {}), ("max_pool2d", {"window": 2}))], equals
+    )
 
 
-# Points on a kink or tie on purpose, each with the side from which the convention is the limit.
+# Points on a kink or tie on purpose.
 TIES: Final[Mapping[str, Callable[[], list[Case]]]] = {
     "relu": partial(_kinks, "relu"),
     "leaky_relu": partial(_kinks, "leaky_relu", slope=0.2),
     "max_pool2d": _tied_pools,
     "chain": _tied_chain,
 }
+# By layer, the side from which the convention there is the limit.
+APPROACHES: Final[Mapping[str, Callable[[Shape], Array]]] = {
+    "relu": from_below, "leaky_relu": from_below, "max_pool2d": first_greatest,
+    "chain": first_greatest,
+}  # fmt: skip
 
 
 def cases_of(layer: str) -> list[Case]:
     """The whole table of a layer: chosen, products and ties."""
-    further = [make[layer]() for make in (PRODUCTS, TIES) if layer in make]
-    return [*CHOSEN[layer], *(case for cases in further for case in cases)]
+    return [*CHOSEN[layer], *PRODUCTS.get(layer, list)(), *TIES.get(layer, list)()]
 
 
-def some_of(layer: str, most: int = 450) -> list[Case]:
-    """Those chosen, and of the products at most so many."""
-    products = PRODUCTS[layer]() if layer in PRODUCTS else []
-    return [*CHOSEN[layer], *spread(products, most)]
+def some_of(layer: str) -> list[Case]:
+    """Those chosen, and of the products at most 450."""
+    return [*CHOSEN[layer], *spread(PRODUCTS.get(layer, list)(), 450)]

@@ -18,7 +18,7 @@ class LossCase:
 
     Attributes
     ----------
-    loss, settings
+    operation, settings
         The name of a loss, and what it is made with.
     N, K, size
         The shape of the outputs, and the size of logits; probabilities are mild, for their
@@ -27,7 +27,7 @@ class LossCase:
         Whether the classes have weights, one of them 0.
     """
 
-    loss: str
+    operation: str
     N: int
     K: int
     size: float
@@ -44,26 +44,26 @@ class LossCase:
         """The arrays by the names that `fcnn.proof.shipped_values` has for them."""
         rng = np.random.default_rng(0)
         outputs = self.size * rng.standard_normal((self.N, self.K))
-        labels = rng.integers(0, self.K, self.N)
-        if self.loss == "cross_entropy":
-            outputs = rng.uniform(0.1, 0.9, (self.N, self.K))
-        inputs = {"outputs": outputs, "labels": labels}
+        inputs = {"outputs": outputs, "labels": rng.integers(0, self.K, self.N)}
+        if self.operation == "cross_entropy":
+            inputs["outputs"] = rng.uniform(0.1, 0.9, (self.N, self.K))
         if self.weighted:
             weights = rng.uniform(0.5, 2, self.K)
             if self.K > 1:
-                weights[labels[0] - 1] = 0  # of another class: the batch weighs something
+                weights[inputs["labels"][0] - 1] = 0  # of another class: the batch weighs something
             inputs["class_weights"] = weights
         return inputs
 
-    def arguments(self) -> dict[str, Any]:
-        """The settings, and the weights of the classes if they have some."""
-        weights = {"class_weights": self.inputs()["class_weights"]} if self.weighted else {}
-        return {**self.settings, **weights}
+    def function_settings(self) -> dict[str, Any]:
+        """Those that the plain functions take; the weights of the classes are an input."""
+        return dict(self.settings)
 
     def made(self) -> Loss:
         """The loss, made now."""
-        found = getattr(fcnn, self.loss)
-        loss: Loss = found if isinstance(found, Loss) else found(**self.arguments())
+        found, weights = getattr(fcnn, self.operation), self.inputs().get("class_weights")
+        if isinstance(found, Loss):
+            return found
+        loss: Loss = found(**self.settings, class_weights=weights)
         return loss
 
 
