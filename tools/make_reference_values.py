@@ -186,12 +186,13 @@ def smoothed_losses(seed: int) -> list[ReferenceCase]:
 def _smoothed(draws: Draws, case: LossCase) -> ReferenceCase:
     N, K = case.N, case.K
     inputs = {"outputs": case.size * draws.numbers(N, K), "labels": draws.labels(K, N)}
-    name = f"{case.loss} of {K} classes, batch of {N}, smoothing {case.settings['label_smoothing']}"
+    smoothing = case.settings["label_smoothing"]
+    name = f"{case.operation} of {K} classes, batch of {N}, smoothing {smoothing}"
     if case.weighted:
         weights = draws.numbers(K) ** 2 + 0.1
         weights[inputs["labels"][0] - 1] = 0
         inputs["class_weights"], name = weights, f"{name}, weighted"
-    return _computed(name, case.loss, dict(case.settings), inputs)
+    return _computed(name, case.operation, dict(case.settings), inputs)
 
 
 def networks(seed: int) -> list[ReferenceCase]:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 import fcnn
-from fcnn.layers.layer import call_backward, call_calibrate, call_forward
+from fcnn.layers.layer import call_calibrate, call_forward
 from fcnn.numerics.arrays import Array
 from fcnn.proof.case import Case
 from fcnn.proof.layer_cases import some_of
@@ -25,10 +25,7 @@ def _batch_norm(case: Case) -> Mapping[str, float]:
     """Channel by channel with matrices: with P, which takes the mean away, the normalised
     values are n = r P v, and their whole Jacobian is r (P - n n^T / M).
     """
-    layer = case.layer()
-    params, x, dy = case.arguments()
-    y, cache = call_forward(layer, params, x, np.random.default_rng(0) if case.training else None)
-    dparams, dx = call_backward(layer, cache, dy)
+    (params, x, dy), (y, dparams, dx) = case.arguments(), case.results()
     C, epsilon = x.shape[1], case.settings.get("epsilon", 1e-5)
     expected = {name: np.zeros_like(x) for name in ("y", "dx")}
     expected |= {name: np.zeros(C) for name in ("scale", "shift")}
@@ -49,10 +46,8 @@ def _batch_norm(case: Case) -> Mapping[str, float]:
         expected["dx"][:, c] = (params.scale[c] * dvalues @ jacobian).reshape(shape)
         expected["scale"][c], expected["shift"][c] = normal @ dvalues, dvalues.sum()
     found = {"y": y, "dx": dx, "scale": dparams.scale, "shift": dparams.shift}
-    return {
-        **differences(found, expected),
-        **{name: _equal(getattr(dparams, name), np.zeros(C)) for name in ("mean", "var")},
-    }
+    statistics = {name: _equal(getattr(dparams, name), np.zeros(C)) for name in ("mean", "var")}
+    return differences(found, expected) | statistics
 
 
 def _calibrated(case: Case) -> Mapping[str, float]:
@@ -60,7 +55,7 @@ def _calibrated(case: Case) -> Mapping[str, float]:
     layer = case.layer()
     params, x, _ = case.arguments()
     axes = (0, *range(2, x.ndim))
-    expected, _ = call_forward(layer, params, x, np.random.default_rng(0))
+    expected, _ = call_forward(layer, params, x, case.rng())
     calibrated, output = call_calibrate(layer, params, x)
     inference, _ = call_forward(layer, calibrated, x, None)
     return differences(
@@ -80,15 +75,12 @@ def _dropout(case: Case) -> Mapping[str, float]:
     """What a generator keeps of ones, it keeps of any x, divided by 1 - rate, and passes the
     gradient there; without a generator, x and dy are handed on as they are.
     """
-    layer, keep = case.layer(), 1 - case.settings["rate"]
-    _, x, dy = case.arguments()
-    y, cache = call_forward(layer, (), x, np.random.default_rng(1) if case.training else None)
-    _, dx = call_backward(layer, cache, dy)
+    (_, x, dy), (y, _, dx) = case.arguments(), case.results()
     if not case.training:
         return {"y": _equal(y, x), "dx": _equal(dx, dy)}
-    ones, _ = call_forward(layer, (), np.ones_like(x), np.random.default_rng(1))
-    kept = ones != 0
-    return differences({"y": y, "dx": dx}, {"y": x * kept / keep, "dx": dy * kept / keep})
+    ones, _ = call_forward(case.layer(), (), np.ones_like(x), case.rng())
+    factor = (ones != 0) / (1 - case.settings["rate"])
+    return differences({"y": y, "dx": dx}, {"y": x * factor, "dx": dy * factor})
 
 
 def _dropped(rate: float) -> Mapping[str, float]:

@@ -5,7 +5,7 @@ What `fcnn verify --torch` adds; to import this module is to import PyTorch.
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import numpy as np
@@ -14,11 +14,11 @@ import fcnn
 from fcnn import tree
 from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array
-from fcnn.proof import loss_cases, pytorch
+from fcnn.proof import layer_cases, loss_cases, pytorch
 from fcnn.proof.case import Case
-from fcnn.proof.layer_cases import cases_of
+from fcnn.proof.loss_cases import LossCase
 from fcnn.proof.proofs import Proof, Run, differences
-from fcnn.proof.shipped_values import ReferenceCase, compute
+from fcnn.proof.shipped_values import plain_functions
 from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.recipes import REFERENCE
 from fcnn.tree import Tree
@@ -73,13 +73,6 @@ class Training:
         return int(beyond[0]) + 1 if len(beyond) else None
 
 
-def proofs(trained: dict[str, Training]) -> list[Proof]:
-    """Outputs and gradients of every operation and loss, in both precisions, and two trainings,
-    which are put by their dtypes into `trained` when the first of their proofs is run.
-    """
-    return [*operation_proofs(), *training_proofs(trained)]
-
-
 def operation_proofs() -> list[Proof]:
     """Outputs and gradients of every operation and loss, in both precisions."""
     return [
@@ -89,36 +82,34 @@ def operation_proofs() -> list[Proof]:
     ]
 
 
-def training_proofs(trained: dict[str, Training]) -> list[Proof]:
-    """What must hold of two trainings side by side."""
+def proofs(trained: dict[str, Training]) -> list[Proof]:
+    """Those of operations, and what must hold of two trainings side by side, which are put by
+    their dtypes into `trained` when the first of their proofs is run.
+    """
 
     def training(dtype: str) -> Training:
         if dtype not in trained:
             trained[dtype] = train(dtype)
         return trained[dtype]
 
-    def parameters() -> Iterator[tuple[str, Run]]:
-        yield "parameters at the end", lambda: training("float64").errors
-
-    def losses() -> Iterator[tuple[str, Run]]:
-        for epoch in range(_SETTINGS.epochs):
-            yield f"epoch {epoch + 1}", partial(loss_of, epoch)
+    def parameters() -> Mapping[str, float]:
+        return training("float64").errors
 
     def loss_of(epoch: int) -> Mapping[str, float]:
         found = training("float32")
         return {"mean loss": abs(found.epoch_losses[epoch] - found.torch_epoch_losses[epoch])}
 
-    def predictions() -> Iterator[tuple[str, Run]]:
-        yield "test images", differing
-
-    def differing() -> Mapping[str, float]:
+    def predictions() -> Mapping[str, float]:
         found = training("float32")
         return {"share of predictions": found.predicted_differently / found.test_images}
 
+    losses = [(f"epoch {i + 1}", partial(loss_of, i)) for i in range(_SETTINGS.epochs)]
+    ends, shares = [("parameters at the end", parameters)], [("test images", predictions)]
     return [
-        Proof("training", "PyTorch, float64", PARAMETERS_AGREE, parameters),
-        Proof("training", "PyTorch, float32: losses", LOSSES_AGREE, losses),
-        Proof("training", "PyTorch, float32: predictions", PREDICTIONS_DIFFER, predictions),
+        *operation_proofs(),
+        Proof("training", "PyTorch, float64", PARAMETERS_AGREE, lambda: ends),
+        Proof("training", "PyTorch, float32: losses", LOSSES_AGREE, lambda: losses),
+        Proof("training", "PyTorch, float32: predictions", PREDICTIONS_DIFFER, lambda: shares),
     ]
 
 
@@ -142,27 +133,22 @@ def train(dtype: str) -> Training:
             own, state = optimizer.step(own, grads, state)
             yield value, own
 
-    theirs = pytorch.steps(
-        network,
-        pytorch.LOSSES["softmax_cross_entropy"],
-        tree.leaves(params),
-        _batches(x, labels),
-        pytorch.sgd(network, rate, momentum=momentum),
-    )
-    losses, torch_losses, drift, errors = [], [], [], {}
+    loss_of = pytorch.LOSSES["softmax_cross_entropy"]
+    optimizer = pytorch.sgd(network, rate, momentum=momentum)
+    theirs = pytorch.steps(network, loss_of, tree.leaves(params), _batches(x, labels), optimizer)
+    steps = []
     with pytorch.threads(1):
         for (value, own), (torch_value, other) in zip(ours(), theirs, strict=True):
             errors = _errors(own, other)
-            losses.append(value)
-            torch_losses.append(torch_value)
-            drift.append(max(errors.values()))
+            steps.append((value, torch_value, max(errors.values())))
         predicted = fcnn.predict(model, own, x_test, threads=1).argmax(1)
         other_predicted = pytorch.outputs(network, x_test).argmax(1)
+    losses, torch_losses, drift = np.array(steps).T
     return Training(
         dtype,
-        np.array(losses),
-        np.array(torch_losses),
-        np.array(drift),
+        losses,
+        torch_losses,
+        drift,
         errors,
         _epoch_means(losses, len(x)),
         _epoch_means(torch_losses, len(x)),
@@ -172,29 +158,17 @@ def train(dtype: str) -> Training:
 
 
 def _comparisons(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
-    if name in pytorch.LOSSES:
-        for loss in loss_cases.cases_of(name):
-            yield str(loss), partial(_compare, name, loss.settings, loss.inputs(), dtype)
-        return
-    for case in cases_of(name):
-        yield str(case), partial(_compare_operation, case, dtype)
+    table = loss_cases if name in pytorch.LOSSES else layer_cases
+    for case in table.cases_of(name):
+        yield str(case), partial(_compare, case, dtype)
 
 
-def _compare_operation(case: Case, dtype: str) -> Mapping[str, float]:
-    params, x, dy = case.arguments()
-    named = {path.lstrip("."): p for path, p in tree.leaves_with_path(params)}
-    return _compare(case.operation, case.function_settings(), {"x": x, "dy": dy, **named}, dtype)
-
-
-def _compare(
-    operation: str, settings: Mapping[str, Any], inputs: Mapping[str, Array], dtype: str
-) -> Mapping[str, float]:
-    cast = {
-        name: array if name == "labels" else array.astype(dtype) for name, array in inputs.items()
-    }
-    actual = compute(ReferenceCase("", operation, dict(settings), cast))
+def _compare(case: Case | LossCase, dtype: str) -> Mapping[str, float]:
+    settings = case.function_settings()
+    inputs = {n: a if n == "labels" else a.astype(dtype) for n, a in case.inputs().items()}
+    actual = plain_functions(case.operation, settings, inputs)
     with pytorch.threads(1):
-        expected = pytorch.compute(operation, settings, cast)
+        expected = pytorch.compute(case.operation, settings, inputs)
     if "loss" in expected:  # a Python float in fcnn
         expected["loss"] = expected["loss"].astype(np.float64)
     return differences(actual, expected)
@@ -214,11 +188,8 @@ def _errors(params: Tree, others: Iterable[Array]) -> dict[str, float]:
     return {path: float(np.abs(p - q).max() / np.abs(q).max()) for (path, p), q in pairs}
 
 
-def _epoch_means(losses: list[float], images: int) -> tuple[float, ...]:
+def _epoch_means(losses: Array, images: int) -> tuple[float, ...]:
     """From the means over batches, of which the last of an epoch is smaller."""
-    sizes = [
-        min(_SETTINGS.batch_size, images - begin)
-        for begin in range(0, images, _SETTINGS.batch_size)
-    ]
-    epochs = np.reshape(losses, (_SETTINGS.epochs, len(sizes)))
-    return tuple(float(mean) for mean in epochs @ sizes / images)
+    begins = range(0, images, _SETTINGS.batch_size)
+    sizes = np.diff([*begins, images])
+    return tuple((losses.reshape(-1, len(begins)) @ sizes / images).tolist())

@@ -8,7 +8,7 @@ import numpy as np
 
 import fcnn
 from fcnn import tree
-from fcnn.layers.layer import Layer, call_forward
+from fcnn.layers.layer import Layer, call_backward, call_forward
 from fcnn.layers.window_sizes import times
 from fcnn.numerics.arrays import Array, Pair, Shape
 from fcnn.tree import Tree
@@ -74,10 +74,19 @@ class Case:
             return _with_statistics(layer, *statistics(self.in_shape[0]))
 
         def forward(params: Tree, x: Array, rng: Any = None) -> tuple[Array, Any]:
-            own = np.random.default_rng(0) if self.training else None
-            return call_forward(layer, params, x, own)
+            return call_forward(layer, params, x, self.rng())
 
         return attrs.evolve(layer, forward=forward, apply=None) if layer.needs_rng else layer
+
+    def rng(self) -> np.random.Generator | None:
+        """The generator of training, always the same; None in inference."""
+        return np.random.default_rng(0) if self.training else None
+
+    def results(self) -> tuple[Array, Tree, Array]:
+        """What the layer makes of the arguments: y, dparams and dx."""
+        layer, (params, x, dy) = self.layer(), self.arguments()
+        y, cache = call_forward(layer, params, x, self.rng())
+        return y, *call_backward(layer, cache, dy)
 
     def function_settings(self) -> dict[str, Any]:
         """Those that the plain functions take: the others show in the parameters."""

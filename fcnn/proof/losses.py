@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 import fcnn
 from fcnn import check
 from fcnn.layers.layer import call_backward, call_forward
+from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array
 from fcnn.proof.loss_cases import LossCase, cases_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences
+from fcnn.proof.shipped_values import plain_functions
 
 
 def by_differences(name: str) -> Iterator[tuple[str, Run]]:
@@ -30,20 +33,13 @@ def _check(case: LossCase) -> Mapping[str, float]:
 
 def _plain_functions(case: LossCase) -> Mapping[str, float]:
     """The functions that the names in `fcnn` say they are give what the loss gives."""
-    loss, inputs = case.made(), case.inputs()
+    found = plain_functions(case.operation, case.function_settings(), case.inputs())
+    return differences(found, _computed(case.made(), case.inputs()))
+
+
+def _computed(loss: Loss, inputs: Mapping[str, Array]) -> dict[str, Any]:
     value, cache = loss.forward(inputs["outputs"], inputs["labels"])
-    own, own_cache = getattr(fcnn, f"{case.loss}_forward")(
-        inputs["outputs"], inputs["labels"], **case.arguments()
-    )
-    doutputs = getattr(fcnn, f"{case.loss}_backward")(own_cache)
-    return differences(
-        {"loss": np.asarray(own), "outputs": doutputs},
-        {"loss": np.asarray(value), "outputs": loss.backward(cache)},
-    )
-
-
-# N, K and the size of the logits.
-_LOGITS = ((1, 2, 1.0), (5, 10, 1.0), (64, 10, 3.0), (7, 4, 30.0))
+    return {"loss": value, "doutputs": loss.backward(cache)}
 
 
 def compositions() -> Iterator[tuple[str, Run]]:
@@ -51,13 +47,16 @@ def compositions() -> Iterator[tuple[str, Run]]:
     gradients by the logits: the derivative of the softmax is taken once.
     """
 
-    def composed(logits: Array, labels: Array) -> tuple[float, Array]:
+    def forward(logits: Array, labels: Array) -> tuple[float, Any]:
         probabilities, cache = call_forward(fcnn.softmax, (), logits, None)
         value, loss_cache = fcnn.cross_entropy.forward(probabilities, labels)
-        _, dlogits = call_backward(fcnn.softmax, cache, fcnn.cross_entropy.backward(loss_cache))
-        return value, dlogits
+        return value, (cache, loss_cache)
 
-    yield from _beside_the_fused_loss(composed)
+    def backward(caches: Any) -> Array:
+        cache, loss_cache = caches
+        return call_backward(fcnn.softmax, cache, fcnn.cross_entropy.backward(loss_cache))[1]
+
+    return _beside_the_fused_loss(lambda K: Loss("composed", forward, backward))
 
 
 def without_smoothing() -> Iterator[tuple[str, Run]]:
@@ -65,30 +64,23 @@ def without_smoothing() -> Iterator[tuple[str, Run]]:
     loss, and counts every example alike.
     """
 
-    def smoothed(weight: float | None, logits: Array, labels: Array) -> tuple[float, Array]:
-        weights = None if weight is None else np.full(logits.shape[1], weight)
-        loss = fcnn.smoothed_cross_entropy(class_weights=weights)
-        value, cache = loss.forward(logits, labels)
-        return value, loss.backward(cache)
+    def weighted(K: int) -> Loss:
+        return fcnn.smoothed_cross_entropy(class_weights=np.full(K, 0.7))
 
-    yield from _beside_the_fused_loss(partial(smoothed, None))
-    yield from _beside_the_fused_loss(partial(smoothed, 0.7), ", equal weights")
+    yield from _beside_the_fused_loss(lambda K: fcnn.smoothed_cross_entropy())
+    yield from _beside_the_fused_loss(weighted, ", equal weights")
 
 
 def _beside_the_fused_loss(
-    compute: Callable[[Array, Array], tuple[float, Array]], text: str = ""
+    loss_of: Callable[[int], Loss], text: str = ""
 ) -> Iterator[tuple[str, Run]]:
-    def errors(logits: Array, labels: Array) -> Mapping[str, float]:
-        value, dlogits = compute(logits, labels)
-        fused = fcnn.softmax_cross_entropy
-        expected, cache = fused.forward(logits, labels)
-        return differences(
-            {"loss": np.asarray(value), "dlogits": dlogits},
-            {"loss": np.asarray(expected), "dlogits": fused.backward(cache)},
-        )
+    """A loss of K classes beside the fused one."""
 
-    for N, K, size in _LOGITS:
-        rng = np.random.default_rng(1)
-        logits, labels = size * rng.standard_normal((N, K)), rng.integers(0, K, N)
+    def errors(N: int, K: int, size: float) -> Mapping[str, float]:
+        inputs = LossCase("softmax_cross_entropy", N, K, size).inputs()
+        losses = (loss_of(K), fcnn.softmax_cross_entropy)
+        return differences(*(_computed(loss, inputs) for loss in losses))
+
+    for N, K, size in ((1, 2, 1.0), (5, 10, 1.0), (64, 10, 3.0), (7, 4, 30.0)):
         name = f"{K} classes, batch of {N}, logits of size {size}{text}"
-        yield name, partial(errors, logits, labels)
+        yield name, partial(errors, N, K, size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -46,19 +47,20 @@ def gradients_by_differences() -> Iterator[tuple[str, Run]]:
     """What `value_and_grad` gives, shards, rewriting and all."""
 
     def errors(layers: Sequence[Any], loss: Loss, n: int) -> Mapping[str, float]:
-        network, params = _with_params(made("chain", {"layers": layers}), _IN_SHAPE)
-        x, labels = _batch(n, _IN_SHAPE, 4)
+        network = made("chain", {"layers": layers})
+        params, x, labels = _drawn(network, _IN_SHAPE, n)
         f = fcnn.value_and_grad(network, loss, threads=1)
 
         def forward(params: Tree) -> tuple[Array, Tree]:
             value, grads = f(params, x, labels, np.random.default_rng(0))
             return np.asarray(value), grads
 
-        def backward(grads: Tree, dy: Array) -> Tree:
-            return tree.map(lambda g: g * dy, grads)
-
         return check.function(
-            "value_and_grad", forward, backward, params, tolerance=BY_DIFFERENCES
+            "value_and_grad",
+            forward,
+            lambda grads, dy: tree.map(lambda g: g * dy, grads),
+            params,
+            tolerance=BY_DIFFERENCES,
         ).errors
 
     for name, layers, loss in _NETWORKS:
@@ -72,10 +74,10 @@ def gradients_by_backward() -> Iterator[tuple[str, Run]]:
     """
 
     def errors(
-        make: Callable[[], Layer], in_shape: Shape, loss: Loss, n: int, tied: bool = False
+        make: Callable[[], Layer], in_shape: Shape, n: int, loss: Loss, tied: bool
     ) -> Mapping[str, float]:
-        network, params = _with_params(make(), in_shape)
-        x, labels = _batch(n, in_shape, 4)
+        network = make()
+        params, x, labels = _drawn(network, in_shape, n)
         if tied:
             x, params = np.rint(x), tree.map(lambda p: np.rint(3 * p), params)
         rng = drawn = None
@@ -86,34 +88,29 @@ def gradients_by_backward() -> Iterator[tuple[str, Run]]:
         expected, loss_cache = loss.forward(outputs, labels)
         expected_grads, _ = call_backward(network, cache, loss.backward(loss_cache))
         return differences(
-            {"loss": np.asarray(value), **dict(tree.leaves_with_path(grads))},
-            {"loss": np.asarray(expected), **dict(tree.leaves_with_path(expected_grads))},
+            {"loss": value, "gradient": grads}, {"loss": expected, "gradient": expected_grads}
         )
 
-    small, fused = partial(made, "chain", {"layers": SMALL_NETWORK}), fcnn.softmax_cross_entropy
-    for n in (1, 33, 70):
-        yield f"small network, batch of {n}", partial(errors, small, _IN_SHAPE, fused, n)
-        yield (
-            f"small network on ties, batch of {n}",
-            partial(errors, small, _IN_SHAPE, fused, n, tied=True),
-        )
-        yield (
-            f"small network, {_WEIGHTED.name}, batch of {n}",
-            partial(errors, small, _IN_SHAPE, _WEIGHTED, n),
-        )
+    fused, small = fcnn.softmax_cross_entropy, partial(made, "chain", {"layers": SMALL_NETWORK})
+    for n, (text, loss, tied) in product(
+        (1, 33, 70),
+        (("", fused, False), (" on ties", fused, True), (", weighted", _WEIGHTED, False)),
+    ):
+        run = partial(errors, small, _IN_SHAPE, n, loss, tied)
+        yield f"small network{text}, batch of {n}", run
     for name in MODELS:
         make = partial(model_by_name, name, 10)
         # Statistics are those of a shard: 32 examples are one.
         n = 32 if make().needs_rng else 33
-        yield f"{name}, batch of {n}", partial(errors, make, _in_shape(name), fused, n)
+        yield f"{name}, batch of {n}", partial(errors, make, _in_shape(name), n, fused, False)
 
 
 def predictions() -> Iterator[tuple[str, Run]]:
     """The cheaper way through a layer, without caches, gives what `forward` gives."""
 
     def errors(make: Callable[[], Layer], in_shape: Shape, n: int) -> Mapping[str, float]:
-        network, params = _with_params(make(), in_shape)
-        x, _ = _batch(n, in_shape, 1)
+        network = make()
+        params, x, _ = _drawn(network, in_shape, n)
         y, _ = call_forward(network, params, x, None)
         return differences({"y": fcnn.predict(network, params, x, threads=1)}, {"y": y})
 
@@ -134,7 +131,8 @@ def fits() -> Iterator[tuple[str, Run]]:
     def errors() -> Mapping[str, float]:
         (x, labels), _ = fcnn.data.synthetic_lines(seed=0)
         x, labels = x[:100].astype(np.float64), labels[:100]
-        network, params = _with_params(model_by_name("lines_cnn", 3), x.shape[1:])
+        network = model_by_name("lines_cnn", 3)
+        params, *_ = _drawn(network, x.shape[1:])
         optimizer, loss = fcnn.sgd(0.01, 0.9), fcnn.softmax_cross_entropy
         *_, record = fcnn.fit(
             network, params, optimizer, (x, labels), epochs=2, batch_size=32, seed=7, threads=1
@@ -149,11 +147,8 @@ def fits() -> Iterator[tuple[str, Run]]:
                 params, state = optimizer.step(params, grads, state)
                 total += len(batch) * value
         return differences(
-            {
-                "mean loss": np.asarray(record.train_loss),
-                **dict(tree.leaves_with_path(record.params)),
-            },
-            {"mean loss": np.asarray(total / len(x)), **dict(tree.leaves_with_path(params))},
+            {"mean loss": record.train_loss, "params": record.params},
+            {"mean loss": total / len(x), "params": params},
         )
 
     yield "lines_cnn, 2 epochs of 100 images in batches of 32", errors
@@ -163,13 +158,10 @@ def _in_shape(model: str) -> Shape:
     return (1, 14, 14) if model == "lines_cnn" else (1, 28, 28)
 
 
-def _with_params(network: Layer, in_shape: Shape) -> tuple[Layer, Tree]:
-    """Parameters in float64, with biases that are not zero."""
+def _drawn(network: Layer, in_shape: Shape, n: int = 1) -> tuple[Tree, Array, Array]:
+    """Parameters in float64, with biases that are not zero; x and labels of 4 classes."""
     rng = np.random.default_rng(0)
-    params, _ = network.init(rng, in_shape)
-    return network, tree.map(lambda p: p + 0.1 * rng.standard_normal(p.shape), params)
-
-
-def _batch(n: int, in_shape: Shape, classes: int) -> tuple[Array, Array]:
+    initial, _ = network.init(rng, in_shape)
+    params = tree.map(lambda p: p + 0.1 * rng.standard_normal(p.shape), initial)
     rng = np.random.default_rng(n)
-    return rng.standard_normal((n, *in_shape)), rng.integers(0, classes, n)
+    return params, rng.standard_normal((n, *in_shape)), rng.integers(0, 4, n)

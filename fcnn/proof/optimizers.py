@@ -1,6 +1,6 @@
 """What the optimizers do: steps that are their equations, written out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, Final, TypeAlias
@@ -9,7 +9,7 @@ import numpy as np
 
 import fcnn
 from fcnn.numerics.arrays import Array
-from fcnn.proof.proofs import Run, differences, relative_error
+from fcnn.proof.proofs import Run, differences
 
 # The gradients of a parameter so far, the last step's at the end, and the rate of each step.
 Past: TypeAlias = Sequence[tuple[float, Array]]
@@ -19,49 +19,46 @@ def by_equations(name: str) -> Iterator[tuple[str, Run]]:
     """Few steps by hand, and more of them by the sums that they come to."""
     for text, settings, gradients, ends in _BY_HAND[name]:
         yield f"{text} by hand", partial(_by_hand, name, settings, gradients, ends)
-    rates: list[tuple[str, Callable[[int], float]]] = [
-        ("rate 0.1", lambda step: 0.1),
-        ("a falling rate", lambda step: 0.1 / (1 + step)),
-    ]
-    for settings, (text, rate) in product(_SETTINGS[name], rates):
+    for settings, (text, falls) in product(
+        _SETTINGS[name], (("rate 0.1", 0), ("a falling rate", 1))
+    ):
         given = [f"{key} {value}" for key, value in settings.items()]
-        yield ", ".join([text, *given]), partial(_by_equations, name, settings, rate)
+        yield ", ".join([text, *given]), partial(_by_equations, name, settings, falls)
 
 
 def _by_hand(
     name: str, settings: Mapping[str, Any], gradients: Sequence[float], ends: Sequence[float]
 ) -> Mapping[str, float]:
     """The steps of a matrix of one number, from 1 at a rate of 0.1."""
-    optimizer, errors = getattr(fcnn, name)(0.1, **settings), {}
-    params, state = (np.ones((1, 1)),), optimizer.init((np.ones((1, 1)),))
-    for step, (g, end) in enumerate(zip(gradients, ends, strict=True)):
-        params, state = optimizer.step(params, (np.full((1, 1), float(g)),), state)
-        expected = np.full((1, 1), end)
-        errors[f"p after step {step + 1}"] = relative_error(params[0], expected)
-    return errors
+    optimizer, p, found = getattr(fcnn, name)(0.1, **settings), np.ones((1, 1)), {}
+    state = optimizer.init(p)
+    for step, g in enumerate(gradients):
+        p, state = optimizer.step(p, np.full((1, 1), float(g)), state)
+        found[f"p after step {step + 1}"] = p
+    expected = [np.full((1, 1), end) for end in ends]
+    return differences(found, dict(zip(found, expected, strict=True)))
 
 
-def _by_equations(
-    optimizer_name: str, settings: Mapping[str, Any], rate: Callable[[int], float]
-) -> Mapping[str, float]:
+def _by_equations(name: str, settings: Mapping[str, Any], falls: int) -> Mapping[str, float]:
     """Five steps of a matrix and a bias, which no weight decay touches."""
     rng = np.random.default_rng(0)
     p = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
-    optimizer = getattr(fcnn, optimizer_name)(rate, **settings)
+    optimizer = getattr(fcnn, name)(lambda step: 0.1 / (1 + falls * step), **settings)
     params, state = p, optimizer.init(p)
-    past: dict[str, list[tuple[float, Array]]] = {name: [] for name in p}
-    own, equation = dict(settings), _EQUATIONS[optimizer_name]
-    weight_decay = own.pop("weight_decay", 0.01 if optimizer_name == "adamw" else 0.0)
+    past: dict[str, list[tuple[float, Array]]] = {leaf: [] for leaf in p}
+    own, equation = dict(settings), _sgd if name == "sgd" else _adam
+    weight_decay = own.pop("weight_decay", 0.01 if name == "adamw" else 0.0)
     errors: dict[str, float] = {}
     for step in range(5):
-        g = {name: rng.standard_normal(array.shape) for name, array in p.items()}
+        g = {leaf: rng.standard_normal(array.shape) for leaf, array in p.items()}
         params, state = optimizer.step(params, g, state)
-        for name, array in p.items():
-            past[name].append((rate(step), g[name]))
-            kept = 1 - rate(step) * weight_decay if name == "w" else 1.0
-            p[name] = kept * array + equation(past[name], **own)
+        rate = 0.1 / (1 + falls * step)
+        for leaf, array in p.items():
+            past[leaf].append((rate, g[leaf]))
+            kept = 1 - rate * weight_decay if leaf == "w" else 1.0
+            p[leaf] = kept * array + equation(past[leaf], **own)
         found = differences(params, p)
-        errors |= {f"{name} after step {step + 1}": error for name, error in found.items()}
+        errors |= {f"{leaf} after step {step + 1}": error for leaf, error in found.items()}
     return errors
 
 
@@ -91,13 +88,6 @@ def _sum(decay: float, terms: Sequence[Array]) -> Array:
     return total
 
 
-_EQUATIONS: Final[Mapping[str, Callable[..., Array]]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "adamw": _adam,
-}
-
-_MOMENTA: Final[list[dict[str, Any]]] = [{"momentum": momentum} for momentum in (0.0, 0.5, 0.9)]
 _BETAS: Final[list[dict[str, Any]]] = [
     {},
     {"beta1": 0.5, "beta2": 0.9},
@@ -105,10 +95,9 @@ _BETAS: Final[list[dict[str, Any]]] = [
 ]
 _SETTINGS: Final[Mapping[str, list[dict[str, Any]]]] = {
     "sgd": [
-        *_MOMENTA,
-        *({**given, "nesterov": True} for given in _MOMENTA),
-        {"momentum": 0.9, "weight_decay": 0.2},
-        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.2},
+        {"nesterov": nesterov, "momentum": momentum, **decay}
+        for nesterov in (False, True)
+        for momentum, decay in ((0.0, {}), (0.5, {}), (0.9, {}), (0.9, {"weight_decay": 0.2}))
     ],
     "adam": _BETAS,
     "adamw": [*_BETAS, *({**given, "weight_decay": 0.2} for given in _BETAS)],

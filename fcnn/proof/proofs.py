@@ -14,6 +14,7 @@ from fcnn.arguments.wording import unknown
 from fcnn.check import GradientMismatch
 from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.numerics.arrays import Array
+from fcnn.tree import Tree, leaves_with_path
 
 Run: TypeAlias = Callable[[], Mapping[str, float]]
 Item = TypeVar("Item")
@@ -100,13 +101,17 @@ def spread(items: Sequence[Item], most: int) -> list[Item]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def differences(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> dict[str, float]:
-    """The relative error of each array by its name, infinite for one that is missing."""
+def differences(actual: Mapping[str, Tree], expected: Mapping[str, Tree]) -> dict[str, float]:
+    """The relative error of each array of trees by name and path, infinite if it is missing."""
+    found, right = (
+        {f"{name}{path}": leaf for name in trees for path, leaf in leaves_with_path(trees[name])}
+        for trees in (actual, expected)
+    )
     return {
-        name: relative_error(actual[name], expected[name])
-        if name in actual and name in expected
+        name: relative_error(np.asarray(found[name]), np.asarray(right[name]))
+        if name in found and name in right
         else np.inf
-        for name in {**expected, **actual}
+        for name in {**right, **found}
     }
 
 

@@ -118,23 +118,32 @@ def compute(case: ReferenceCase) -> dict[str, Array]:
         return _value_and_grad(case)
     if case.operation in OPTIMIZERS:
         return _training(case)
-    settings, inputs = case.settings, case.inputs
-    forward = getattr(fcnn, f"{case.operation}_forward")
-    backward = getattr(fcnn, f"{case.operation}_backward")
+    return plain_functions(case.operation, case.settings, case.inputs)
+
+
+def plain_functions(
+    operation: str, settings: Mapping[str, Any], inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What the functions give that the names in `fcnn` say are those of a layer or loss."""
+    forward = getattr(fcnn, f"{operation}_forward")
+    backward = getattr(fcnn, f"{operation}_backward")
     if "labels" in inputs:
         weights = {name: inputs[name] for name in ("class_weights",) if name in inputs}
         loss, cache = forward(inputs["outputs"], inputs["labels"], **weights, **settings)
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
-    if case.operation not in PARAMETERS:
+    if operation not in PARAMETERS:
         y, cache = forward(inputs["x"], **settings)
         return {"y": y, "dx": backward(cache, inputs["dy"])}
-    kind = PARAMETERS[case.operation]
-    fields = [field.name for field in attrs.fields(kind)]
-    params = kind(**{name: inputs.get(name) for name in fields})
+    kind = PARAMETERS[operation]
+    params = kind(**{field.name: inputs.get(field.name) for field in attrs.fields(kind)})
     y, cache = forward(params, inputs["x"], **settings)
     dparams, dx = backward(cache, inputs["dy"])
-    found = {"y": y, "dx": dx, **{f"d{name}": getattr(dparams, name) for name in fields}}
-    return {name: array for name, array in found.items() if array is not None}
+    return {"y": y, "dx": dx, **gradients(dparams)}
+
+
+def gradients(dparams: Tree) -> dict[str, Array]:
+    """Those of a layer's parameters by their names here."""
+    return {f"d{path.lstrip('.')}": leaf for path, leaf in tree.leaves_with_path(dparams)}
 
 
 def errors(case: ReferenceCase) -> dict[str, float]:
