@@ -14,7 +14,7 @@ checker draws others, and at a point of the caller's it says so, unless told by
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import attrs
 import numpy as np
@@ -142,42 +142,35 @@ def layer(
         params = tree.map(lambda p: p + 0.5 * rng.standard_normal(np.shape(p)), initial)
     params = _float64(params)
 
-    forward = partial(_forward, layer, out_shape, seed)
-    toward = None if approach is None else _direction(params, approach)
+    def forward(arguments: Arguments) -> tuple[Array, Cache]:
+        rng = np.random.default_rng(seed)
+        y, cache = call_forward(layer, arguments.params, arguments.x, rng)
+        if y.shape[1:] != tuple(out_shape):
+            raise ValueError(
+                f"check: {layer.name}: init announces outputs {tuple(out_shape)}, "
+                f"forward gives {y.shape[1:]}"
+            )
+        return y, cache
+
+    def backward(cache: Cache, dy: Array) -> Arguments:
+        return Arguments(*call_backward(layer, cache, dy))
+
+    toward = None
+    if approach is not None:  # a direction that moves x alone
+        toward = Arguments(tree.map(np.zeros_like, params), _float64(approach))
+    how: Any = {"seed": seed, "approach": toward, "jacobian": jacobian, "tolerance": tolerance}
     for _ in range(_REDRAWS):
         point = rng.standard_normal((batch, *in_shape)) if x is None else x.astype(np.float64)
+        arguments = Arguments(params, point)
         try:
-            report = function(
-                layer.name,
-                forward,
-                lambda cache, dy: Arguments(*call_backward(layer, cache, dy)),
-                Arguments(params, point),
-                seed=seed,
-                approach=toward,
-                jacobian=jacobian,
-                tolerance=tolerance,
-            )
+            report = function(layer.name, forward, backward, arguments, **how)
         except differences.KinkError:
             if x is not None:
                 raise
         else:
-            _check_backward_params(layer, forward(Arguments(params, point)), rng)
+            _check_backward_params(layer, *forward(arguments), rng)
             return report
     raise ValueError(f"check: {layer.name} has kinks wherever it was tried")
-
-
-def _forward(
-    layer: Layer, out_shape: Shape, seed: int, arguments: Arguments
-) -> tuple[Array, Cache]:
-    """Of a layer, which is given the same generator each time."""
-    rng = np.random.default_rng(seed)
-    y, cache = call_forward(layer, arguments.params, arguments.x, rng)
-    if y.shape[1:] != tuple(out_shape):
-        raise ValueError(
-            f"check: {layer.name}: init announces outputs {tuple(out_shape)}, "
-            f"forward gives {y.shape[1:]}"
-        )
-    return y, cache
 
 
 def loss(
@@ -308,11 +301,8 @@ def _relative_error(claimed: Array, expected: differences.Slope, tolerance: floa
     return error / (size + expected.uncertainty / tolerance + _TINY)
 
 
-def _check_backward_params(
-    layer: Layer, result: tuple[Array, Cache], rng: np.random.Generator
-) -> None:
+def _check_backward_params(layer: Layer, y: Array, cache: Cache, rng: np.random.Generator) -> None:
     """The shorter way to the gradients of the parameters, where there is one, is right too."""
-    y, cache = result
     dy = np.asarray(rng.standard_normal(y.shape))
     dparams, _ = call_backward(layer, cache, dy)
     shorter = parameter_gradients(layer, cache, dy)
@@ -359,11 +349,6 @@ def _read_only(array: Array) -> Array:
     array = np.array(array)
     array.flags.writeable = False
     return array
-
-
-def _direction(params: Tree, approach: Array) -> Arguments:
-    """A direction that moves x alone."""
-    return Arguments(tree.map(np.zeros_like, params), np.asarray(approach, np.float64))
 
 
 def _float64(arrays: Tree) -> Tree:

@@ -153,7 +153,7 @@ def _with_statistics(layer: Layer, *given: Array) -> Layer:
         dparams, dx = layer.backward(cache, dy)
         return Trained(dparams.scale, dparams.shift), dx
 
-    return Layer(layer.name, init, forward, backward)
+    return Layer(layer.name, init, forward, backward, lambda cache, dy: backward(cache, dy)[0])
 
 
 def _text(operation: str, settings: Mapping[str, Any]) -> str:

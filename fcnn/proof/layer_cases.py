@@ -22,12 +22,22 @@ from fcnn.proof.proofs import spread
 # Chosen by hand. All are made of x as (N, C, H, W) or (N, D).
 
 
-def _case(operation: str, x: Shape, training: bool = True, **settings: Any) -> Case:
-    return Case(operation, x[1:], x[0], settings, training=training)
+def _case(
+    operation: str, x: Shape, training: bool = True, size: float = 1.0, **settings: Any
+) -> Case:
+    return Case(operation, x[1:], x[0], settings, training=training, size=size)
 
 
 def _on(operation: str, *shapes: Shape, **settings: Any) -> list[Case]:
     return [_case(operation, x, **settings) for x in shapes]
+
+
+def _product(operation: str, **choices: Iterable[Any]) -> list[Case]:
+    """All combinations of what x, training and the settings may be; the last change first."""
+    return [
+        _case(operation, **dict(zip(choices, chosen, strict=True)))
+        for chosen in product(*choices.values())
+    ]
 
 
 def _tied(cases: Iterable[Case]) -> list[Case]:
@@ -153,7 +163,7 @@ SHIPPED: Final[Sequence[Sequence[Case]]] = (
         case
         for x, size in (((1, 1), 1.0), ((3, 5), 4.0))
         for case in (
-            *(attrs.evolve(_case(name, x), size=size) for name in ("gelu", "sigmoid", "tanh")),
+            *(_case(name, x, size=size) for name in ("gelu", "sigmoid", "tanh")),
             _case("leaky_relu", x, slope=0.01),
             attrs.evolve(_case("leaky_relu", x, slope=0.3), point=ties),
         )
@@ -179,56 +189,48 @@ RANDOM_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
 )
 
 
-def _combined(operation: str, x: Shape, *layers: tuple[str, Any], **settings: Any) -> Case:
-    return _case(operation, x, layers=layers, **settings)
-
-
+_DENSE_2: Final = ("dense", {"features": 2})
 _DENSE_3: Final = ("dense", {"features": 3})
 _CONV_OF_TWO: Final = ("conv2d", {"features": 2, "kernel": 3, "padding": "same"})
 _SMALL_CHAIN: Final = ("chain", {"layers": SMALL_NETWORK})
-_BRANCHES: Final[Sequence[tuple[str, dict[str, Any]]]] = (
-    _CONV_OF_TWO,
-    ("gelu", {}),
-    ("conv2d", {"features": 2, "kernel": 1, "bias": False}),
+_BRANCHES: Final[Sequence[Any]] = (
+    (_CONV_OF_TWO, ("gelu", {}), ("conv2d", {"features": 2, "kernel": 1, "bias": False})),
+    (("conv2d", {"features": 2, "kernel": 1}), ("relu", {}), _CONV_OF_TWO),
 )
 
 _COMBINED: Final = [
-    _combined("chain", (2, 2, 6, 5), *SMALL_NETWORK),
-    _combined("chain", (1, 1, 4, 4), *SMALL_NETWORK, ("relu", {}), _DENSE_3),
-    _combined("chain", (2, 1, 4, 4), *SMALL_NETWORK, ("softmax", {})),
-    _combined("chain", (2, 1, 3, 3), ("relu", {}), ("flatten", {}), _DENSE_3),
-    _combined("chain", (2, 2, 3, 2), ("relu", {}), ("flatten", {})),
-    _combined("chain", (2, 3), _DENSE_3, _DENSE_3),
-    _combined(
-        "chain", (1, 1, 4, 5), _SMALL_CHAIN, ("chain", {"layers": (("dense", {"features": 2}),)})
-    ),
-    _combined("chain", (2, 4)),
-    _combined("chain", (3, 2, 3, 4), *RANDOM_NETWORK),
-    _combined("residual", (2, 2, 4, 5), _CONV_OF_TWO),
-    _combined("residual", (2, 2, 4, 5), ("chain", {"layers": (_CONV_OF_TWO, ("relu", {}))})),
-    _combined("residual", (2, 4), ("dense", {"features": 4})),
-    _combined("residual", (2, 2, 3, 2), ("tanh", {})),
     *(
-        _combined("parallel", x, *layers, merge=merge)
-        for x, layers in (
-            ((2, 2, 4, 5), _BRANCHES),
-            ((2, 2, 4, 5), (("conv2d", {"features": 2, "kernel": 1}), ("relu", {}), _CONV_OF_TWO)),
-            ((2, 3), (_DENSE_3, _DENSE_3)),
+        _case(operation, x, layers=layers)
+        for operation, x, layers in (
+            ("chain", (2, 2, 6, 5), SMALL_NETWORK),
+            ("chain", (1, 1, 4, 4), (*SMALL_NETWORK, ("relu", {}), _DENSE_3)),
+            ("chain", (2, 1, 4, 4), (*SMALL_NETWORK, ("softmax", {}))),
+            ("chain", (2, 1, 3, 3), (("relu", {}), ("flatten", {}), _DENSE_3)),
+            ("chain", (2, 2, 3, 2), (("relu", {}), ("flatten", {}))),
+            ("chain", (2, 3), (_DENSE_3, _DENSE_3)),
+            ("chain", (1, 1, 4, 5), (_SMALL_CHAIN, ("chain", {"layers": (_DENSE_2,)}))),
+            ("chain", (2, 4), ()),
+            ("chain", (3, 2, 3, 4), RANDOM_NETWORK),
+            ("residual", (2, 2, 4, 5), (_CONV_OF_TWO,)),
+            ("residual", (2, 2, 4, 5), (("chain", {"layers": (_CONV_OF_TWO, ("relu", {}))}),)),
+            ("residual", (2, 4), (("dense", {"features": 4}),)),
+            ("residual", (2, 2, 3, 2), (("tanh", {}),)),
         )
-        for merge in ("concatenate", "add")
+    ),
+    *_product("parallel", x=((2, 2, 4, 5),), layers=_BRANCHES, merge=("concatenate", "add")),
+    *_product(
+        "parallel", x=((2, 3),), layers=((_DENSE_3, _DENSE_3),), merge=("concatenate", "add")
     ),
 ]
-
 
 # A few of each layer, at random points.
 _ALL_CHOSEN: Final = [
     *_CONVOLUTIONS, *_UNUSUAL_CONVOLUTIONS, *_FURTHER_CONVOLUTIONS,
     *_DENSE, *_DENSE_WITHOUT_BIAS,
     *_on("relu", (1, 1), (3, 5), (2, 2, 3, 4)),
-    *_on("leaky_relu", (1, 1), (3, 5), slope=0.01), *_on("leaky_relu", (2, 2, 3, 4), slope=0.3),
+    *_on("leaky_relu", (1, 1), (3, 5), slope=0.01), _case("leaky_relu", (2, 2, 3, 4), slope=0.3),
     *(case for name in ("sigmoid", "tanh", "gelu")
-      for case in (*_on(name, (1, 1), (3, 2, 3, 4)),
-                   attrs.evolve(_case(name, (3, 5)), size=4.0))),
+      for case in (*_on(name, (1, 1), (3, 2, 3, 4)), _case(name, (3, 5), size=4.0))),
     *_POOLS, *_FURTHER_POOLS, *_AVERAGES,
     *_on("global_avg_pool", (3, 2, 3, 4), (2, 1, 1, 1)),
     *_on("softmax", (1, 1), (4, 6), (2, 3, 4)),
@@ -257,14 +259,6 @@ _WINDOWS: Final[Sequence[Sizes]] = (1, 2, 3, 4, (3, 2), (1, 4))
 _POOL_STRIDES: Final[Sequence[Sizes | None]] = (None, 1, 2, 3, (1, 2), (3, 1))
 _POOL_PADDINGS: Final[Sequence[Sizes]] = (0, 1, (1, 0), (0, 2), 2)
 _SHAPES: Final[Sequence[Shape]] = ((3, 7), (5, 7), (2, 3, 4, 5), (1, 1, 1, 1))
-
-
-def _product(operation: str, **choices: Iterable[Any]) -> list[Case]:
-    """All combinations of what x, training and the settings may be; the last change first."""
-    return [
-        _case(operation, **dict(zip(choices, chosen, strict=True)))
-        for chosen in product(*choices.values())
-    ]
 
 
 def convolutions() -> list[Case]:
@@ -358,9 +352,8 @@ def _tied_pools() -> list[Case]:
 
 
 def _tied_chain() -> list[Case]:
-    return _at(
-        [_combined("chain", (1, 2, 4, 4), ("relu", {}), ("max_pool2d", {"window": 2}))], equals
-    )
+    layers: Any = (("relu", {}), ("max_pool2d", {"window": 2}))
+    return _at([_case("chain", (1, 2, 4, 4), layers=layers)], equals)
 
 
 # Points on a kink or tie on purpose.
