@@ -14,7 +14,7 @@ import fcnn
 from fcnn import tree
 from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array
-from fcnn.proof import layer_cases, loss_cases, pytorch
+from fcnn.proof import layer_cases, loss_cases, networks, pytorch
 from fcnn.proof.case import Case
 from fcnn.proof.loss_cases import LossCase
 from fcnn.proof.proofs import Proof, Run, differences
@@ -122,36 +122,33 @@ def train(dtype: str) -> Training:
     model, loss = model_by_name(_SETTINGS.model, 10), fcnn.softmax_cross_entropy
     initial, _ = model.init(random_streams.generator(0, random_streams.PARAMETERS), x.shape[1:])
     params = tree.map(lambda p: p.astype(dtype), initial)
-    network = pytorch.mnist_cnn()
+    network, size = pytorch.mnist_cnn(), _SETTINGS.batch_size
     rate, momentum = _SETTINGS.learning_rate, _SETTINGS.momentum
-
-    def ours() -> Iterator[tuple[float, Tree]]:
-        own, optimizer = params, fcnn.sgd(rate, momentum)
-        gradient, state = fcnn.value_and_grad(model, loss, threads=1), optimizer.init(params)
-        for batch in _batches(x, labels):
-            value, grads = gradient(own, *batch)
-            own, state = optimizer.step(own, grads, state)
-            yield value, own
-
-    loss_of = pytorch.LOSSES["softmax_cross_entropy"]
-    optimizer = pytorch.sgd(network, rate, momentum=momentum)
-    theirs = pytorch.steps(network, loss_of, tree.leaves(params), _batches(x, labels), optimizer)
-    steps = []
+    batches = partial(networks.batches, x, labels, size, epochs=_SETTINGS.epochs, seed=0)
+    ours = networks.steps(model, loss, params, fcnn.sgd(rate, momentum), batches())
+    theirs = pytorch.steps(
+        network,
+        pytorch.LOSSES[loss.name],
+        tree.leaves(params),
+        batches(),
+        pytorch.sgd(network, rate, momentum=momentum),
+    )
+    found = []
     with pytorch.threads(1):
-        for (value, own), (torch_value, other) in zip(ours(), theirs, strict=True):
+        for (value, own), (torch_value, other) in zip(ours, theirs, strict=True):
             errors = _errors(own, other)
-            steps.append((value, torch_value, max(errors.values())))
+            found.append((value, torch_value, max(errors.values())))
         predicted = fcnn.predict(model, own, x_test, threads=1).argmax(1)
         other_predicted = pytorch.outputs(network, x_test).argmax(1)
-    losses, torch_losses, drift = np.array(steps).T
+    losses, torch_losses, drift = np.array(found).T
     return Training(
         dtype,
         losses,
         torch_losses,
         drift,
         errors,
-        _epoch_means(losses, len(x)),
-        _epoch_means(torch_losses, len(x)),
+        networks.epoch_means(losses, len(x), size),
+        networks.epoch_means(torch_losses, len(x), size),
         len(labels_test),
         int((predicted != other_predicted).sum()),
     )
@@ -174,22 +171,6 @@ def _compare(case: Case | LossCase, dtype: str) -> Mapping[str, float]:
     return differences(actual, expected)
 
 
-def _batches(x: Array, labels: Array) -> Iterator[tuple[Array, Array]]:
-    """Those of `fcnn train --seed 0`."""
-    for epoch in range(1, _SETTINGS.epochs + 1):
-        order = random_streams.generator(0, random_streams.ORDER, epoch).permutation(len(x))
-        for begin in range(0, len(x), _SETTINGS.batch_size):
-            batch = order[begin : begin + _SETTINGS.batch_size]
-            yield x[batch], labels[batch]
-
-
 def _errors(params: Tree, others: Iterable[Array]) -> dict[str, float]:
     pairs = zip(tree.leaves_with_path(params), others, strict=True)
     return {path: float(np.abs(p - q).max() / np.abs(q).max()) for (path, p), q in pairs}
-
-
-def _epoch_means(losses: Array, images: int) -> tuple[float, ...]:
-    """From the means over batches, of which the last of an epoch is smaller."""
-    begins = range(0, images, _SETTINGS.batch_size)
-    sizes = np.diff([*begins, images])
-    return tuple((losses.reshape(-1, len(begins)) @ sizes / images).tolist())

@@ -188,7 +188,6 @@ RANDOM_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
     ("dense", {"features": 4}),
 )
 
-
 _DENSE_2: Final = ("dense", {"features": 2})
 _DENSE_3: Final = ("dense", {"features": 3})
 _CONV_OF_TWO: Final = ("conv2d", {"features": 2, "kernel": 3, "padding": "same"})
@@ -252,12 +251,6 @@ _IMAGES: Final[Mapping[Shape, int]] = {
     (2, 2, 7, 5): 3, (1, 1, 5, 6): 3, (1, 2, 3, 2): 3, (3, 2, 1, 1): 3, (1, 1, 1, 1): 3,
     (1, 1, 7, 7): 1, (5, 3, 8, 5): 4, (1, 2, 5, 9): 3, (5, 1, 1, 1): 2,
 }  # fmt: skip
-_KERNELS: Final[Sequence[Sizes]] = (1, 2, 3, 5, (3, 1), (1, 4), (2, 3))
-_STRIDES: Final[Sequence[Sizes]] = (1, 2, 3, (1, 2), (3, 2))
-_PADDINGS: Final[Sequence[Sizes]] = (0, 1, 2, (0, 2), (2, 0), (1, 3), 4, 6)
-_WINDOWS: Final[Sequence[Sizes]] = (1, 2, 3, 4, (3, 2), (1, 4))
-_POOL_STRIDES: Final[Sequence[Sizes | None]] = (None, 1, 2, 3, (1, 2), (3, 1))
-_POOL_PADDINGS: Final[Sequence[Sizes]] = (0, 1, (1, 0), (0, 2), 2)
 _SHAPES: Final[Sequence[Shape]] = ((3, 7), (5, 7), (2, 3, 4, 5), (1, 1, 1, 1))
 
 
@@ -265,7 +258,10 @@ def convolutions() -> list[Case]:
     """Of all settings, valid or not; a smaller product of those that few convolutions have. 4
     groups of 4 channels: depthwise.
     """
-    usual = product(_KERNELS, _STRIDES, _PADDINGS, _IMAGES.items())
+    usual = product(
+        (1, 2, 3, 5, (3, 1), (1, 4), (2, 3)), (1, 2, 3, (1, 2), (3, 2)),
+        (0, 1, 2, (0, 2), (2, 0), (1, 3), 4, 6), _IMAGES.items(),
+    )  # fmt: skip
     unusual = _product(
         "conv2d", features=(8,), kernel=(1, 3, (2, 3), (4, 1)), stride=(1, 2, (1, 3)),
         padding=("same", 0, (2, 1)), dilation=(1, 2, (3, 1)), groups=(1, 2, 4),
@@ -283,8 +279,9 @@ def convolutions() -> list[Case]:
 def pools(operation: str) -> list[Case]:
     """Of all settings, valid or not."""
     return _product(
-        operation, window=_WINDOWS, stride=_POOL_STRIDES, padding=_POOL_PADDINGS, x=_IMAGES
-    )
+        operation, window=(1, 2, 3, 4, (3, 2), (1, 4)), stride=(None, 1, 2, 3, (1, 2), (3, 1)),
+        padding=(0, 1, (1, 0), (0, 2), 2), x=_IMAGES,
+    )  # fmt: skip
 
 
 def _batch_norms() -> list[Case]:

@@ -1,6 +1,6 @@
 """What networks are: the gradient of a batch, models, inference, and training."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, Final
@@ -13,6 +13,7 @@ from fcnn.layers.layer import Layer, call_backward, call_forward
 from fcnn.losses.loss import Loss
 from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array, Shape
+from fcnn.optimizers.optimizer import Optimizer
 from fcnn.proof.case import made
 from fcnn.proof.layer_cases import CHOSEN, RANDOM_NETWORK, SMALL_NETWORK, some_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences
@@ -137,21 +138,50 @@ def fits() -> Iterator[tuple[str, Run]]:
         *_, record = fcnn.fit(
             network, params, optimizer, (x, labels), epochs=2, batch_size=32, seed=7, threads=1
         )
-        f, state = fcnn.value_and_grad(network, loss, threads=1), optimizer.init(params)
-        for epoch in (1, 2):
-            order = random_streams.generator(7, random_streams.ORDER, epoch).permutation(len(x))
-            total = 0.0
-            for begin in range(0, len(x), 32):
-                batch = order[begin : begin + 32]
-                value, grads = f(params, x[batch], labels[batch])
-                params, state = optimizer.step(params, grads, state)
-                total += len(batch) * value
+        taken = batches(x, labels, 32, epochs=2, seed=7)
+        losses, after = zip(*steps(network, loss, params, optimizer, taken), strict=True)
         return differences(
             {"mean loss": record.train_loss, "params": record.params},
-            {"mean loss": total / len(x), "params": params},
+            {"mean loss": epoch_means(losses, len(x), 32)[-1], "params": after[-1]},
         )
 
     yield "lines_cnn, 2 epochs of 100 images in batches of 32", errors
+
+
+# Training by hand: batches in the order that `fit` takes them, and a step for each.
+
+
+def batches(
+    x: Array, labels: Array, size: int, *, epochs: int, seed: int
+) -> Iterator[tuple[Array, Array]]:
+    """Those of all epochs; the last batch of an epoch may be smaller."""
+    for epoch in range(1, epochs + 1):
+        order = random_streams.generator(seed, random_streams.ORDER, epoch).permutation(len(x))
+        for begin in range(0, len(x), size):
+            batch = order[begin : begin + size]
+            yield x[batch], labels[batch]
+
+
+def steps(
+    model: Layer,
+    loss: Loss,
+    params: Tree,
+    optimizer: Optimizer,
+    batches: Iterable[tuple[Array, Array]],
+) -> Iterator[tuple[float, Tree]]:
+    """The loss of each batch, and the parameters after its step."""
+    gradient, state = fcnn.value_and_grad(model, loss, threads=1), optimizer.init(params)
+    for x, labels in batches:
+        value, grads = gradient(params, x, labels)
+        params, state = optimizer.step(params, grads, state)
+        yield value, params
+
+
+def epoch_means(losses: Iterable[float], images: int, size: int) -> tuple[float, ...]:
+    """The mean loss of the images in each epoch, from those of all batches."""
+    begins = range(0, images, size)
+    means = np.reshape([*losses], (-1, len(begins))) @ np.diff([*begins, images]) / images
+    return tuple(means.tolist())
 
 
 def _in_shape(model: str) -> Shape:

@@ -21,6 +21,7 @@ from fcnn.layers.layer import Layer
 from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.proof.case import made
+from fcnn.proof.networks import steps
 from fcnn.proof.proofs import Run, differences
 from fcnn.tree import Tree
 
@@ -157,14 +158,9 @@ def _training(case: ReferenceCase) -> dict[str, Array]:
     x, labels = case.inputs["x"], case.inputs["labels"]
     model, params, loss = _network(case, x.shape[2:])
     own = {name: each for name, each in case.settings.items() if name not in ("layers", "loss")}
-    optimizer = getattr(fcnn, case.operation)(**own)
-    value_and_grad = fcnn.value_and_grad(model, loss)
-    state, values = optimizer.init(params), []
-    for batch in zip(x, labels, strict=True):
-        value, grads = value_and_grad(params, *batch)
-        params, state = optimizer.step(params, grads, state)
-        values.append(value)
-    return {"losses": np.asarray(values), **dict(tree.leaves_with_path(params))}
+    optimizer, batches = getattr(fcnn, case.operation)(**own), zip(x, labels, strict=True)
+    losses, after = zip(*steps(model, loss, params, optimizer, batches), strict=True)
+    return {"losses": np.asarray(losses), **dict(tree.leaves_with_path(after[-1]))}
 
 
 def _network(case: ReferenceCase, in_shape: tuple[int, ...]) -> tuple[Layer, Tree, Loss]:
