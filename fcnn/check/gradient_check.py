@@ -317,14 +317,14 @@ def _check_backward_params(layer: Layer, y: Array, cache: Cache, rng: np.random.
 def _gradient_leaves(name: str, gradient: Tree, arguments: Tree) -> list[Array]:
     """The leaves of a gradient, which must have the form of what it is the gradient of."""
 
-    def check(path: str, argument: Array, leaf: Array) -> Array:
-        if np.shape(leaf) != argument.shape or np.asarray(leaf).dtype != argument.dtype:
+    def check(path: str, argument: Array, leaf: Any) -> Any:
+        what, leaf = f"the gradient by {path.lstrip('.')}", np.asarray(leaf)
+        if leaf.shape != argument.shape or leaf.dtype != argument.dtype:
             raise GradientMismatch(
-                f"check: {name}: the gradient by {path.lstrip('.')} is "
-                f"{np.asarray(leaf).dtype} of shape {np.shape(leaf)}, expected "
+                f"check: {name}: {what} is {leaf.dtype} of shape {leaf.shape}, expected "
                 f"{argument.dtype} of shape {argument.shape}"
             )
-        _check_finite(name, f"the gradient by {path.lstrip('.')}", leaf)
+        _check_finite(name, what, leaf)
         return leaf
 
     try:

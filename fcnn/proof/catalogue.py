@@ -4,59 +4,43 @@ Functions are taken by their public names, those in `fcnn`, and everything is co
 process.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from fcnn.proof import layers, losses, networks, optimizers, shipped_values
+from fcnn.proof import layers, losses, networks, optimizers
 from fcnn.proof.batch_norm_and_dropout import DEFINITIONS
 from fcnn.proof.layer_cases import CHOSEN, TIES
 from fcnn.proof.loss_cases import CHOSEN as CHOSEN_LOSSES
 from fcnn.proof.proofs import BY_DIFFERENCES, EXACT, Proof, Run
-from fcnn.proof.shipped_values import OPTIMIZERS
+from fcnn.proof.shipped_values import OPTIMIZERS, by_values, reference_cases
 from fcnn.runs.model_by_name import MODELS
 
 
 def proofs() -> list[Proof]:
-    """All proofs, in the order in which they are reported."""
-    fused = "softmax_cross_entropy"
-    return [
-        *(proof for name in CHOSEN for proof in _of_layer(name)),
-        *(proof for name in CHOSEN_LOSSES for proof in _of_loss(name)),
-        Proof("smoothed_cross_entropy", fused, EXACT, losses.without_smoothing),
-        Proof("softmax + cross_entropy", fused, EXACT, losses.compositions),
-        _by_differences("value_and_grad", networks.gradients_by_differences),
-        Proof("value_and_grad", "backward", EXACT, networks.gradients_by_backward),
-        _by_values("value_and_grad"),
-        *(_by_differences(name, partial(networks.model_by_differences, name)) for name in MODELS),
-        Proof("predict", "forward", EXACT, networks.predictions),
-        *(proof for name in OPTIMIZERS for proof in _of_optimizer(name)),
-        Proof("fit", "a loop of steps", EXACT, networks.fits),
+    """All proofs, in the order in which they are reported: those of a name together."""
+    gradient, smoothed, fused = "value_and_grad", "smoothed_cross_entropy", "softmax_cross_entropy"
+    shipped = {case.operation for case in reference_cases()}
+    table: list[tuple[Iterable[str], str, Callable[[str], Iterator[tuple[str, Run]]]]] = [
+        (CHOSEN, "differences", layers.by_differences),
+        (CHOSEN_LOSSES, "differences", losses.by_differences),
+        (["softmax + cross_entropy"], fused, lambda _: losses.compositions()),
+        ([gradient], "differences", lambda _: networks.gradients_by_differences()),
+        (MODELS, "differences", networks.model_by_differences),
+        (["predict"], "forward", lambda _: networks.predictions()),
+        (OPTIMIZERS, "its equations", optimizers.by_equations),
+        (["fit"], "a loop of steps", lambda _: networks.fits()),
+        # Further proofs of the same.
+        (TIES, "its rule for ties", layers.on_ties),
+        (DEFINITIONS, "its definition", lambda name: DEFINITIONS[name]()),
+        ([gradient], "backward", lambda _: networks.gradients_by_backward()),
+        (shipped, "values of PyTorch", by_values),
+        ([smoothed], fused, lambda _: losses.without_smoothing()),
     ]
-
-
-def _of_layer(name: str) -> Iterator[Proof]:
-    yield _by_differences(name, partial(layers.by_differences, name))
-    if name in TIES:
-        yield Proof(name, "its rule for ties", BY_DIFFERENCES, partial(layers.on_ties, name))
-    if name in DEFINITIONS:
-        yield Proof(name, "its definition", EXACT, DEFINITIONS[name])
-    if any(name == case.operation for case in shipped_values.reference_cases()):
-        yield _by_values(name)
-
-
-def _of_loss(name: str) -> Iterator[Proof]:
-    yield _by_differences(name, partial(losses.by_differences, name))
-    yield _by_values(name)
-
-
-def _of_optimizer(name: str) -> Iterator[Proof]:
-    yield Proof(name, "its equations", EXACT, partial(optimizers.by_equations, name))
-    yield _by_values(name)
-
-
-def _by_differences(name: str, cases: Callable[[], Iterator[tuple[str, Run]]]) -> Proof:
-    return Proof(name, "differences", BY_DIFFERENCES, cases)
-
-
-def _by_values(name: str) -> Proof:
-    return Proof(name, "values of PyTorch", EXACT, partial(shipped_values.by_values, name))
+    tolerances = {"differences": BY_DIFFERENCES, "its rule for ties": BY_DIFFERENCES}
+    found = [
+        Proof(name, against, tolerances.get(against, EXACT), partial(cases, name))
+        for names, against, cases in table
+        for name in names
+    ]
+    order = list(dict.fromkeys(proof.layer for proof in found))
+    return sorted(found, key=lambda proof: order.index(proof.layer))

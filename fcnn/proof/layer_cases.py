@@ -16,7 +16,7 @@ import attrs
 import numpy as np
 
 from fcnn.numerics.arrays import Array, Shape
-from fcnn.proof.case import Case, Sizes, equals, first_greatest, from_below, ties, valid, zeros
+from fcnn.proof.case import Case, Sizes, equals, ties, valid, zeros
 from fcnn.proof.proofs import spread
 
 # Chosen by hand. All are made of x as (N, C, H, W) or (N, D).
@@ -33,7 +33,7 @@ def _on(operation: str, *shapes: Shape, **settings: Any) -> list[Case]:
 
 
 def _product(operation: str, **choices: Iterable[Any]) -> list[Case]:
-    """All combinations of what x, training and the settings may be; the last change first."""
+    """All combinations of what x, training and the settings may be; the last changes first."""
     return [
         _case(operation, **dict(zip(choices, chosen, strict=True)))
         for chosen in product(*choices.values())
@@ -195,30 +195,27 @@ _SMALL_CHAIN: Final = ("chain", {"layers": SMALL_NETWORK})
 _BRANCHES: Final[Sequence[Any]] = (
     (_CONV_OF_TWO, ("gelu", {}), ("conv2d", {"features": 2, "kernel": 1, "bias": False})),
     (("conv2d", {"features": 2, "kernel": 1}), ("relu", {}), _CONV_OF_TWO),
+    (_DENSE_3, _DENSE_3),
 )
 
 _COMBINED: Final = [
+    _case("chain", (2, 2, 6, 5), layers=SMALL_NETWORK),
+    _case("chain", (1, 1, 4, 4), layers=(*SMALL_NETWORK, ("relu", {}), _DENSE_3)),
+    _case("chain", (2, 1, 4, 4), layers=(*SMALL_NETWORK, ("softmax", {}))),
+    _case("chain", (2, 1, 3, 3), layers=(("relu", {}), ("flatten", {}), _DENSE_3)),
+    _case("chain", (2, 2, 3, 2), layers=(("relu", {}), ("flatten", {}))),
+    _case("chain", (2, 3), layers=(_DENSE_3, _DENSE_3)),
+    _case("chain", (1, 1, 4, 5), layers=(_SMALL_CHAIN, ("chain", {"layers": (_DENSE_2,)}))),
+    _case("chain", (2, 4), layers=()),
+    _case("chain", (3, 2, 3, 4), layers=RANDOM_NETWORK),
+    _case("residual", (2, 2, 4, 5), layers=(_CONV_OF_TWO,)),
+    _case("residual", (2, 2, 4, 5), layers=(("chain", {"layers": (_CONV_OF_TWO, ("relu", {}))}),)),
+    _case("residual", (2, 4), layers=(("dense", {"features": 4}),)),
+    _case("residual", (2, 2, 3, 2), layers=(("tanh", {}),)),
     *(
-        _case(operation, x, layers=layers)
-        for operation, x, layers in (
-            ("chain", (2, 2, 6, 5), SMALL_NETWORK),
-            ("chain", (1, 1, 4, 4), (*SMALL_NETWORK, ("relu", {}), _DENSE_3)),
-            ("chain", (2, 1, 4, 4), (*SMALL_NETWORK, ("softmax", {}))),
-            ("chain", (2, 1, 3, 3), (("relu", {}), ("flatten", {}), _DENSE_3)),
-            ("chain", (2, 2, 3, 2), (("relu", {}), ("flatten", {}))),
-            ("chain", (2, 3), (_DENSE_3, _DENSE_3)),
-            ("chain", (1, 1, 4, 5), (_SMALL_CHAIN, ("chain", {"layers": (_DENSE_2,)}))),
-            ("chain", (2, 4), ()),
-            ("chain", (3, 2, 3, 4), RANDOM_NETWORK),
-            ("residual", (2, 2, 4, 5), (_CONV_OF_TWO,)),
-            ("residual", (2, 2, 4, 5), (("chain", {"layers": (_CONV_OF_TWO, ("relu", {}))}),)),
-            ("residual", (2, 4), (("dense", {"features": 4}),)),
-            ("residual", (2, 2, 3, 2), (("tanh", {}),)),
-        )
-    ),
-    *_product("parallel", x=((2, 2, 4, 5),), layers=_BRANCHES, merge=("concatenate", "add")),
-    *_product(
-        "parallel", x=((2, 3),), layers=((_DENSE_3, _DENSE_3),), merge=("concatenate", "add")
+        _case("parallel", x, layers=layers, merge=merge)
+        for x, layers in zip(((2, 2, 4, 5), (2, 2, 4, 5), (2, 3)), _BRANCHES, strict=True)
+        for merge in ("concatenate", "add")
     ),
 ]
 
@@ -340,12 +337,8 @@ def _kinks(operation: str, **settings: Any) -> list[Case]:
 
 
 def _tied_pools() -> list[Case]:
-    cases = [
-        case
-        for case in PRODUCTS["max_pool2d"]()
-        if case.settings["window"] != 1 and case.in_shape[1:] != (1, 1)
-    ]
-    return _at(cases, equals, ties)
+    valid_pools = (case for case in PRODUCTS["max_pool2d"]() if case.in_shape[1:] != (1, 1))
+    return _at([case for case in valid_pools if case.settings["window"] != 1], equals, ties)
 
 
 def _tied_chain() -> list[Case]:
@@ -360,11 +353,6 @@ TIES: Final[Mapping[str, Callable[[], list[Case]]]] = {
     "max_pool2d": _tied_pools,
     "chain": _tied_chain,
 }
-# By layer, the side from which the convention there is the limit.
-APPROACHES: Final[Mapping[str, Callable[[Shape], Array]]] = {
-    "relu": from_below, "leaky_relu": from_below, "max_pool2d": first_greatest,
-    "chain": first_greatest,
-}  # fmt: skip
 
 
 def cases_of(layer: str) -> list[Case]:

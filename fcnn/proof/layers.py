@@ -6,8 +6,8 @@ from typing import Final
 
 from fcnn import check
 from fcnn.numerics.arrays import Array
-from fcnn.proof.case import Case
-from fcnn.proof.layer_cases import APPROACHES, TIES, some_of
+from fcnn.proof.case import Case, first_greatest, from_below
+from fcnn.proof.layer_cases import TIES, some_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences, spread
 from fcnn.proof.shipped_values import gradients, plain_functions
 
@@ -26,8 +26,9 @@ def by_differences(layer: str) -> Iterator[tuple[str, Run]]:
 
 def on_ties(layer: str) -> Iterator[tuple[str, Run]]:
     """Gradients where the layer has none but by its rule."""
+    approach = from_below if layer in ("relu", "leaky_relu") else first_greatest
     for case in spread(TIES[layer](), MOST_TIES):
-        yield from _checks(case, APPROACHES[layer](case.shape))
+        yield from _checks(case, approach(case.shape))
 
 
 def _checks(case: Case, approach: Array | None = None) -> Iterator[tuple[str, Run]]:

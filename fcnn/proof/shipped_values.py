@@ -17,8 +17,6 @@ import numpy as np
 
 import fcnn
 from fcnn import tree
-from fcnn.layers.layer import Layer
-from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.proof.case import made
 from fcnn.proof.networks import steps
@@ -109,10 +107,8 @@ def read_cases(file: IO[bytes]) -> list[ReferenceCase]:
 
 def compute(case: ReferenceCase) -> dict[str, Array]:
     """What fcnn computes for a case, under the names of `case.expected`."""
-    if case.operation == "value_and_grad":
-        return _value_and_grad(case)
-    if case.operation in OPTIMIZERS:
-        return _training(case)
+    if "layers" in case.settings:
+        return _of_chain(case)
     return plain_functions(case.operation, case.settings, case.inputs)
 
 
@@ -146,26 +142,18 @@ def errors(case: ReferenceCase) -> dict[str, float]:
     return differences(compute(case), case.expected)
 
 
-def _value_and_grad(case: ReferenceCase) -> dict[str, Array]:
-    x, labels = case.inputs["x"], case.inputs["labels"]
-    model, params, loss = _network(case, x.shape[1:])
-    value, grads = fcnn.value_and_grad(model, loss)(params, x, labels)
-    return {"loss": np.asarray(value), **dict(tree.leaves_with_path(grads))}
-
-
-def _training(case: ReferenceCase) -> dict[str, Array]:
-    """One step for each batch of x (steps, N, ...) and labels (steps, N)."""
-    x, labels = case.inputs["x"], case.inputs["labels"]
-    model, params, loss = _network(case, x.shape[2:])
-    own = {name: each for name, each in case.settings.items() if name not in ("layers", "loss")}
-    optimizer, batches = getattr(fcnn, case.operation)(**own), zip(x, labels, strict=True)
+def _of_chain(case: ReferenceCase) -> dict[str, Array]:
+    """The gradient of a batch; of an optimizer, one step for each batch of x (steps, N, ...) and
+    labels (steps, N).
+    """
+    settings, x, labels = dict(case.settings), case.inputs["x"], case.inputs["labels"]
+    model = made("chain", {"layers": settings.pop("layers")})
+    loss, trained = getattr(fcnn, settings.pop("loss")), case.operation in OPTIMIZERS
+    initial, _ = model.init(np.random.default_rng(0), x.shape[2 if trained else 1 :])
+    params = tree.map_with_path(lambda path, _: case.inputs[path], initial)
+    if not trained:
+        value, grads = fcnn.value_and_grad(model, loss)(params, x, labels)
+        return {"loss": np.asarray(value), **dict(tree.leaves_with_path(grads))}
+    optimizer, batches = getattr(fcnn, case.operation)(**settings), zip(x, labels, strict=True)
     losses, after = zip(*steps(model, loss, params, optimizer, batches), strict=True)
     return {"losses": np.asarray(losses), **dict(tree.leaves_with_path(after[-1]))}
-
-
-def _network(case: ReferenceCase, in_shape: tuple[int, ...]) -> tuple[Layer, Tree, Loss]:
-    """The chain of a case, its parameters and its loss."""
-    model = made("chain", {"layers": case.settings["layers"]})
-    initial, _ = model.init(np.random.default_rng(0), in_shape)
-    params = tree.map_with_path(lambda path, _: case.inputs[path], initial)
-    return model, params, getattr(fcnn, case.settings["loss"])
