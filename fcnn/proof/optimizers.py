@@ -41,9 +41,13 @@ def _by_hand(
 
 def _by_equations(name: str, settings: Mapping[str, Any], falls: int) -> Mapping[str, float]:
     """Five steps of a matrix and a bias, which no weight decay touches."""
+
+    def rate(step: int) -> float:
+        return 0.1 / (1 + falls * step)
+
     rng = np.random.default_rng(0)
     p = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
-    optimizer = getattr(fcnn, name)(lambda step: 0.1 / (1 + falls * step), **settings)
+    optimizer = getattr(fcnn, name)(rate, **settings)
     params, state = p, optimizer.init(p)
     past: dict[str, list[tuple[float, Array]]] = {leaf: [] for leaf in p}
     own, equation = dict(settings), _sgd if name == "sgd" else _adam
@@ -52,10 +56,9 @@ def _by_equations(name: str, settings: Mapping[str, Any], falls: int) -> Mapping
     for step in range(5):
         g = {leaf: rng.standard_normal(array.shape) for leaf, array in p.items()}
         params, state = optimizer.step(params, g, state)
-        rate = 0.1 / (1 + falls * step)
         for leaf, array in p.items():
-            past[leaf].append((rate, g[leaf]))
-            kept = 1 - rate * weight_decay if leaf == "w" else 1.0
+            past[leaf].append((rate(step), g[leaf]))
+            kept = 1 - rate(step) * weight_decay if leaf == "w" else 1.0
             p[leaf] = kept * array + equation(past[leaf], **own)
         found = differences(params, p)
         errors |= {f"{leaf} after step {step + 1}": error for leaf, error in found.items()}
