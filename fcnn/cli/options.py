@@ -9,7 +9,7 @@ import attrs
 import typer
 
 from fcnn.arguments.settings import MOST
-from fcnn.cli.exit_codes import wrong_usage
+from fcnn.cli.exit_codes import WRONG_USAGE, stop, wrong_usage
 from fcnn.cli.progress import Bar
 from fcnn.data import Dataset, load
 from fcnn.layers.layer import Layer
@@ -31,10 +31,20 @@ ModelOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(min=1, max=MOST, help="Threads; by default all cores. Same bits either way."),
+    typer.Option(
+        min=1,
+        callback=lambda value: _checked_threads(value),
+        help="Threads; by default all cores. Same bits either way.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
+
+
+def _checked_threads(threads: int | None) -> int | None:
+    if threads is not None and threads > MOST:
+        stop(ValueError(f"--threads is {threads}, expected at most {MOST:,}"), WRONG_USAGE)
+    return threads
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

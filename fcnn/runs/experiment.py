@@ -51,7 +51,8 @@ def train(
     """
     begun, config = begun or time.perf_counter(), plan.config
     model = model_of(folder, config)
-    start, history, params = _so_far(folder, model, plan)
+    with telling_lines(config.model):
+        start, history, params = _so_far(folder, model, plan)
     _check_space(folder, params, plan)
     records = fit(
         model,

@@ -23,7 +23,7 @@ from fcnn.files.writing import left_overs, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, read_config, run_errors, write_config
-from fcnn.runs.model_by_name import model_by_name
+from fcnn.runs.model_by_name import model_by_name, telling_lines
 from fcnn.tree import Tree
 from fcnn.tree.files import arrange, read
 
@@ -59,7 +59,8 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
                 f"fcnn train --resume {folder} goes on with it"
             )
         found = read(path)
-        like, _ = model.init(streams.sparing(path), config.in_shape)
+        with telling_lines(config.model):
+            like, _ = model.init(streams.sparing(path), config.in_shape)
         return Run(folder, config, model, arrange("tree.load", path, found, like))
 
 

@@ -65,7 +65,7 @@ def count(least: int = 1, **known: Any) -> Any:
     return setting(f"an integer of at least {least}", INTEGER, ge(least), least=least, **known)
 
 
-def number(expected: str = "a number of at least 0", *checks: Any, **known: Any) -> Any:
+def number(expected: str = "a finite number of at least 0", *checks: Any, **known: Any) -> Any:
     """A number of at least 0 that passes other checks too."""
     return setting(expected, NUMBER, ge(0), *checks, **known)
 
@@ -91,7 +91,10 @@ class Settings:
     many epochs without a better one training stops.
     """
 
-    model: str = text(
+    model: str = setting(
+        f"one of {', '.join(MODELS)}, or FILE.py:FUNCTION",
+        instance_of(str),
+        min_len(1),
         help=f"One of {', '.join(MODELS)}, or FILE.py:FUNCTION. By default that of the recipe, "
         "which is small unless told otherwise.",
     )
@@ -108,12 +111,14 @@ class Settings:
         help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak. {OF_RECIPE}",
     )
     momentum: float = number(*BELOW_1, help=f"Of sgd and nesterov. {OF_RECIPE}")
-    weight_decay: float = number(default=0.0, since=3, help=f"{OF_RECIPE} adam has none.")
+    weight_decay: float = number(
+        default=0.0, since=3, least=0.0, help=f"{OF_RECIPE} adam has none."
+    )
     label_smoothing: float = number(
         "a number from 0 to 1", le(1), default=0.0, since=3, help=f"From 0 to 1. {OF_RECIPE}"
     )
     augmentation: Mapping[str, float] = setting(
-        "an object of numbers",
+        "finite numbers by their names",
         deep_mapping(instance_of(str), NUMBER, instance_of(MappingProxyType)),
         default={},
         # A copy that nobody can write to, for recipes share theirs.
@@ -140,7 +145,7 @@ class Settings:
         since=3,
         help="Stop after so many epochs without a better one on what is held out.",
     )
-    seed: int = count(0, default=0, help="Decides everything random.")
+    seed: int = count(0, default=0, help="Decides everything random. By default 0.")
 
     def held_out_of(self, images: int) -> int:
         """How many of so many training images are held out for validation; ValueError if that

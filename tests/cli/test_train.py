@@ -156,7 +156,7 @@ def test_single_settings_override_a_recipe():
         (["--augment", "scale=2"], "affine: scale is 2.0, expected below 1"),
         (
             ["--augment", "shift=nan"],
-            "augmentation is {'shift': nan}, expected an object of numbers",
+            "augmentation is {'shift': nan}, expected finite numbers by their names",
         ),
         (["--patience", "3"], "patience needs a validation set"),
         (["--validation-fraction", "1"], "is 1.0, expected a number of at least 0 and below 1"),

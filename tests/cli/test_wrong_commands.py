@@ -182,11 +182,11 @@ WRONG_COMMANDS = [
      "fcnn: unknown model 'liner'; did you mean 'linear'? Known: mnist_cnn, lines_cnn, "
      "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("a learning rate of NaN", "train LINES --learning-rate nan", 2,
-     "fcnn: learning_rate is nan, expected a number of at least 0"),
+     "fcnn: learning_rate is nan, expected a finite number of at least 0"),
     ("an infinite learning rate", "train LINES --learning-rate inf", 2,
-     "fcnn: learning_rate is inf, expected a number of at least 0"),
+     "fcnn: learning_rate is inf, expected a finite number of at least 0"),
     ("a negative learning rate", "train LINES --learning-rate=-1", 2,
-     "fcnn: learning_rate is -1.0, expected a number of at least 0"),
+     "fcnn: learning_rate is -1.0, expected a finite number of at least 0"),
     ("a learning rate in words", "train LINES --learning-rate fast", 2,
      "Invalid value for '--learning-rate': .."),
     ("momentum one", "train LINES --momentum 1", 2,
@@ -206,7 +206,7 @@ WRONG_COMMANDS = [
     ("no threads", "train LINES --threads 0", 2,
      "Invalid value for '--threads': .."),
     ("more threads than a machine can have", f"train LINES --threads {'9' * 23}", 2,
-     "Invalid value for '--threads': .."),
+     f"fcnn: --threads is {'9' * 23}, expected at most 2,147,483,647"),
     ("a checkpoint after no epochs", "train LINES --checkpoint-every 0", 2,
      "Invalid value for '--checkpoint-every': .."),
     ("a run where a file is", "train LINES --out digits.csv", 2,
@@ -390,6 +390,40 @@ def test_a_wrong_command_says_what_is_wrong_and_leaves_no_traceback(command, cod
         assert not Path("runs").exists()
 
 
+CHANGED_MODEL = """
+import os
+from fcnn import Layer, chain, dense, flatten, relu
+def init(rng, shape):
+    if "WRONG" in os.environ:
+        raise {error}
+    return (), shape
+def mine(classes):
+    own = Layer("own", init, lambda params, x, rng=None: (x, ()), lambda cache, dy: ((), dy))
+    return chain(own, flatten, dense(classes))
+"""
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('gone')", "SystemExit(5)"])
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_model_that_no_longer_works_is_told_by_its_line_wherever_it_is_used(
+    error, checkpoint, monkeypatch
+):
+    Path("changed.py").write_text(CHANGED_MODEL.replace("{error}", error))
+    train = ["train", *LINES, "--model", "changed.py:mine", "--out", "run"]
+    assert CliRunner().invoke(app, train).exit_code == 0
+    monkeypatch.setenv("WRONG", "1")
+    told = f"fcnn: .*model: {error.split('(')[0]} in line 6 of .*changed.py"
+    evaluated = CliRunner().invoke(app, ["evaluate", "run"])
+    Path("run/metrics.json").unlink()
+    if not checkpoint:
+        Path("run/checkpoint.npz").unlink()
+    resumed = CliRunner().invoke(app, ["train", "--resume", "run"])
+    for result, code in ((evaluated, 2), (resumed, 1)):
+        assert result.exit_code == code
+        assert re.match(told, result.stderr)
+        assert len(result.stderr.splitlines()) == 1
+
+
 # What is wrong with a run, the file of it, what becomes of the content, what evaluating it says.
 DAMAGED_RUNS = [
     ("no JSON", "config.json", lambda old: old[:-3],
@@ -406,7 +440,7 @@ DAMAGED_RUNS = [
      "label_smoothing, augmentation, validation_fraction, patience, seed, recipe, data, data_hash, "
      "network, in_shape, classes"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
-     "fcnn: run/config.json: learning_rate is nan, expected a number of at least 0"),
+     "fcnn: run/config.json: learning_rate is nan, expected a finite number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
      "fcnn: run/config.json: unknown model 'linea'; did you mean 'linear'? Known: mnist_cnn, "
      "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
