@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from fcnn.numerics.arrays import Array, Shape
 
-_ALIGNMENT: Final = 64  # bytes: a line of the cache
+Buffer: TypeAlias = mmap.mmap | bytearray | memoryview
+
+ALIGNMENT: Final = 64  # bytes: a line of the cache
 
 
 class Slot(NamedTuple):
@@ -26,7 +28,7 @@ class Slot(NamedTuple):
     strides: tuple[int, ...]
 
 
-def put(arrays: Sequence[Array], memory: mmap.mmap, offset: int, room: int) -> list[Slot]:
+def put(arrays: Sequence[Array], memory: Buffer, offset: int, room: int) -> list[Slot]:
     """Copy arrays to memory from an offset on, one after the other, each in its own memory
     order. MemoryError if they take more than that many bytes.
     """
@@ -42,7 +44,7 @@ def put(arrays: Sequence[Array], memory: mmap.mmap, offset: int, room: int) -> l
     return slots
 
 
-def get(slots: Sequence[Slot], memory: mmap.mmap) -> list[Array]:
+def get(slots: Sequence[Slot], memory: Buffer) -> list[Array]:
     """The arrays in these slots, without a copy, read-only."""
     seen = memoryview(memory).toreadonly()
     return [np.ndarray(s.shape, s.dtype, seen, s.offset, s.strides) for s in slots]
@@ -50,4 +52,4 @@ def get(slots: Sequence[Slot], memory: mmap.mmap) -> list[Array]:
 
 def room_for(arrays: Sequence[Array]) -> int:
     """How many bytes of shared memory these arrays take."""
-    return sum(-(-array.nbytes // _ALIGNMENT) * _ALIGNMENT for array in arrays)
+    return sum(-(-array.nbytes // ALIGNMENT) * ALIGNMENT for array in arrays)

@@ -1,0 +1,107 @@
+"""Processes that run the same program, each on its own shards of a batch.
+
+Each holds the same parameters, and nobody tells anybody what to do. They meet where all of them
+need what each has computed: a sum over shards, the outputs of all examples, a text to compare.
+One machine and many are the same thing seen twice: what carries these are `Links`, through
+memory that forked processes share, or in messages of MPI.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import attrs
+
+from fcnn.distributed.balanced_tree import Arrays, Node, sum_of_shards
+from fcnn.distributed.shared_memory import Slot, get, put, room_for
+from fcnn.distributed.threads import run_on_threads
+from fcnn.numerics.arrays import Array
+
+
+class Links(Protocol):
+    """How the processes of a world reach each other: all of them call the same method."""
+
+    def total(self, tree: Node, own: Arrays) -> list[Array]:
+        """The sums over all shards, new arrays, from the sums of each process over its own."""
+
+    def gather(self, data: bytes) -> list[bytes]:
+        """What every process has handed over, by rank."""
+
+
+@attrs.frozen(eq=False)
+class World:
+    """What one process knows of those it works with. All of them call the same methods, in the
+    same order, and get the same.
+
+    Attributes
+    ----------
+    rank, size
+        The number of the process, from 0, and how many there are.
+    links
+        How they reach each other; None for a process that is alone.
+    """
+
+    rank: int = 0
+    size: int = 1
+    links: Links | None = None
+
+    def total(
+        self,
+        shards: int,
+        arrays_of: Callable[[int], Arrays],
+        *,
+        like: Arrays,
+        threads: int | None = 1,
+    ) -> list[Array]:
+        """The sums over so many shards, along the balanced tree.
+
+        Parameters
+        ----------
+        shards
+            How many there are. This process asks for its own alone.
+        arrays_of
+            The arrays of a shard, by its number, C-contiguous.
+        like
+            Arrays of their shapes and dtypes.
+        threads
+            How many threads of this process compute its shards; None: one for each core.
+        """
+        tree = Node(range(shards), range(self.size))
+        node = tree.of_rank(self.rank)
+        own = like if node is None else _sum_on_threads(node, arrays_of, threads)
+        return list(own) if self.links is None else self.links.total(tree, own)
+
+    def own_shards(self, shards: int) -> range:
+        """The numbers of those that this process computes, of so many."""
+        node = Node(range(shards), range(self.size)).of_rank(self.rank)
+        return range(0) if node is None else node.shards
+
+    def gather(self, own: Sequence[Array]) -> list[Array]:
+        """The arrays of all processes, by rank, each in its order in memory."""
+        if self.links is None:
+            return list(own)
+        memory = bytearray(room_for(own))
+        head = json.dumps(put(own, memory, 0, len(memory))).encode()
+        arrays: list[Array] = []
+        for data in self.links.gather(len(head).to_bytes(8, "big") + head + memory):
+            end = 8 + int.from_bytes(data[:8], "big")
+            slots = [Slot(tuple(s), d, o, tuple(t)) for s, d, o, t in json.loads(data[8:end])]
+            arrays += get(slots, memoryview(data)[end:])
+        return arrays
+
+    def texts(self, own: str) -> list[str]:
+        """What every process has to say, by rank."""
+        if self.links is None:
+            return [own]
+        return [data.decode() for data in self.links.gather(own.encode())]
+
+
+def _sum_on_threads(
+    node: Node, arrays_of: Callable[[int], Arrays], threads: int | None
+) -> list[Array]:
+    if threads == 1:  # in the order of the tree, so that few arrays wait for others
+        return run_on_threads(lambda node: sum_of_shards(node, arrays_of), [node], 1)[0]
+    found = run_on_threads(arrays_of, node.shards, threads)
+    return sum_of_shards(node, lambda i: found[i - node.shards.start])
