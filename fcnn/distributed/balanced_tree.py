@@ -1,4 +1,4 @@
-"""The sum over the shards of a batch: a balanced binary tree over their numbers.
+"""The shards of a batch, and the sum over them: a balanced binary tree over their numbers.
 
     sum(a, b) = sum(a, m) + sum(m, b), with m in the middle of a and b
 
@@ -18,6 +18,12 @@ import numpy as np
 from fcnn.numerics.arrays import Array
 
 Arrays: TypeAlias = Sequence[Array]
+
+
+def shards(n: int, size: int) -> list[slice]:
+    """Cut n examples into ceil(n / size) nearly equal parts, a function of these alone."""
+    count = -(-n // size)
+    return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
 
 
 @attrs.frozen

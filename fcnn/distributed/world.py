@@ -8,7 +8,6 @@ memory that forked processes share, or in messages of MPI.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -82,6 +81,8 @@ class World:
         """The arrays of all processes, by rank, each in its order in memory."""
         if self.links is None:
             return list(own)
+        import json  # slow to import, and few need it
+
         memory = bytearray(room_for(own))
         head = json.dumps(put(own, memory, 0, len(memory))).encode()
         arrays: list[Array] = []

@@ -13,6 +13,7 @@ from fcnn import tree
 from fcnn.arguments.arrays import check_like
 from fcnn.arguments.examples import check_examples
 from fcnn.arguments.settings import check_kind, positive, thread_count
+from fcnn.distributed.balanced_tree import shards
 from fcnn.distributed.pool import Pool
 from fcnn.layers.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import loss as losses
@@ -183,12 +184,6 @@ def augmented(augment: Augmentation | None, rng: np.random.Generator | None, x: 
     found = augment(rng, x)
     check_like("fit", "what augment returns", found, "what it was given", x.shape, x.dtype)
     return found
-
-
-def shards(n: int, size: int = SHARD) -> list[slice]:
-    """Cut n examples into ceil(n / size) nearly equal parts, a function of these alone."""
-    count = -(-n // size)
-    return [slice(i * n // count, (i + 1) * n // count) for i in range(count)]
 
 
 def _first_that_needs_rng(layer: Layer) -> str:

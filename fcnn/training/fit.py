@@ -13,6 +13,7 @@ import numpy as np
 from fcnn.arguments import settings
 from fcnn.arguments.examples import examples
 from fcnn.arguments.settings import check_kind, positive, whole_number
+from fcnn.distributed.balanced_tree import shards
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_weight, check_some_weight
@@ -20,7 +21,7 @@ from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import FORWARD, ORDER, SAMPLE, generator
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training import batch_gradient
-from fcnn.training.batch_gradient import Augmentation, augmented, shards
+from fcnn.training.batch_gradient import SHARD, Augmentation, augmented
 from fcnn.training.calibration import with_statistics
 from fcnn.training.inference import check_classes, figures_of, outputs_of
 from fcnn.training.not_finite import are_finite, first_not_finite
@@ -245,8 +246,8 @@ def _figures(run: _Training, params: Tree) -> dict[str, float | None]:
 def _first_not_finite(run: _Training, epoch: int, step: int, params: Tree, batch: Array) -> str:
     """What went wrong in a step: goes through it again, with what it drew."""
     rng = generator(run.seed, FORWARD, epoch)
-    rng.spawn((step - 1) * len(shards(run.batch_size)))  # those of the steps before
-    parts = [batch[part] for part in shards(len(batch))]
+    rng.spawn((step - 1) * len(shards(run.batch_size, SHARD)))  # those of the steps before
+    parts = [batch[part] for part in shards(len(batch), SHARD)]
     again = [
         (augmented(run.augment, stream, run.x[part]), run.labels[part], stream)
         for part, stream in zip(parts, rng.spawn(len(parts)), strict=True)

@@ -7,13 +7,13 @@ import numpy as np
 from fcnn.arguments.arrays import check_axes
 from fcnn.arguments.examples import check_batch, check_data
 from fcnn.arguments.settings import check_kind, thread_count
+from fcnn.distributed.balanced_tree import shards
 from fcnn.distributed.threads import run_on_threads
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_loss
 from fcnn.networks.rewriting import faster
 from fcnn.numerics.arrays import Array
-from fcnn.training.batch_gradient import shards
 from fcnn.tree import Tree
 
 _SHARD = 64  # images at a time: small enough for the caches, large enough to be worth a call

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fcnn.distributed.balanced_tree import Node, added, sum_of_processes, sum_of_shards
+from fcnn.distributed.balanced_tree import Node, added, shards, sum_of_processes, sum_of_shards
+
+
+def test_shards_depend_on_the_size_of_the_batch_alone():
+    for n in range(1, 100):
+        parts = shards(n, 32)
+        sizes = [part.stop - part.start for part in parts]
+        assert sum(sizes) == n
+        assert len(parts) == -(-n // 32)
+        assert max(sizes) - min(sizes) <= 1
 
 
 def written_out(node):

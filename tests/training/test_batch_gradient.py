@@ -9,7 +9,6 @@ import pytest
 
 import fcnn
 from fcnn import tree
-from fcnn.training import batch_gradient as gradients
 
 MODEL = fcnn.models.lines_cnn()
 PARAMS, _ = MODEL.init(np.random.default_rng(0), (1, 14, 14))
@@ -47,15 +46,6 @@ def test_bits_do_not_depend_on_threads():
     for value, grads in results[1:]:
         assert value == results[0][0]
         assert tree.equal(grads, results[0][1])
-
-
-def test_shards_depend_on_the_size_of_the_batch_alone():
-    for n in range(1, 100):
-        parts = gradients.shards(n, 32)
-        sizes = [part.stop - part.start for part in parts]
-        assert sum(sizes) == n
-        assert len(parts) == -(-n // 32)
-        assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_loss_says_what_its_shards_weigh():
