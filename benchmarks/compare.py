@@ -1,12 +1,12 @@
 """fcnn against other libraries on this machine: the tables of benchmarks/README.md.
 
-    python benchmarks/compare.py [--rounds 9] [--seconds 0.5] [--only TEXT] [--threads N]
+    python benchmarks/compare.py [--rounds 9] [--seconds 0.5] [--only TEXT] [--table TABLE]
 
 Each library runs in a process of its own that stays up. They take turns: in every round
 each works on the task for about the given time while the others wait. What is printed are
 medians over the rounds of the ratio within a round, so that a machine which is slow for a
 while is slow for all. Libraries that are not installed are left out. The peak is what large
-float32 matrix products of NumPy reach on all cores; of a task, its products alone are counted.
+float32 matrix products of NumPy reach on as many cores; of a task, its products alone are counted.
 """
 
 import argparse
@@ -16,12 +16,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Final, NamedTuple
 
-from tasks import TASKS, Task
+from tasks import TASKS, Bounds
 from with_fcnn import OPERATIONS_OF_PRODUCT, operations_per_image
 
-LIBRARIES = ("fcnn", "fcnn-1-thread", "pytorch", "pytorch-best", "peak")
-PEERS = ("fcnn", "jax", "mygrad", "pureml")  # on the first task alone
+
+class Library(NamedTuple):
+    """What works on a task, and in how many threads (None: as many as there are cores)."""
+
+    name: str
+    threads: int | None = None
+
+
+TABLES: Final = ("all-cores", "one-thread", "peers")
+PEERS: Final = ("fcnn", "jax", "mygrad", "pureml")  # on the first task alone
 
 
 def main() -> None:
@@ -30,70 +39,110 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5, help="for a library in a round")
     parser.add_argument("--only", default="", help="tasks whose names have this in them")
+    parser.add_argument("--table", choices=TABLES, help="this one alone")
     options = parser.parse_args()
+    turns = options.rounds, options.seconds
+    tasks = [number for number, task in enumerate(TASKS) if options.only in task.name]
+    if options.table in (None, "all-cores"):
+        print_all_cores(tasks, *turns)
+    if options.table in (None, "one-thread"):
+        print_one_thread(tasks, *turns)
+    if options.table in (None, "peers") and 0 in tasks:
+        print_peers(*turns)
+
+
+def print_all_cores(tasks: Sequence[int], rounds: int, seconds: float) -> None:
+    """fcnn on all cores beside one thread of its own, and PyTorch on all cores."""
+    own, alone = Library("fcnn"), Library("fcnn", 1)
+    peers = Library("pytorch"), Library("pytorch-best")
     print(
         "| task | images/s | of the peak | of one thread "
         "| of PyTorch as written (floor, goal) | of its best |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
-    for number, task in enumerate(TASKS):
-        if options.only in task.name:
-            rates = measure(LIBRARIES, number, options.rounds, options.seconds)
-            print(row(task, rates), flush=True)
-    if options.only in TASKS[0].name:
-        rates = measure(PEERS, 0, options.rounds, options.seconds)
-        print(f"\n| {TASKS[0].name} | images/s | fcnn is faster by |\n| --- | --- | --- |")
-        for name, measured in rates.items():
-            print(f"| {name} | {median(measured):,.0f} | {ratio(rates, name):.2f} |")
+    for number in tasks:
+        rates = measure([own, alone, *peers, Library("peak")], number, rounds, seconds)
+        cells = [*rates_of_fcnn(rates, number, None), ratio(rates, own, alone)]
+        cells += ratios(rates, own, peers, TASKS[number].all_cores)
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def measure(
-    names: Sequence[str], number: int, rounds: int, seconds: float
-) -> dict[str, list[float]]:
-    """Images per second of each library in each round."""
-    workers = {name: start(name, number) for name in names}
-    rates: dict[str, list[float]] = {
-        name: [] for name, worker in workers.items() if ask(worker, seconds) is not None
+def print_one_thread(tasks: Sequence[int], rounds: int, seconds: float) -> None:
+    """One thread of fcnn beside one of PyTorch."""
+    own = Library("fcnn", 1)
+    peers = Library("pytorch", 1), Library("pytorch-best", 1)
+    print(
+        "\n| task, one thread | images/s | of the peak "
+        "| of PyTorch as written (floor, goal) | of its best |"
+    )
+    print("| --- | --- | --- | --- | --- |")
+    for number in tasks:
+        rates = measure([own, *peers, Library("peak", 1)], number, rounds, seconds)
+        cells = rates_of_fcnn(rates, number, 1)
+        cells += ratios(rates, own, peers, TASKS[number].one_thread)
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def print_peers(rounds: int, seconds: float) -> None:
+    """The first task in libraries other than PyTorch."""
+    own = Library("fcnn")
+    rates = measure([Library(name) for name in PEERS], 0, rounds, seconds)
+    print(f"\n| {TASKS[0].name} | images/s | fcnn is faster by |\n| --- | --- | --- |")
+    for library, measured in rates.items():
+        print(f"| {library.name} | {median(measured):,.0f} | {ratio(rates, own, library)} |")
+
+
+Rates = dict[Library, list[float]]  # images per second in each round
+
+
+def measure(libraries: Sequence[Library], number: int, rounds: int, seconds: float) -> Rates:
+    """Images per second of those libraries that are there."""
+    workers = {library: start(library, number) for library in libraries}
+    rates: Rates = {
+        library: [] for library, worker in workers.items() if ask(worker, seconds) is not None
     }
     for _ in range(rounds):
-        for name, measured in rates.items():
-            measured.append(ask(workers[name], seconds) or 0.0)
+        for library, measured in rates.items():
+            measured.append(ask(workers[library], seconds) or 0.0)
     for worker in workers.values():
         worker.kill()
         worker.wait()
     return rates
 
 
-def row(task: Task, rates: dict[str, list[float]]) -> str:
-    """A row of the table, with the ratio to each of the others."""
+def rates_of_fcnn(rates: Rates, number: int, threads: int | None) -> list[str]:
+    """The first cells of a row: the task, images per second, and the share of the peak."""
+    task, own = TASKS[number], rates[Library("fcnn", threads)]
     # A worker's "images" are `batch` for each call; one of the peak's is one product.
-    peak = [rate / task.batch * OPERATIONS_OF_PRODUCT for rate in rates["peak"]]
-    work = operations_per_image(task)
-    of_peak = median(rate * work / most for rate, most in zip(rates["fcnn"], peak, strict=True))
-    cells = [task.name, f"{median(rates['fcnn']):,.0f}", f"{of_peak:.0%}"]
-    for name, bounds in (
-        ("fcnn-1-thread", None),
-        ("pytorch", (task.floor[0], task.goal[0])),
-        ("pytorch-best", (task.floor[1], task.goal[1])),
-    ):
-        if name not in rates:
-            cells.append("")
-            continue
-        cells.append(
-            f"{ratio(rates, name):.2f}" + (f" ({bounds[0]}, {bounds[1]})" if bounds else "")
-        )
-    return f"| {' | '.join(cells)} |"
+    products = [rate / task.batch for rate in rates[Library("peak", threads)]]
+    work = operations_per_image(task) / OPERATIONS_OF_PRODUCT
+    of_peak = median(rate * work / most for rate, most in zip(own, products, strict=True))
+    return [task.name, f"{median(own):,.0f}", f"{of_peak:.0%}"]
 
 
-def ratio(rates: dict[str, list[float]], name: str) -> float:
-    """How many times as fast as a library fcnn is: the median over the rounds."""
-    return median(a / b for a, b in zip(rates["fcnn"], rates[name], strict=True))
+def ratios(
+    rates: Rates, own: Library, peers: tuple[Library, Library], bounds: Bounds | None
+) -> list[str]:
+    """The last cells of a row: the ratio to each of two peers, with floor and goal."""
+    cells = []
+    for i, peer in enumerate(peers):
+        cell = ratio(rates, own, peer)
+        cells.append(f"{cell} ({bounds.floor[i]}, {bounds.goal[i]})" if cell and bounds else cell)
+    return cells
 
 
-def start(name: str, number: int) -> subprocess.Popen[str]:
+def ratio(rates: Rates, own: Library, other: Library) -> str:
+    """How many times as fast as another: the median over the rounds; "" if that is not there."""
+    if other not in rates:
+        return ""
+    return f"{median(a / b for a, b in zip(rates[own], rates[other], strict=True)):.2f}"
+
+
+def start(library: Library, number: int) -> subprocess.Popen[str]:
     """A process that works on one task whenever it is asked."""
+    threads = [] if library.threads is None else [str(library.threads)]
     return subprocess.Popen(
-        [sys.executable, __file__, "--worker", name, str(number)],
+        [sys.executable, __file__, "--worker", library.name, str(number), *threads],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -115,17 +164,17 @@ def ask(worker: subprocess.Popen[str], seconds: float) -> float | None:
     return float(answer) if answer else None
 
 
-def work(name: str, number: int) -> None:
+def work(name: str, number: int, threads: int | None) -> None:
     """The worker's side: read how long, work, say how fast."""
     task = TASKS[number]
     if name == "peak":
         import with_fcnn
 
-        step = with_fcnn.prepare_peak()
-    elif name.startswith("fcnn"):
+        step = with_fcnn.prepare_peak(threads)
+    elif name == "fcnn":
         import with_fcnn
 
-        step = with_fcnn.prepare(task, threads=1 if name == "fcnn-1-thread" else None)
+        step = with_fcnn.prepare(task, threads=threads)
     elif name == "jax":
         import with_jax
 
@@ -137,7 +186,7 @@ def work(name: str, number: int) -> None:
     else:
         import with_pytorch
 
-        step = with_pytorch.prepare(task, best=name == "pytorch-best")
+        step = with_pytorch.prepare(task, best=name == "pytorch-best", threads=threads)
     step(3)
     count = 1
     for line in sys.stdin:
@@ -153,6 +202,7 @@ def work(name: str, number: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2], int(sys.argv[3]))
+        name, number, *threads = sys.argv[2:]
+        work(name, int(number), int(threads[0]) if threads else None)
     else:
         main()

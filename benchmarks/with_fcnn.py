@@ -39,12 +39,12 @@ def prepare(task: Task, threads: int | None = None) -> Callable[[int], None]:
     return train if task.kind == "train" else predict
 
 
-def prepare_peak() -> Callable[[int], None]:
-    """A function that makes that many large matrix products, on all cores."""
+def prepare_peak(threads: int | None = None) -> Callable[[int], None]:
+    """A function that makes that many large matrix products."""
     a = np.ones((SIDE, SIDE), np.float32)
 
     def multiply(count: int) -> None:
-        run_on_threads(lambda _: a @ a, range(count), None)
+        run_on_threads(lambda _: a @ a, range(count), threads)
 
     return multiply
 
