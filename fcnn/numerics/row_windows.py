@@ -6,31 +6,23 @@ of a buffer; a view of KH consecutive rows of it is then the matrix that im2col 
 built, and windows of neighbouring rows overlap in memory. Where im2col copies every pixel
 KH*KW times, this copies it KW times.
 
+All shifts are one view of the padded image, whose pixels overlap in memory too: one copy of
+that view is the buffer.
+
 Two things bend the idea. Groups of channels that are convolved by themselves have a buffer
 each, side by side: one more axis in front. And the rows that a kernel with vertical dilation
-sees are not consecutive, so they are gathered with a copy.
+sees are not consecutive, so they are all copied.
 """
 
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-from fcnn.numerics.arrays import Array, Index, Pair
+from fcnn.numerics.arrays import Array, Pair
 
 _QUICK: Final = 1_000_000  # multiply-adds
 _FEW_ROWS: Final = 32
 _EVEN: Final = 32  # columns: two vector registers of the widest kind
-
-
-class _Plan(NamedTuple):
-    """What to put into a buffer, (G, height, KW, C/G, OW, N), and how to read it."""
-
-    height: int
-    empty: list[Index]  # where it stays empty
-    copies: list[tuple[Index, Index]]  # which pixels go where: one copy for each shift
-    gather: Array | None  # the rows that the windows see, if they are not consecutive
-    step: int  # from the first row of a window to that of the next
 
 
 def row_windows(
@@ -49,55 +41,46 @@ def row_windows(
     is zero. The offset is the padding of a convolution; it may be negative. Returns a
     read-only (G, OH, KH*KW*C/G, OW*N).
     """
-    (H, C, W, N), (KH, KW), (OH, OW), G = rows.shape, kernel, out, groups
-    plan = _plan((H, W), kernel, stride, offset, out, dilation)
-    buffer = np.empty((G, plan.height, KW, C // G, OW, N), rows.dtype)
-    for place in plan.empty:
-        buffer[place] = 0
-    # (H, C, W, N) -> (G, H, C/G, W, N)
-    rows = rows.reshape(H, G, C // G, W, N).transpose(1, 0, 2, 3, 4)
-    for place, source in plan.copies:
-        buffer[place] = rows[source]
-    if plan.gather is not None:
-        buffer = buffer.take(plan.gather, 1)
-    group, row, _, channel, _, _ = buffer.strides
-    shape = (G, OH, KH * KW * (C // G), OW * N)
-    strides = (group, plan.step * row, channel, buffer.itemsize)
-    windows: Array = np.ndarray(shape, buffer.dtype, buffer, strides=strides)
+    (KH, KW), (SH, SW), (OH, OW), (DH, DW), G = kernel, stride, out, dilation, groups
+    height, width = (OH - 1) * SH + (KH - 1) * DH + 1, (OW - 1) * SW + (KW - 1) * DW + 1
+    image = _part(rows, offset, (height, width))
+    C, N, item = image.shape[1] // G, image.shape[3], image.itemsize
+    row, channel, pixel, _ = image.strides
+    if DH == 1 or KH == 1:
+        # (height, G*C/G, width, N) -> (G, height, 1, KW, C/G, OW, N): every row once
+        seen, to_seen, step = (height, 1), (row, 0), SH
+    else:
+        seen, to_seen, step = (OH, KH), (SH * row, DH * row), KH
+    shifts: Array = np.ndarray(
+        (G, *seen, KW, C, OW, N),
+        image.dtype,
+        image,
+        strides=(C * channel, *to_seen, DW * pixel, channel, SW * pixel, item),
+    )
+    buffer, channel = shifts.copy(), OW * N * item
+    row = KW * C * channel
+    windows: Array = np.ndarray(
+        (G, OH, KH * KW * C, OW * N),
+        buffer.dtype,
+        buffer,
+        strides=(buffer.nbytes // G, step * row, channel, item),
+    )
     windows.flags.writeable = False  # one pixel of the buffer is in many windows
     return windows
 
 
-@lru_cache(maxsize=256)
-def _plan(size: Pair, kernel: Pair, stride: Pair, offset: Pair, out: Pair, dilation: Pair) -> _Plan:
-    (H, W), (KH, KW), (SH, SW), (OH, OW), (DH, DW) = size, kernel, stride, out, dilation
-    height = (OH - 1) * SH + (KH - 1) * DH + 1
-    top, bottom = _overlap(H, 1, offset[0], height)
-    inside, source = slice(top, bottom), slice(top - offset[0], bottom - offset[0])
-    every = slice(None)
-    empty: list[Index] = [(every, slice(0, top)), (every, slice(bottom, height))]
-    copies: list[tuple[Index, Index]] = []
-    for k in range(KW):
-        shift = k * DW - offset[1]
-        left, right = _overlap(W, SW, -shift, OW)
-        empty.append((every, inside, k, every, slice(0, left)))
-        empty.append((every, inside, k, every, slice(right, OW)))
-        if left < right:
-            first, last = left * SW + shift, (right - 1) * SW + shift
-            place = (every, inside, k, every, slice(left, right))
-            copies.append((place, (every, source, every, slice(first, last + 1, SW))))
-    empty = [place for place in empty if place[-1].start < place[-1].stop]
-    if DH == 1 or KH == 1:
-        return _Plan(height, empty, copies, None, SH)
-    gather = np.arange(OH)[:, None] * SH + np.arange(KH) * DH  # (OH, KH)
-    return _Plan(height, empty, copies, gather.ravel(), KH)
-
-
-def _overlap(size: int, step: int, offset: int, count: int) -> Pair:
-    """The range of i < count for which i*step - offset is one of `size` pixels."""
-    first = max(0, -(-offset // step))
-    last = min(count, -(-(size + offset) // step))
-    return (first, last) if first < last else (0, 0)
+def _part(rows: Array, offset: Pair, size: Pair) -> Array:
+    """The part of an image (H, C, W, N) that begins at -offset, with zeros outside of the image;
+    the image itself if it begins where that does.
+    """
+    (H, C, W, N), (top, left), (height, width) = rows.shape, offset, size
+    if top == left == 0 and height <= H and width <= W:
+        return rows
+    part = np.zeros((height, C, width, N), rows.dtype)
+    inside = rows[max(0, -top) : max(0, height - top), :, max(0, -left) : max(0, width - left)]
+    top, left = max(0, top), max(0, left)
+    part[top : top + inside.shape[0], :, left : left + inside.shape[2]] = inside
+    return part
 
 
 def row_products(kernel: Array, windows: Array) -> Array:
