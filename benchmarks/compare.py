@@ -10,14 +10,13 @@ float32 matrix products of NumPy reach on as many cores; of a task, its products
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
+import turns
 from tasks import TASKS, Bounds
 from with_fcnn import OPERATIONS_OF_PRODUCT, operations_per_image
 
@@ -97,16 +96,14 @@ Rates = dict[Library, list[float]]  # images per second in each round
 
 def measure(libraries: Sequence[Library], number: int, rounds: int, seconds: float) -> Rates:
     """Images per second of those libraries that are there."""
-    workers = {library: start(library, number) for library in libraries}
-    rates: Rates = {
-        library: [] for library, worker in workers.items() if ask(worker, seconds) is not None
-    }
+    workers = {library: [start(library, number)] for library in libraries}
+    there = [library for library in libraries if turns.ask(workers[library], seconds) is not None]
+    rates: Rates = {library: [] for library in there}
     for _ in range(rounds):
         for library, measured in rates.items():
-            measured.append(ask(workers[library], seconds) or 0.0)
+            measured += turns.ask(workers[library], seconds) or [0.0]
     for worker in workers.values():
-        worker.kill()
-        worker.wait()
+        turns.end(worker)
     return rates
 
 
@@ -138,30 +135,10 @@ def ratio(rates: Rates, own: Library, other: Library) -> str:
     return f"{median(a / b for a, b in zip(rates[own], rates[other], strict=True)):.2f}"
 
 
-def start(library: Library, number: int) -> subprocess.Popen[str]:
+def start(library: Library, number: int) -> turns.Program:
     """A process that works on one task whenever it is asked."""
-    threads = [] if library.threads is None else [str(library.threads)]
-    return subprocess.Popen(
-        [sys.executable, __file__, "--worker", library.name, str(number), *threads],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=Path(__file__).parent,
-    )
-
-
-def ask(worker: subprocess.Popen[str], seconds: float) -> float | None:
-    """Images per second of the next turn; None if the worker's library is not there."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    try:
-        worker.stdin.write(f"{seconds}\n")
-        worker.stdin.flush()
-    except BrokenPipeError:
-        return None
-    answer = worker.stdout.readline()
-    return float(answer) if answer else None
+    threads = [] if library.threads is None else [library.threads]
+    return turns.start(__file__, "--worker", library.name, number, *threads)
 
 
 def work(name: str, number: int, threads: int | None) -> None:
