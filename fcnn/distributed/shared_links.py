@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from fcnn.distributed.balanced_tree import Arrays, Node, sum_of_processes
-from fcnn.distributed.shared_memory import ALIGNMENT, room_for
+from fcnn.distributed.shared_memory import ALIGNMENT, arrays_like, room_for
 from fcnn.numerics.arrays import Array
 
 _LOOKS: Final = 50  # before others may run
@@ -122,11 +122,7 @@ class SharedLinks:
         """The arrays at the place of a process, of these shapes and dtypes."""
         if room_for(like) > self._room:
             raise MemoryError("arrays do not fit into the shared memory")
-        views, offset = [], self._place(rank)
-        for array in like:
-            views.append(np.ndarray(array.shape, array.dtype, self._memory, offset))
-            offset += room_for([array])
-        return views
+        return arrays_like(like, self._memory, self._place(rank))
 
     def _place(self, rank: int) -> int:
         return self._size * ALIGNMENT + (2 * rank + self._turn % 2) * self._room

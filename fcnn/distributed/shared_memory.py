@@ -50,6 +50,17 @@ def get(slots: Sequence[Slot], memory: Buffer) -> list[Array]:
     return [np.ndarray(s.shape, s.dtype, seen, s.offset, s.strides) for s in slots]
 
 
+def arrays_like(like: Sequence[Array], memory: Buffer, offset: int) -> list[Array]:
+    """Arrays of these shapes and dtypes, C-contiguous, in memory from an offset on, one after the
+    other: whatever lies there.
+    """
+    found = []
+    for array in like:
+        found.append(np.ndarray(array.shape, array.dtype, memory, offset))
+        offset += room_for([array])
+    return found
+
+
 def room_for(arrays: Sequence[Array]) -> int:
     """How many bytes of shared memory these arrays take."""
     return sum(-(-array.nbytes // ALIGNMENT) * ALIGNMENT for array in arrays)

@@ -67,9 +67,14 @@ def run_on_threads(
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """How many cores this process may use."""
+    return len(own_cores())
+
+
+def own_cores() -> set[int]:
+    """The numbers of the cores that this process may use."""
     has_affinity = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return os.sched_getaffinity(0) if has_affinity else set(range(os.cpu_count() or 1))
 
 
 def useful_threads(threads: int | None, items: int) -> int:

@@ -40,11 +40,17 @@ class World:
         The number of the process, from 0, and how many there are.
     links
         How they reach each other; None for a process that is alone.
+    neighbours
+        The ranks of those on this machine, its own among them.
+    cores
+        How many cores are there for this process; None: all that it may use.
     """
 
     rank: int = 0
     size: int = 1
     links: Links | None = None
+    neighbours: tuple[int, ...] = (0,)
+    cores: int | None = None
 
     def total(
         self,

@@ -1,0 +1,13 @@
+"""Without MPI, its world says what to install. What it does with MPI is tested in tests/mpi."""
+
+import sys
+
+import pytest
+
+from fcnn.distributed import mpi_world
+
+
+def test_mpi_that_is_missing_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(RuntimeError, match=r"pip install 'fcnn\[mpi\]'"):
+        mpi_world()
