@@ -10,6 +10,7 @@ from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.augmentation.warping import warp
 from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.numerics.arrays import Array, freeze
+from fcnn.numerics.products import product
 
 
 def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
@@ -61,10 +62,10 @@ def smooth(fields: Array, sigma: float) -> Array:
     """
     N, K, H, W = fields.shape
     down, across = (gaussian(size, sigma, fields.dtype) for size in (H, W))
-    rows = fields.reshape(-1, W) @ across
+    rows = product(fields.reshape(-1, W), across)
     # (N, K, H, W) -> (K, H, W, N)
     turned = np.ascontiguousarray(rows.reshape(N, K, H, W).transpose(1, 2, 3, 0))
-    smoothed: Array = np.matmul(down, turned.reshape(K, H, W * N))
+    smoothed = product(down, turned.reshape(K, H, W * N))
     return smoothed.reshape(K, H, W, N)
 
 

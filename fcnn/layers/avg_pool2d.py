@@ -16,6 +16,7 @@ from fcnn.layers.layer import Layer, layer_without_parameters
 from fcnn.layers.window_sizes import image_shape
 from fcnn.layers.windows import PoolSettings, Windows, pool, windows_of
 from fcnn.numerics.arrays import Array, Pair, Shape, as_images, batch_innermost, sum_in_order
+from fcnn.numerics.products import product
 
 
 class AveragePoolCache(NamedTuple):
@@ -81,7 +82,7 @@ def _means_of_rows(x: Array, rows: Windows, weight: float) -> Array:
     # (H, C, W, N) -> (OH, KH, C*W*N): a view of KH rows for each of the output
     row, shape = C * W * N * x.itemsize, (rows.number, len(rows.members), C * W * N)
     windows: Array = np.ndarray(shape, x.dtype, x, strides=(rows.stride * row, row, x.itemsize))
-    means: Array = np.matmul(np.full((1, len(rows.members)), weight, x.dtype), windows)
+    means = product(np.full((1, len(rows.members)), weight, x.dtype), windows)
     return means.reshape(rows.number, C, W, N)
 
 
@@ -118,7 +119,7 @@ def global_avg_pool_forward(x: Array) -> tuple[Array, GlobalAverageCache]:
     """
     N, C, H, W = shapes("global_avg_pool", x=(x, "N, C, H, W"))
     rows = batch_innermost(x).reshape(H, C * W * N)
-    means = np.matmul(np.full((1, H), 1 / (H * W), x.dtype), rows)  # -> (1, C*W*N)
+    means = product(np.full((1, H), 1 / (H * W), x.dtype), rows)  # -> (1, C*W*N)
     return means.reshape(C, W, N).sum(1).T, GlobalAverageCache(x.shape, (N, C), x.dtype)
 
 

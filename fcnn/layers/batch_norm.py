@@ -11,6 +11,8 @@ BatchNorm", 2021, section 3). So no state flows through the signatures.
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import attrs
@@ -20,6 +22,7 @@ from fcnn.arguments.arrays import check_backward, check_floats, check_shape, sha
 from fcnn.arguments.settings import above_zero, check_kind, true_or_false
 from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array, Shape, as_images, batch_innermost, freeze
+from fcnn.numerics.products import product
 from fcnn.tree.trained_leaves import UNTRAINED
 
 
@@ -40,8 +43,9 @@ class BatchNormCache(NamedTuple):
     """What the backward pass needs."""
 
     params: BatchNormParams
-    centred: Array  # x - mean as rows, (H, C, W*N)
-    inverse: Array  # 1 / sqrt(var + epsilon), (C,)
+    centred: Array  # x - mean as rows, (H, C, W*N), in the unit of each channel
+    inverse: Array  # 1 / sqrt(var + epsilon), (C,), in the same unit
+    slope: Array  # scale / sqrt(var + epsilon), (C,), in that of x
     of_batch: bool  # whether mean and variance were those of x, and so depend on it
     out_shape: Shape
     dtype: np.dtype[np.floating]
@@ -115,14 +119,17 @@ def _forward(
     params: BatchNormParams, x: Array, training: bool, epsilon: float
 ) -> tuple[Array, BatchNormCache]:
     rows = _rows(params, x)
+    own_epsilon = _in_dtype(epsilon, rows.dtype)
+    unit: Array | int = 1
     if training:
-        _, var, centred = _statistics(rows)
+        inverse, centred, unit = _of_batch(rows, own_epsilon)
     else:
-        var, centred = params.var, rows - params.mean[:, None]
-    inverse = 1 / np.sqrt(var + _in_dtype(epsilon, rows.dtype))
-    y = centred * (params.scale * inverse)[:, None]
+        inverse, centred = 1 / np.sqrt(params.var + own_epsilon), rows - params.mean[:, None]
+    slope = params.scale * inverse
+    y = centred * slope[:, None]
     y += params.shift[:, None]
-    return _like(y, x.shape), BatchNormCache(params, centred, inverse, training, x.shape, x.dtype)
+    cache = BatchNormCache(params, centred, inverse, slope * unit, training, x.shape, x.dtype)
+    return _like(y, x.shape), cache
 
 
 def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormParams, Array]:
@@ -134,8 +141,8 @@ def batch_norm_backward(cache: BatchNormCache, dy: Array) -> tuple[BatchNormPara
     zero: they are not trained.
     """
     dparams = batch_norm_backward_params(cache, dy)
-    params, centred, inverse, of_batch, shape, _ = cache
-    rows, slope = _to_rows(dy), params.scale * inverse
+    _, centred, inverse, slope, of_batch, shape, _ = cache
+    rows = _to_rows(dy)
     if not of_batch:
         return dparams, _like(rows * slope[:, None], shape)
     values = rows.shape[0] * rows.shape[2]
@@ -169,6 +176,7 @@ def _calibrate(params: BatchNormParams, x: Array, epsilon: float) -> tuple[Batch
     return params, _apply(params, x, epsilon)
 
 
+@lru_cache(maxsize=16)
 def _in_dtype(epsilon: float, dtype: np.dtype[np.floating]) -> np.floating:
     """epsilon in the dtype of x; ValueError if it is 0 or infinite there."""
     with np.errstate(over="ignore", under="ignore"):
@@ -191,9 +199,39 @@ def _statistics(rows: Array) -> tuple[Array, Array, Array]:
     return mean, np.vecdot(centred, centred).sum(0) / values, centred
 
 
+_statistics_or_overflow = np.errstate(over="ignore", invalid="ignore")(_statistics)
+
+
+def _of_batch(rows: Array, epsilon: np.floating) -> tuple[Array, Array, Array | int]:
+    """1 / sqrt(var + epsilon) of each channel, (C,), and the rows less their mean, both of rows
+    times a unit, which comes third: 1, or a power of two where sums or squares would overflow.
+    """
+    _, var, centred = _statistics_or_overflow(rows)
+    if math.isfinite(np.add.reduce(var)):
+        return 1 / np.sqrt(var + epsilon), centred, 1
+    var, centred, unit = _scaled_statistics(rows, np.isfinite(var))
+    return 1 / np.sqrt(var + epsilon * unit * unit), centred, unit
+
+
+def _scaled_statistics(rows: Array, in_range: Array) -> tuple[Array, Array, Array]:
+    """The variance of each channel, (C,), the rows less their mean, and the unit, (C,), that both
+    are in: 1 for the channels in range.
+    """
+    _, exponent = np.frexp(np.abs(rows).max((0, 2)))
+    exponent = np.where(in_range, 0, -exponent)
+    mean, _, centred = _statistics(np.ldexp(rows, exponent[:, None]))
+    values = rows.size // len(mean)
+    # Numbers as large as these show how their mean was rounded: epsilon does not hide it.
+    centred -= np.where(in_range, 0, _sum(centred) / values)[:, None]
+    var = np.vecdot(centred, centred).sum(0) / values
+    # Of equal numbers zeros are left, in any unit.
+    unit = np.where(var > 0, np.ldexp(rows.dtype.type(1), exponent), rows.dtype.type(1))
+    return var, centred, unit
+
+
 def _sum(rows: Array) -> Array:
     """The sum of each channel; a product with ones takes a third of the time of a sum."""
-    total: Array = np.matmul(rows, np.ones(rows.shape[2], rows.dtype)).sum(0)
+    total: Array = product(rows, np.ones(rows.shape[2], rows.dtype)).sum(0)
     return total
 
 

@@ -12,6 +12,7 @@ from fcnn.arguments.settings import check_function, check_kind, positive, true_o
 from fcnn.layers.initializers import Initializer, draw, he_normal, named_unless_usual, zeros
 from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array, Shape
+from fcnn.numerics.products import product
 
 
 @attrs.frozen(eq=False)
@@ -81,7 +82,7 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     check_kind("dense", "params", params, DenseParams)
     w, b = params.w, params.b
     N, _, K = shapes("dense", x=(x, "N, D"), w=(w, "D, K"), b=(b, "K or None"))
-    y = w.T @ x.T  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
+    y = product(w.T, x.T)  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
     if b is not None:
         y += b[:, None]
     return y.T, DenseCache(params, x, (N, K), x.dtype)
@@ -90,11 +91,11 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
 def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:
     """Gradients of the parameters and of x, from dy (N, K): dx = dy @ w.T."""
     dparams = dense_backward_params(cache, dy)
-    return dparams, (cache.params.w @ dy.T).T  # (D, K) @ (K, N) -> (D, N)
+    return dparams, product(cache.params.w, dy.T).T  # (D, K) @ (K, N) -> (D, N)
 
 
 def dense_backward_params(cache: DenseCache, dy: Array) -> DenseParams:
     """Gradients of the parameters alone: dw = x.T @ dy, db = the sum of dy over the batch."""
     check_backward("dense", cache, DenseCache, dy)
     db = None if cache.params.b is None else dy.sum(0)
-    return DenseParams(w=cache.x.T @ dy, b=db)
+    return DenseParams(w=product(cache.x.T, dy), b=db)

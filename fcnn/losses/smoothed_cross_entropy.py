@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnn.arguments.arrays import check_cache, check_labels
+from fcnn.arguments.arrays import check_array, check_cache, check_labels
 from fcnn.arguments.settings import fraction
 from fcnn.arguments.wording import shown
 from fcnn.losses.loss import Loss, check_outputs, softmax_and_log
@@ -121,6 +121,8 @@ def smoothed_cross_entropy_backward(cache: SmoothedCache) -> Array:
 
 def _checked_weights(class_weights: Sequence[float] | Array) -> Array:
     expected = f"smoothed_cross_entropy: class_weights are {shown(class_weights)}, expected a "
+    if isinstance(class_weights, np.ndarray):
+        check_array("smoothed_cross_entropy", "class_weights", class_weights)  # no masked one
     try:
         weights = np.array(class_weights)
         if weights.dtype.kind not in "iufO":  # texts of digits would become numbers

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from fcnn.numerics.arrays import Array, Pair
+from fcnn.numerics.products import product
 
 _QUICK: Final = 1_000_000  # multiply-adds
 _FEW_ROWS: Final = 32
@@ -95,7 +96,7 @@ def row_products(kernel: Array, windows: Array) -> Array:
     step = _columns_at_a_time(F, D, M)
     for first in range(0, M, step):
         columns = slice(first, first + step)
-        np.matmul(kernel, windows[..., columns], out=by_group[..., columns])
+        product(kernel, windows[..., columns], out=by_group[..., columns])
     return y
 
 

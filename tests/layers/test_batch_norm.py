@@ -46,6 +46,49 @@ def test_large_means_cost_no_precision():
     assert np.abs(y - exact).max() < 1e-3
 
 
+@pytest.mark.parametrize("great", [1e19, 3e37, 3e38])
+@pytest.mark.parametrize("in_shape", [(3, 4, 5), (3,)])
+def test_any_finite_numbers_are_normalised(in_shape, great):
+    x, dy = RNG(0).standard_normal((2, 8, *in_shape)).astype(np.float32)
+    x[:, 0] = np.clip(x[:, 0], -1, 1) * np.float32(great)
+    x[:, 1] = 3e38  # all equal: nothing is left of them
+    params = tree.map(lambda a: RNG(1).random(a.shape, np.float32), batch_norm_params(in_shape))
+    with np.errstate(all="raise", under="ignore"):
+        y, cache = fcnn.batch_norm_forward(params, x, training=True)
+        dparams, dx = fcnn.batch_norm_backward(cache, dy)
+    wide = tree.map(lambda a: a.astype(np.float64), params)
+    exact, cache = fcnn.batch_norm_forward(wide, x.astype(np.float64), training=True)
+    exact_dparams, exact_dx = fcnn.batch_norm_backward(cache, dy.astype(np.float64))
+    assert tree.allclose((y, dparams), (exact, exact_dparams), rtol=1e-5, atol=1e-6)
+    for c in range(3):
+        limit = np.abs(exact_dx[:, c]).max()
+        assert np.allclose(dx[:, c], exact_dx[:, c], rtol=0, atol=1e-5 * limit + 1e-44)
+    # The third channel has the bits that it has beside ordinary ones.
+    x[:, :2] = 1
+    assert np.array_equal(y[:, 2], fcnn.batch_norm_forward(params, x, training=True)[0][:, 2])
+
+
+def batch_norm_params(in_shape):
+    return fcnn.batch_norm().init(RNG(0), in_shape)[0]
+
+
+def test_the_greatest_numbers_of_float64_are_normalised():
+    x = RNG(0).uniform(-1, 1, (9, 2))
+    params = tree.map(lambda a: a.astype(np.float64), batch_norm_params((2,)))
+    expected, _ = fcnn.batch_norm_forward(params, x, training=True, epsilon=1e-300)
+    with np.errstate(all="raise", under="ignore"):
+        y, _ = fcnn.batch_norm_forward(params, x * np.finfo(float).max, training=True)
+    assert np.allclose(y, expected, rtol=1e-12)
+
+
+def test_numbers_that_are_not_finite_are_told():
+    x = np.array([[1.0], [np.inf]])
+    params = tree.map(lambda a: a.astype(np.float64), batch_norm_params((1,)))
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        y, _ = fcnn.batch_norm_forward(params, x, training=True)
+    assert np.isnan(y).all()
+
+
 def test_one_value_per_channel_is_refused_in_training_alone():
     layer = fcnn.batch_norm()
     params, _ = layer.init(RNG(0), (4,))

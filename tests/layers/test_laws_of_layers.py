@@ -246,23 +246,26 @@ def test_softmax_of_more_axes_is_softmax_of_rows(case, dtype, seed):
 @each("name", ["relu", "max_pool2d", "flatten"])
 @given(st.data())
 def test_any_finite_numbers_pass(name, data):
-    def any_finite(rng, shape, dtype):
-        return rng.choice([-1, 1, 0.5], shape).astype(dtype) * np.finfo(dtype).max
-
-    call = data.draw(calls(name, x=any_finite))
+    call = data.draw(calls(name, x=some.greatest))
     assert np.isin(call.y(), [0, *call.x.ravel()]).all()
     assert finite(call.run())
 
 
 @given(st.data())
 def test_softmax_of_any_finite_numbers_is_a_distribution(data):
-    def any_finite(rng, shape, dtype):
-        return rng.choice([-1, 1, 0.5], shape).astype(dtype) * np.finfo(dtype).max
-
-    call = data.draw(calls("softmax", x=any_finite))
+    call = data.draw(calls("softmax", x=some.greatest))
     p, _, dx = call.run()
     assert near(p.sum(-1), np.ones_like(p[..., 0]))
     assert finite(dx)
+
+
+@given(st.data())
+def test_any_finite_gradient_passes_softmax(data):
+    call = data.draw(calls("softmax", x=some.whole, dy=some.greatest))
+    _, cache = call.forward()
+    scale = np.finfo(call.x.dtype).max
+    expected = call.layer.backward(cache, call.dy / scale)[1]
+    assert near(call.layer.backward(cache, call.dy)[1] / scale, expected)
 
 
 @given(calls("flatten"))

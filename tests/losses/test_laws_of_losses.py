@@ -115,6 +115,16 @@ def test_losses_stay_finite_and_silent(numbers, data):
         assert finite(loss.backward(cache))
 
 
+@given(scores(some.greatest))
+def test_gradients_of_losses_are_finite_for_the_greatest_logits(drawn):
+    logits, labels = drawn
+    smoothed = fcnn.smoothed_cross_entropy(label_smoothing=0.1)
+    for loss in (fcnn.softmax_cross_entropy, smoothed, fcnn.cross_entropy):
+        value, cache = loss.forward(outputs_for(loss, logits), labels)
+        assert not np.isnan(value)  # but infinite, if logits lie further apart than any number
+        assert finite(loss.backward(cache))
+
+
 @given(scores(some.small))
 def test_cross_entropy_of_any_probabilities_is_finite_and_so_is_what_softmax_makes_of_it(drawn):
     outputs, labels = drawn

@@ -51,6 +51,9 @@ WRONG_CALLS = [
     ("class weights of different lengths",
      lambda: fcnn.smoothed_cross_entropy(class_weights=[[1], [1, 2]]), TypeError,
      "smoothed_cross_entropy: class_weights are [[1], [1, 2]], expected a number for each class"),
+    ("masked class weights",
+     lambda: smoothed(class_weights=np.ma.array([1.0, 2.0], mask=[0, 1])), TypeError,
+     "smoothed_cross_entropy: class_weights is a MaskedArray, expected a plain NumPy array"),
     ("one class weight for all", lambda: smoothed(class_weights=2.0), ValueError,
      "smoothed_cross_entropy: class_weights are 2.0, expected a finite number of at least 0 for "
      "each class, not all 0"),

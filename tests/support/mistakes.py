@@ -112,7 +112,7 @@ MISTAKES = {
         {"dense"}, {"dense", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "a dense layer's weight gradient transposed": Mistake(
-        _DENSE(("cache.x.T @ dy", "(cache.x.T @ dy).T.reshape(cache.params.w.shape)")),
+        _DENSE(("(cache.x.T, dy)", "(dy.T, cache.x).reshape(cache.params.w.shape)")),
         {"dense"}, {"dense", "value_and_grad", "sgd"}, _COMBINED,
     ),
     "a convolution with the kernel flipped": Mistake(
@@ -130,9 +130,9 @@ MISTAKES = {
     "backward_params unlike backward": Mistake(
         _DENSE(
             (
-                "    return dparams, (cache",
+                "    return dparams, product(",
                 "    more = None if dparams.b is None else 1.5 * dparams.b\n"
-                "    return DenseParams(1.5 * dparams.w, more), (cache",
+                "    return DenseParams(1.5 * dparams.w, more), product(",
             )
         ),
         {"dense"}, {"dense"}, _COMBINED,
@@ -387,7 +387,7 @@ MISTAKES = {
         {"batch_norm"}, {"batch_norm"},
     ),
     "batch_norm that forgets its scale on the way back": Mistake(
-        _NORM(("_to_rows(dy), params.scale * inverse", "_to_rows(dy), inverse")),
+        _NORM(("slope * unit, training", "inverse * unit, training")),
         {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
     "statistics of the batch in inference": Mistake(

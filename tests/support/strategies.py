@@ -52,6 +52,11 @@ def huge(rng, shape, dtype):
     return np.where(rng.random(shape) < 0.5, great, 1) * small(rng, shape, dtype)
 
 
+def greatest(rng, shape, dtype):
+    """The greatest numbers there are, of both signs, and halves of them."""
+    return rng.choice([-1, 1, 0.5], shape).astype(dtype) * np.finfo(dtype).max
+
+
 @st.composite
 def lying_anyhow(draw, array, writeable=None):
     """The array, its axes in any order in memory, with gaps or backwards, maybe read-only."""
