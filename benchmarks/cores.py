@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from statistics import median
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import turns
@@ -86,16 +86,23 @@ def measure(name: str, batch: int, cores: int, rounds: int, seconds: float) -> l
 
 
 def work(kind: str, name: str, batch: int, threads: int) -> None:
-    """The worker's side: read how long, go through epochs for that time, say how fast."""
+    """The worker's side: of `fit`, or of a loop of one's own."""
     epochs = {"fit": epochs_of_fit, "loop": epochs_of_loop}[kind]
     times: list[float] = []
-    following = epochs(name, batch, threads, lambda *_: times.append(perf_counter()))
+    done = epochs(name, batch, lambda *_: times.append(perf_counter()), threads=threads)
+    answer(done, times, batch)
+
+
+def answer(epochs: Iterator[object], times: list[float], batch: int) -> None:
+    """Read how long, go through epochs for that time, say how fast, again and again. An epoch
+    leaves the times of its steps.
+    """
     for line in sys.stdin:
         until = perf_counter() + float(line)
         steps, taken = 0, 0.0
         while taken == 0 or perf_counter() < until:
             times.clear()
-            next(following)
+            next(epochs)
             # What others work beside, to the end of the epoch, is not counted.
             counted = [time for time in times if time < until] or times
             steps += len(counted) - 1
@@ -104,24 +111,24 @@ def work(kind: str, name: str, batch: int, threads: int) -> None:
 
 
 def epochs_of_fit(
-    name: str, batch: int, threads: int, on_batch: Callable[[int, int], None]
+    name: str, batch: int, on_batch: Callable[[int, int], None], **options: Any
 ) -> Iterator[object]:
     """Epochs of `fit` on random images."""
     model, params, optimizer, train = begin(name, batch)
     return fcnn.fit(
         model, params, optimizer, train, epochs=10**9, batch_size=batch, seed=0,
-        threads=threads, on_batch=on_batch,
+        on_batch=on_batch, **options,
     )  # fmt: skip
 
 
 def epochs_of_loop(
-    name: str, batch: int, threads: int, on_batch: Callable[[int, int], None]
+    name: str, batch: int, on_batch: Callable[[int, int], None], **options: Any
 ) -> Iterator[object]:
     """The same steps in a loop of one's own."""
     model, params, optimizer, (x, labels) = begin(name, batch)
     state = optimizer.init(params)
     rng = np.random.default_rng(0)
-    gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=threads)
+    gradient = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, **options)
     while True:
         order = rng.permutation(len(x))
         for step in range(BATCHES_OF_EPOCH):

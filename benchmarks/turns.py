@@ -10,12 +10,13 @@ from pathlib import Path
 Program = subprocess.Popen[str]
 
 
-def start(script: str, *arguments: object) -> Program:
+def start(script: str, *arguments: object, processes: int = 1) -> Program:
     """A script of this folder that reads from a line how many seconds it shall work, and answers
-    with how fast it was, again and again.
+    with how fast it was, again and again; in several processes of MPI, the first of them does.
     """
+    launcher = ["mpiexec", "-n", str(processes)] if processes > 1 else []
     return subprocess.Popen(
-        [sys.executable, script, *map(str, arguments)],
+        [*launcher, sys.executable, script, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -40,5 +41,5 @@ def ask(programs: Sequence[Program], seconds: float) -> list[float] | None:
 def end(programs: Sequence[Program]) -> None:
     """End them."""
     for program in programs:
-        program.kill()
+        program.terminate()
         program.wait()
