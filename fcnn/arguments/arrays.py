@@ -100,7 +100,8 @@ def _refusal(function: str, arrays: dict[str, tuple[Any, str]]) -> ValueError:
 
 def check_values(function: str, x: Array, least_axes: int = 1) -> None:
     """A batch of floats of any form: with so many axes at least, and none of them empty."""
-    check_floats(function, x=x)
+    if type(x) not in _NATIVE or x.dtype not in _FLOATS:
+        check_floats(function, x=x)
     if x.ndim < least_axes or x.size == 0:
         raise ValueError(f"{function}: x has shape {x.shape}, expected (N, ...), not empty")
 

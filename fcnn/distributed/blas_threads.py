@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, wraps
 from itertools import product
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -37,32 +36,36 @@ def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
     return held
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[interrupts_deferred]:
+class one_blas_thread(interrupts_deferred):  # noqa: N801, it is used like a function
     """Hold BLAS to one thread, in the calling thread and in all that share its limit, while
     the block runs. Interrupts are deferred in it: one at its ends would leave the limit.
     """
-    global _users
-    with interrupts_deferred() as interrupts:
+
+    def __enter__(self) -> one_blas_thread:
+        global _users
         of_the_process, of_a_thread = _limits()
-        own = [(limit, limit.get()) for limit in of_a_thread]
+        super().__enter__()
+        self._own: list[tuple[_Limit, int]] = []
         for limit in of_a_thread:
+            self._own.append((limit, limit.get()))
             limit.set(1)
         with _lock:
             _users += 1  # first, so that a child forked from here on lifts the limit
             if _users == 1:
-                _before[:] = [(limit, limit.get()) for limit in of_the_process]
                 for limit in of_the_process:
+                    _before.append((limit, limit.get()))
                     limit.set(1)
-        try:
-            yield interrupts
-        finally:
-            with _lock:
-                _users -= 1
-                if _users == 0:
-                    _lift()
-            for limit, count in own:
-                limit.set(count)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        global _users
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _lift()
+        for limit, count in self._own:
+            limit.set(count)
+        super().__exit__(*error)
 
 
 def hold_this_thread_to_one() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import threading
 
 # The same functions in the module `signal` take ten times as long, for the sake of enums.
 from _signal import getsignal, signal  # type: ignore[import-not-found]
@@ -39,9 +38,12 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
 
     def __enter__(self) -> interrupts_deferred:
         handler = getsignal(SIGINT)
-        if callable(handler) and threading.get_ident() == threading.main_thread().ident:
+        if callable(handler):
+            try:
+                signal(SIGINT, self._on_signal)
+            except ValueError:  # only the main thread may set one
+                return self
             self._handler = handler
-            signal(SIGINT, self._on_signal)
         return self
 
     def __exit__(self, *error: object) -> None:
