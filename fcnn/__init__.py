@@ -82,7 +82,8 @@ from fcnn.optimizers.parameter_average import with_average as with_average
 from fcnn.optimizers.sgd import sgd as sgd
 from fcnn.training.batch_gradient import value_and_grad as value_and_grad
 from fcnn.training.calibration import calibrate as calibrate
-from fcnn.training.fit import Epoch as Epoch, NotFiniteError as NotFiniteError, fit as fit
+from fcnn.training.epochs import Epoch as Epoch, NotFiniteError as NotFiniteError
+from fcnn.training.fit import fit as fit
 from fcnn.training.inference import Evaluation as Evaluation, evaluate as evaluate
 from fcnn.training.inference import predict as predict
 from fcnn.version import __version__ as __version__

@@ -12,7 +12,7 @@ from fcnn.arguments.settings import MOST
 from fcnn.runs.config import Config
 from fcnn.runs.pace import Progress
 from fcnn.runs.results import most_confused
-from fcnn.training.fit import Epoch
+from fcnn.training.epochs import Epoch
 from fcnn.training.inference import Evaluation
 
 

@@ -21,7 +21,7 @@ from fcnn.runs.pace import Pace
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.recipes import DEFAULT, recipe_by_name
 from fcnn.runs.results import METRICS, Result
-from fcnn.training.fit import Epoch
+from fcnn.training.epochs import Epoch
 
 # What may be given beside --resume: what is no setting of the run.
 BESIDE_RESUME = ("--threads", "--checkpoint-every", "--json", "--quiet")

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import _thread
 import os
+import threading
+import time
 
 # The same functions in the module `signal` take ten times as long, for the sake of enums.
 from _signal import getsignal, signal  # type: ignore[import-not-found]
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from signal import SIGINT
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+
+_SAME_INTERRUPT: Final = 1.0  # seconds within which a second one is taken for the first
 
 
 class interrupts_deferred:  # noqa: N801, it is used like a function
@@ -76,6 +80,42 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
             self._handler(number, frame)
         else:
             self._noted = True
+
+
+class StopWish:
+    """Ctrl-C while several processes work together: noted, for they see it at different moments
+    and must stop at the same one.
+
+    Attributes
+    ----------
+    made
+        Whether somebody wishes to stop.
+    """
+
+    made = False
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """While the block runs, an interrupt is noted. A second one does what it did before; but
+        a launcher may hand on what a terminal has sent to all, so not at once.
+        """
+        handler = getsignal(SIGINT)
+        if not callable(handler) or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        first = 0.0
+
+        def note(number: int, frame: FrameType | None) -> None:
+            nonlocal first
+            if self.made and first and time.monotonic() - first > _SAME_INTERRUPT:
+                handler(number, frame)
+            self.made, first = True, first or time.monotonic()
+
+        signal(SIGINT, note)
+        try:
+            yield
+        finally:
+            signal(SIGINT, handler)
 
 
 def call_while_deleting(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:

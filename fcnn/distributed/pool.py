@@ -1,43 +1,57 @@
-"""One function over the items of a call, on all cores, call after call.
+"""One sum over the shards of a call, on all cores, call after call.
 
-Whoever runs the same function again and again keeps a pool for it. The first calls are done
-by threads; later ones by processes, which take longer to start and work faster, where they
-can be had (see `helper_processes`). Which of them did it does not show in the results.
+A loop of training of one's own has no program that processes could run along with it, so whoever
+sums the same function again and again keeps a pool for it. The first calls are done by threads;
+later ones by processes, which take longer to start and work faster, where they can be had (see
+`helper_processes`). They are told the arrays of a call, through memory that they share, and all
+else is as in any `World`. Which of them did it does not show in the results.
 
-There are never more helper processes than cores. Where there would be, those of the pools that
-were used longest ago give way.
+There are never more helper processes than cores. Where there would be, those that were used
+longest ago give way.
 """
 
 from __future__ import annotations
 
+import mmap
+import operator
 import threading
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
-from weakref import WeakSet
+from typing import Any, Final, TypeAlias
 
+import numpy as np
+
+from fcnn.distributed.balanced_tree import Arrays
 from fcnn.distributed.blas_threads import one_blas_thread
-from fcnn.distributed.helper_processes import Function, HelperProcesses, can_be_shared, can_fork
-from fcnn.distributed.shared_memory import room_for
-from fcnn.distributed.threads import available_cores, run_on_threads, useful_threads
+from fcnn.distributed.helper_processes import (
+    MOST_FAILURES,
+    HelperProcesses,
+    Link,
+    as_errors,
+    can_fork,
+    make_way,
+    next_message,
+)
+from fcnn.distributed.shared_links import SharedLinks
+from fcnn.distributed.shared_memory import get, put, room_for
+from fcnn.distributed.threads import available_cores, useful_threads
+from fcnn.distributed.world import ALONE, LostError, World
 from fcnn.numerics.arrays import Array, compact
 
-Combined = TypeVar("Combined")
+# From the arrays of a call, what else it was given, and the number of a shard, to its arrays.
+Function: TypeAlias = Callable[[list[Array], Any, int], Arrays]
 
 _FIRST_CALLS: Final = 2  # by threads: who calls once does not wait for a process to start
 _CALLS_AFTER_OTHERS: Final = 30  # by threads, once the helpers have given way to others
-_MOST_FAILURES: Final = 2  # after so many calls in which helpers failed, threads do the work
 
 
 class Pool:
-    """Runs a function of a list of arrays and an item, for all items of a call.
+    """Sums a pure function over the shards of a call.
 
     Parameters
     ----------
     function
-        A pure function to a list of arrays, of about the same size for all items. Items
-        are anything that pickles.
+        See `Function`.
     threads
         How many threads or processes there are; None: as many as the process has cores.
     """
@@ -46,89 +60,107 @@ class Pool:
         self._function, self._threads = function, threads
         self._calls_by_threads = _FIRST_CALLS
         self._failures = 0
-        self._last_call = 0.0
-        self._room_for_result = 0
-        self._helpers: HelperProcesses | None = None
+        self._helpers: _Helpers | None = None
         self._lock = threading.Lock()
 
-    def run(
-        self,
-        arrays: list[Array],
-        items: Sequence[Any],
-        combine: Callable[[list[list[Array]]], Combined],
-    ) -> Combined:
-        """What `combine` makes of the results, in the order of the items.
-
-        It must make something new: the results may lie in memory that the next call, perhaps
-        of another thread, writes to.
-        """
+    def total(self, arrays: list[Array], given: Any, shards: int, like: Arrays) -> list[Array]:
+        """The sums over so many shards. What is given pickles; like is as of `World.total`."""
         arrays = [compact(array) for array in arrays]  # as a helper process will have them
-        count = useful_threads(self._threads, len(items))
-        if count == 1:
-            return combine(run_on_threads(partial(self._function, arrays), items, 1))
-        with one_blas_thread() as interrupts:
-            if self._lock.acquire(blocking=False):
-                try:
-                    helpers = self._helpers_for(arrays, len(items), count - 1)
-                    if helpers is not None:
-                        results = helpers.run(arrays, items, interrupts)
-                        self._failures += helpers.count == 0
-                        self._learn(results)
-                        return interrupts.allowed_in(combine, results)
-                finally:
-                    self._lock.release()
-        results = run_on_threads(partial(self._function, arrays), items, count)
-        self._learn(results)
-        return combine(results)
-
-    def _learn(self, results: list[list[Array]]) -> None:
-        self._room_for_result = max(self._room_for_result, *map(room_for, results))
-
-    def _helpers_for(self, arrays: list[Array], items: int, count: int) -> HelperProcesses | None:
-        """The helpers there are, if they will do, or new ones; None if there cannot be any."""
-        if self._calls_by_threads > 0:
-            self._calls_by_threads -= 1
-            return None
-        if self._failures > _MOST_FAILURES or not can_be_shared(arrays, items):
-            return None
-        self._last_call = time.monotonic()
-        needs = min(count, available_cores()), items, room_for(arrays), self._room_for_result
-        if self._helpers is not None and self._helpers.suit(*needs):
-            return self._helpers
-        self._end_helpers()
-        if can_fork() and _make_way(needs[0]):
+        arrays_of = partial(self._function, arrays, given)
+        count = useful_threads(self._threads, shards)
+        if count > 1 and self._lock.acquire(blocking=False):
             try:
-                self._helpers = HelperProcesses(self._function, *needs)
-                _with_helpers.add(self)
-            except (OSError, ValueError, MemoryError):  # no more processes, memory, files
-                self._failures = _MOST_FAILURES + 1
-        return self._helpers
+                helpers = self._helpers_for(arrays, count, like)
+                if helpers is not None:
+                    return helpers.total(arrays, given, shards, like)
+            except LostError:
+                pass
+            finally:
+                self._lock.release()
+        return ALONE.total(shards, arrays_of, like=like, threads=count)
 
     @property
     def helpers(self) -> int:
         """How many helper processes there are."""
-        return 0 if self._helpers is None else self._helpers.count
+        return 0 if self._helpers is None else self._helpers.processes.count
 
-    def _end_helpers(self) -> None:
+    def _helpers_for(self, arrays: list[Array], count: int, like: Arrays) -> _Helpers | None:
+        """The helpers there are, if they will do, or new ones; None if there cannot be any."""
+        if self._helpers is not None and self._helpers.processes.gave_way:
+            # Of functions that are called in turn, none should fork at each call.
+            self._calls_by_threads, self._helpers = _CALLS_AFTER_OTHERS, None
+        if self._calls_by_threads > 0:
+            self._calls_by_threads -= 1
+            return None
+        if not _are_plain(arrays):
+            return None
+        needs = min(count, available_cores()) - 1, room_for(arrays), room_for(like)
+        if self._helpers is not None and self._helpers.suit(*needs):
+            return self._helpers
         if self._helpers is not None:
-            self._helpers.close()
+            self._helpers.processes.close()
+            self._failures += self._helpers.processes.failures
             self._helpers = None
+        if self._failures <= MOST_FAILURES and needs[0] > 0 and can_fork() and make_way(needs[0]):
+            try:
+                self._helpers = _Helpers(self._function, *needs)
+            except (OSError, ValueError, MemoryError):  # no more processes, memory, files
+                self._failures = MOST_FAILURES + 1
+        return self._helpers
 
 
-_with_helpers: WeakSet[Pool] = WeakSet()
+class _Helpers:
+    """Helper processes that are told the arrays of call after call.
 
-
-def _make_way(count: int) -> bool:
-    """Whether there may be that many helpers more. Those used longest ago end for it, unless they
-    are at work, and threads do the next calls: of functions that are called in turn, none should
-    fork at each call.
+    Parameters
+    ----------
+    function
+        As of a pool.
+    count
+        How many helpers there are.
+    room, result
+        Bytes for the arrays of a call, and for those of a shard.
     """
-    pools = sorted((p for p in _with_helpers if p.helpers), key=lambda pool: pool._last_call)
-    free = available_cores() - sum(pool.helpers for pool in pools)
-    for pool in pools:
-        if free < count and pool._lock.acquire(blocking=False):
-            free += pool.helpers
-            pool._end_helpers()
-            pool._calls_by_threads = _CALLS_AFTER_OTHERS
-            pool._lock.release()
-    return free >= count
+
+    def __init__(self, function: Function, count: int, room: int, result: int) -> None:
+        self._function, self._most = function, (count, room, result)
+        self._memory = mmap.mmap(-1, max(room, 1))
+        self._last_call: Any = None
+        self.processes = HelperProcesses(count, result, partial(_serve, function, self._memory))
+
+    def suit(self, *needed: int) -> bool:
+        """Whether there are at least as many helpers and bytes."""
+        return self.processes.count > 0 and all(map(operator.le, needed, self._most))
+
+    def total(self, arrays: list[Array], given: Any, shards: int, like: Arrays) -> list[Array]:
+        """As of a pool. Once it has not come to an end, all helpers have ended."""
+        processes, arrays_of = self.processes, partial(self._function, arrays, given)
+        processes.busy = True
+        with one_blas_thread() as interrupts:
+            try:
+                call = put(arrays, self._memory, 0, self._most[1]), given, shards, np.geterr()
+                processes.send(None if call == self._last_call else call)
+                self._last_call = call
+                sums = interrupts.allowed_in(processes.world.total, shards, arrays_of, like=like)
+                processes.busy = False
+            finally:
+                if processes.busy:
+                    processes.close()
+        return sums
+
+
+def _serve(function: Function, memory: mmap.mmap, world: World, link: Link) -> None:
+    """In a helper: its shards of call after call."""
+    assert isinstance(world.links, SharedLinks)
+    call: Any = None
+    while True:
+        call = next_message(link) or call  # None: as before
+        slots, given, shards, errors = call
+        with np.errstate(**as_errors(errors)):
+            arrays_of = partial(function, get(slots, memory), given)
+            world.links.hand_over(world.own_total(shards, arrays_of, like=[]))
+
+
+def _are_plain(arrays: Sequence[Array]) -> bool:
+    """Whether arrays hold plain numbers alone, which can be shared."""
+    return all(array.dtype.kind in "biufc" for array in arrays)

@@ -45,22 +45,28 @@ class SharedLinks:
     rank
         That of this process.
     watch
-        Called with the seconds that it has waited, now and then in a long wait.
+        `watch(own, waited)`, called now and then in a long wait, with the seconds that this
+        process was at work before it, and those that it has waited.
     """
 
     def __init__(self, size: int, room: int) -> None:
         self.rank = 0
-        self.watch: Callable[[float], object] = lambda seconds: None
+        self.watch: Callable[[float, float], object] = lambda own, waited: None
         self._size, self._room = size, max(room, _LEAST_ROOM)
         self._memory = mmap.mmap(-1, size * (ALIGNMENT + 2 * self._room))
         self._turns = memoryview(self._memory)[: size * ALIGNMENT].cast("q")
         self._turn = 0
+        self._work_begun = time.monotonic()
         self._fence = threading.Lock()
 
     @property
     def room(self) -> int:
         """How many bytes the arrays of one sum may take."""
         return self._room
+
+    def begin_work(self) -> None:
+        """Say that what was before now was rest, and no work."""
+        self._work_begun = time.monotonic()
 
     def total(self, tree: Node, own: Arrays) -> list[Array]:
         """As of `Links`."""
@@ -103,6 +109,7 @@ class SharedLinks:
                 self._wait_for(rank)
         with self._fence:
             pass
+        self._work_begun = time.monotonic()
 
     def _wait_for(self, rank: int) -> None:
         begun, sleep = time.monotonic(), 0.0
@@ -114,7 +121,7 @@ class SharedLinks:
             if waited < _BUSY:
                 os.sched_yield()
                 continue
-            self.watch(waited)
+            self.watch(begun - self._work_begun, waited)
             sleep = min(sleep + 1e-4, _LONGEST_SLEEP)
             time.sleep(sleep)
 

@@ -9,18 +9,24 @@ memory that forked processes share, or in messages of MPI.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
-from fcnn.distributed.balanced_tree import Arrays, Node, sum_of_shards
+from fcnn.distributed.balanced_tree import Arrays, Node, sum_of_processes, sum_of_shards
 from fcnn.distributed.shared_memory import Slot, get, put, room_for
 from fcnn.distributed.threads import run_on_threads
 from fcnn.numerics.arrays import Array
 
 
+class LostError(Exception):
+    """A process of a world has ended, or does not answer."""
+
+
 class Links(Protocol):
-    """How the processes of a world reach each other: all of them call the same method."""
+    """How the processes of a world reach each other: all of them call the same method. Where one
+    may be done without, it raises LostError once one is lost.
+    """
 
     def total(self, tree: Node, own: Arrays) -> list[Array]:
         """The sums over all shards, new arrays, from the sums of each process over its own."""
@@ -43,7 +49,8 @@ class World:
     neighbours
         The ranks of those on this machine, its own among them.
     cores
-        How many cores are there for this process; None: all that it may use.
+        How many cores are there for this process, and so how many threads it uses unless told
+        otherwise; None: all that it may use.
     """
 
     rank: int = 0
@@ -58,7 +65,7 @@ class World:
         arrays_of: Callable[[int], Arrays],
         *,
         like: Arrays,
-        threads: int | None = 1,
+        threads: int | None = None,
     ) -> list[Array]:
         """The sums over so many shards, along the balanced tree.
 
@@ -71,16 +78,30 @@ class World:
         like
             Arrays of their shapes and dtypes.
         threads
-            How many threads of this process compute its shards; None: one for each core.
+            How many threads of this process compute its shards; None: as many as `cores`.
         """
-        tree = Node(range(shards), range(self.size))
-        node = tree.of_rank(self.rank)
-        own = like if node is None else _sum_on_threads(node, arrays_of, threads)
-        return list(own) if self.links is None else self.links.total(tree, own)
+        tree = self._tree(shards)
+
+        def of_rank(rank: int) -> list[Array]:
+            return _total_of(tree.of_rank(rank), arrays_of, like, threads or self.cores)
+
+        own = of_rank(self.rank)
+        if self.links is None:
+            return own
+        try:
+            return self.links.total(tree, own)
+        except LostError:  # those who are left do without
+            return sum_of_processes(tree, lambda rank: own if rank == self.rank else of_rank(rank))
+
+    def own_total(
+        self, shards: int, arrays_of: Callable[[int], Arrays], *, like: Arrays
+    ) -> list[Array]:
+        """The sums over the shards of this process alone; like, if it has none."""
+        return _total_of(self._tree(shards).of_rank(self.rank), arrays_of, like, self.cores)
 
     def own_shards(self, shards: int) -> range:
         """The numbers of those that this process computes, of so many."""
-        node = Node(range(shards), range(self.size)).of_rank(self.rank)
+        node = self._tree(shards).of_rank(self.rank)
         return range(0) if node is None else node.shards
 
     def gather(self, own: Sequence[Array]) -> list[Array]:
@@ -104,11 +125,19 @@ class World:
             return [own]
         return [data.decode() for data in self.links.gather(own.encode())]
 
+    def _tree(self, shards: int) -> Node:
+        return Node(range(shards), range(self.size))
 
-def _sum_on_threads(
-    node: Node, arrays_of: Callable[[int], Arrays], threads: int | None
+
+def _total_of(
+    node: Node | None, arrays_of: Callable[[int], Arrays], like: Arrays, threads: int | None
 ) -> list[Array]:
+    if node is None:
+        return list(like)
     if threads == 1:  # in the order of the tree, so that few arrays wait for others
         return run_on_threads(lambda node: sum_of_shards(node, arrays_of), [node], 1)[0]
     found = run_on_threads(arrays_of, node.shards, threads)
     return sum_of_shards(node, lambda i: found[i - node.shards.start])
+
+
+ALONE: Final = World()

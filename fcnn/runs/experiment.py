@@ -19,7 +19,8 @@ from fcnn.runs.model_by_name import telling_lines
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.results import Result, write_results
 from fcnn.training.checkpoints import load_checkpoint, save_checkpoint
-from fcnn.training.fit import Epoch, NotFiniteError, fit
+from fcnn.training.epochs import Epoch, NotFiniteError
+from fcnn.training.fit import fit
 from fcnn.tree import Tree
 
 

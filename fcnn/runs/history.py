@@ -9,7 +9,7 @@ from typing import Any, Final
 from fcnn.files.reading import read_regular
 from fcnn.files.writing import whole_file
 from fcnn.runs.config import Config, run_errors
-from fcnn.training.fit import Epoch
+from fcnn.training.epochs import Epoch
 
 HISTORY: Final = "history.csv"
 

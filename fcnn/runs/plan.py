@@ -21,7 +21,7 @@ from fcnn.runs.config import Config
 from fcnn.runs.settings import Settings
 from fcnn.schedules import Schedule
 from fcnn.training.batch_gradient import Augmentation
-from fcnn.training.fit import Examples
+from fcnn.training.epochs import Examples
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -19,7 +19,7 @@ from fcnn.runs.folder import PARAMS, Run
 from fcnn.runs.history import best_epoch
 from fcnn.runs.model_by_name import telling_lines
 from fcnn.runs.plan import loss_of
-from fcnn.training.fit import Epoch, Examples
+from fcnn.training.epochs import Epoch, Examples
 from fcnn.training.inference import Evaluation, evaluate, predict
 from fcnn.tree import Tree
 

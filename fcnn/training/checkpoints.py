@@ -12,7 +12,7 @@ from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array
 from fcnn.numerics.random_streams import sparing
 from fcnn.optimizers.optimizer import Optimizer
-from fcnn.training.fit import HELD_OUT, Epoch
+from fcnn.training.epochs import HELD_OUT, Epoch
 from fcnn.tree.files import arrange, read
 
 FORMAT: Final = 2  # format 1 has no figures of a validation set

@@ -9,6 +9,7 @@ from fcnn.arguments.examples import check_batch, check_data
 from fcnn.arguments.settings import check_kind, thread_count
 from fcnn.distributed.balanced_tree import shards
 from fcnn.distributed.threads import run_on_threads
+from fcnn.distributed.world import ALONE, World
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_loss
@@ -45,18 +46,23 @@ def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None)
     return outputs_of(model, params, x, thread_count("predict", threads))
 
 
-def outputs_of(model: Layer, params: Tree, x: Array, threads: int | None) -> Array:
-    """`predict` without its checks of what is given."""
+def outputs_of(
+    model: Layer, params: Tree, x: Array, threads: int | None, world: World = ALONE
+) -> Array:
+    """`predict` without its checks of what is given, each process of a world doing its part."""
     model = faster(model)
-    parts = shards(len(x), _SHARD)
-    outputs = run_on_threads(lambda part: call_apply(model, params, x[part]), parts, threads)
+    every = shards(len(x), _SHARD)
+    parts = [every[i] for i in world.own_shards(len(every))]
+    outputs = run_on_threads(
+        lambda part: call_apply(model, params, x[part]), parts, threads or world.cores
+    )
     for part, y in zip(parts, outputs, strict=True):
         if y.ndim == 0 or len(y) != part.stop - part.start:
             raise ValueError(
                 f"predict: {model.name} gives outputs of shape {y.shape} for "
                 f"{part.stop - part.start} examples"
             )
-    return np.concatenate(outputs)
+    return np.concatenate(world.gather(outputs))
 
 
 def evaluate(

@@ -312,7 +312,7 @@ MISTAKES = {
         {"chain"}, set(), _NETWORKS | {"residual"},
     ),
     "shards added up": Mistake(
-        _GRADIENT(("if fraction != 1:", "if False:")), {"value_and_grad"}
+        _GRADIENT(("if fraction == 1:", "if True:")), {"value_and_grad"}
     ),
     "the sign of the momentum": Mistake(
         _SGD(("new = momentum * v", "new = -momentum * v")), {"sgd"}, {"sgd"}
