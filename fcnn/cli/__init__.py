@@ -6,6 +6,7 @@ Options in, words out. Results go to standard output, progress to standard error
 """
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -38,6 +39,18 @@ def main(
     ] = False,
 ) -> None:
     """Convolutional networks in NumPy alone: train, evaluate and look at them."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files may hold what the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _open_closed_streams() -> None:
+    """Drop what is written to a stream that was closed, as by `2>&-`.
+
+    In this order each gets its own number back. Else the next file that is opened has it, and
+    what a library in C has to say ends up in there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))

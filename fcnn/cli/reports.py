@@ -11,7 +11,7 @@ import typer
 from fcnn.arguments.settings import MOST
 from fcnn.runs.config import Config
 from fcnn.runs.pace import Progress
-from fcnn.runs.results import most_confused
+from fcnn.runs.results import Result, most_confused
 from fcnn.training.epochs import Epoch
 from fcnn.training.inference import Evaluation
 
@@ -93,11 +93,13 @@ def samples(found: Sequence[dict[str, Any]]) -> str:
     return "Sample predictions\n" + table(header, rows, left=[4])
 
 
-def results(folder: Path, pictures: Sequence[Path], pictures_available: bool) -> str:
-    """Where the results of a run lie, and how to get pictures if there are none."""
+def results(folder: Path, found: Result, pictures_available: bool) -> str:
+    """Where the results of a run lie; if there are no pictures, why, or how to get them."""
     lines = [f"Results in {folder}"]
-    if pictures:
-        lines.append(f"Pictures: {', '.join(path.name for path in pictures)}")
+    if found.pictures:
+        lines.append(f"Pictures: {', '.join(path.name for path in found.pictures)}")
+    elif found.picture_error:
+        lines.append(f"No pictures: {found.picture_error}")
     elif not pictures_available:
         lines.append("For pictures too: pip install matplotlib, the extra [pictures] of fcnn")
     return "\n".join(lines)

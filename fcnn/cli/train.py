@@ -79,7 +79,7 @@ def train(
         if plan.validation is not None:
             say("\n" + reports.kept_epoch(plan.config, result.metrics))
         say("\n" + reports.evaluation(result.evaluation) + "\n")
-        say(reports.results(folder, result.pictures, pictures.available()))
+        say(reports.results(folder, result, pictures.available()))
         if as_json:
             reports.print_json(result.metrics)
 
@@ -92,7 +92,9 @@ def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar)
         seed = recipe.with_given(data_name, given).seed
     data = options.load_data(data_name, seed, bar)
     with wrong_usage():
-        return make_plan(configure(data_name, data, recipe, **given), data)
+        plan = make_plan(configure(data_name, data, recipe, **given), data)
+    experiment.check_batch_of_one(plan)
+    return plan
 
 
 def train_with_bar(

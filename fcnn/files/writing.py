@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
+from fcnn.files.locks import check_lock
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 PART: Final = ".part"
+_LEFT_OVER: Final = re.compile(rf".+\.[0-9]+-[0-9]+{re.escape(PART)}", re.DOTALL)
 
 
 @contextmanager
@@ -20,13 +24,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     It is written beside its place, flushed to the disk and renamed. Whatever happens in
     between, a full disk or the end of the process, the old file stays as it was; the end of
-    the process leaves a file behind whose name ends in .part. OSError names the path.
+    the process leaves a file behind whose name ends in .part. OSError names the path; it comes
+    too if the folder was locked by this process and is no longer its own.
     """
     from pathlib import Path  # when it is needed: it takes long to import
 
     target = Path(path)
     temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PART}")
     try:
+        check_lock(target.parent)
         with temporary.open("wb") as file:
             yield file
             file.flush()
@@ -42,13 +48,17 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 def remove_left_overs(folder: Path) -> None:
     """Delete what processes that were killed while writing have left in a folder."""
-    for path in left_overs(folder):
-        path.unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if is_left_over(path):
+            path.unlink(missing_ok=True)
 
 
-def left_overs(folder: Path) -> list[Path]:
-    """The files of ended processes that were to take another's place."""
-    return [path for path in folder.iterdir() if path.name.endswith(PART)]
+def is_left_over(path: Path) -> bool:
+    """Whether it is what `whole_file` leaves when its process ends: a regular file called
+    NAME.PROCESS-THREAD.part, by their numbers.
+    """
+    ours = _LEFT_OVER.fullmatch(path.name) is not None
+    return ours and path.is_file() and not path.is_symlink()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fcnn.files.writing import whole_file
 from fcnn.numerics.arrays import Array
 
 if TYPE_CHECKING:
@@ -49,8 +50,13 @@ def save_pictures(
     Returns
     -------
     The files written. The same input gives the same pictures: no date and no version in them.
-    ImportError if matplotlib is missing; `available` says so beforehand.
+    Raises ImportError if matplotlib is missing, of which `available` tells beforehand, or cannot
+    be imported, and OSError if a file cannot be written.
     """
+    try:
+        importlib.import_module("matplotlib")
+    except Exception as error:  # ValueError, if MPLBACKEND names no backend
+        raise ImportError(f"matplotlib cannot be imported: {error}") from error
     from fcnn.pictures.confusion_matrix import confusion_matrix
     from fcnn.pictures.drawing import plain_style
     from fcnn.pictures.filters import filters
@@ -69,6 +75,7 @@ def save_pictures(
     with plain_style():
         for name, figure in figures.items():
             if figure is not None:
-                figure.savefig(folder / name, metadata={"Software": None})
+                with whole_file(folder / name) as file:
+                    figure.savefig(file, metadata={"Software": None})
                 paths.append(folder / name)
     return paths

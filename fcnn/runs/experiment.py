@@ -11,11 +11,12 @@ import attrs
 
 from fcnn import tree
 from fcnn.data import Dataset
-from fcnn.layers.layer import Layer
+from fcnn.layers.layer import Layer, call_forward
+from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash
 from fcnn.runs.folder import BEST, CHECKPOINT, Run, initial_parameters, model_of
 from fcnn.runs.history import HISTORY, best_epoch, is_complete, read_history, write_history
-from fcnn.runs.model_by_name import telling_lines
+from fcnn.runs.model_by_name import model_by_name, telling_lines
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.results import Result, write_results
 from fcnn.training.checkpoints import load_checkpoint, save_checkpoint
@@ -85,6 +86,19 @@ def train(
         on_epoch(record)
     run = Run(folder, config, model, params)
     return write_results(run, history, plan.test, threads=threads, begun=begun)
+
+
+def check_batch_of_one(plan: Plan) -> None:
+    """ModelError if a batch of the run has a single example, as the last one may, and the model
+    refuses that: told before the run, it does not end it in the middle.
+    """
+    config, (x, _) = plan.config, plan.train
+    if plan.batch_size > 1 and len(x) % plan.batch_size != 1:
+        return
+    model = model_by_name(config.model, config.classes)
+    rng = streams.generator(config.seed, streams.FORWARD)
+    with telling_lines(config.model):
+        call_forward(model, initial_parameters(model, config), x[:1], rng)
 
 
 def plan_to_go_on(folder: Path, config: Config, data: Dataset) -> Plan:

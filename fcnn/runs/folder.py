@@ -19,11 +19,11 @@ import attrs
 
 from fcnn.arguments.settings import as_path
 from fcnn.files.locks import LOCK, only_process_in
-from fcnn.files.writing import left_overs, remove_left_overs
+from fcnn.files.writing import is_left_over, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, read_config, run_errors, write_config
-from fcnn.runs.model_by_name import model_by_name, telling_lines
+from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
 from fcnn.tree import Tree
 from fcnn.tree.files import arrange, read
 
@@ -46,7 +46,9 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read the model and parameters of a run that `fcnn train` made.
 
     Raises RunError if the folder holds no finished run, or what it holds is damaged.
-    A model of one's own is made by calling its function again.
+    A model of one's own is made by running its file and calling its function again. That is
+    refused, with a RunError, if the file may have come with the run: if it lies in the folder, or
+    is named otherwise than by the absolute path, without links, that `fcnn train` writes.
     """
     folder = as_path("load_run", "folder", folder)
     config = read_config(folder)
@@ -65,7 +67,10 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
 
 
 def model_of(folder: Path, config: Config) -> Layer:
-    """The model of a run; RunError if it is no longer the network that was trained."""
+    """The model of a run; RunError if it is no longer the network that was trained, or its code
+    may have come with the run.
+    """
+    _check_place_of_code(folder, config.model)
     try:
         model = model_by_name(config.model, config.classes)
     except ValueError as error:
@@ -76,6 +81,26 @@ def model_of(folder: Path, config: Config) -> Layer:
             f"  was {config.network}\n  is  {model!r}"
         )
     return model
+
+
+def _check_place_of_code(folder: Path, model: str) -> None:
+    """RunError if a model's file may have come with the run: who looks at a run that was given
+    to them has not asked for its code to be run.
+    """
+    if ":" not in model:
+        return
+    named = f"{folder / CONFIG}: the model is {model}"
+    if absolute(model) != model:
+        raise RunError(
+            f"{named}, expected the file's absolute path without links, {absolute(model)}: "
+            "code that may have come with a run is not run"
+        )
+    parents = Path(model.rsplit(":", 1)[0]).parents
+    if any(parent.exists() and parent.samefile(folder) for parent in parents):
+        raise RunError(
+            f"{named}, in the run's own folder: code that came with a run is not run; if you "
+            "trust it, move it out of the folder and name its new place in config.json"
+        )
 
 
 def initial_parameters(model: Layer, config: Config) -> Tree:
@@ -101,8 +126,8 @@ def new_folder(out: str | os.PathLike[str] | None, config: Config) -> Iterator[P
                 f"{folder} holds a run already; go on with it by --resume {folder}, "
                 "or choose another folder"
             )
-        ours = {folder / LOCK, *left_overs(folder)}
-        others = sorted(path.name for path in set(folder.iterdir()) - ours)
+        found = (path for path in folder.iterdir() if not is_left_over(path))
+        others = sorted(path.name for path in found if path.name != LOCK)
         if others:
             raise RunError(f"{folder} is not empty: it holds {', '.join(others[:3])}")
         remove_left_overs(folder)

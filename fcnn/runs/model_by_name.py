@@ -2,12 +2,12 @@
 
 import inspect
 import os
-import runpy
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from fcnn import models
@@ -103,12 +103,35 @@ def _told(error: BaseException, file: str) -> str | None:
 
 
 def _executed(path: Path) -> dict[str, Any]:
-    """What a file of Python defines."""
+    """What a file of Python source defines.
+
+    What was read is what runs: by a path, Python would also take archives and compiled files.
+    """
+    if path.suffix != ".py":
+        raise ModelError(f"model: {path} is no Python: its name does not end in .py")
     try:
-        compile(read_regular(path), str(path), "exec")  # runpy takes archives and folders too
+        code = compile(read_regular(path), str(path), "exec", dont_inherit=True)
     except (ValueError, RecursionError, MemoryError) as error:
         raise ModelError(f"model: {path} is no Python: {error}") from error
-    return runpy.run_path(str(path), run_name=path.stem)
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    with _known_as(path.stem, module):
+        exec(code, vars(module))
+    return vars(module)
+
+
+@contextmanager
+def _known_as(name: str, module: ModuleType) -> Iterator[None]:
+    """While it runs, a module is found by its name, as the classes that it makes expect."""
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if before is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before
 
 
 def _is_of(value: object, module: str) -> bool:

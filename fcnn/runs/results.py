@@ -28,11 +28,12 @@ METRICS: Final = "metrics.json"
 
 @attrs.frozen(eq=False)
 class Result:
-    """What a finished run has to show."""
+    """What a finished run has to show, and what kept it from having pictures, if anything did."""
 
     metrics: dict[str, Any]
     evaluation: Evaluation
     pictures: list[Path]
+    picture_error: ImportError | None
 
 
 def write_results(
@@ -45,17 +46,21 @@ def write_results(
     evaluation, probabilities = assess(run, test, threads=threads)
     best = best_epoch(history) if run.config.validation_fraction else None
     drawn: list[Path] = []
+    picture_error = None
     if pictures.available():
-        drawn = pictures.save_pictures(
-            run.folder,
-            history=history,
-            best=best,
-            confusion=evaluation.confusion,
-            images=test[0],
-            labels=test[1],
-            probabilities=probabilities,
-            kernels=_first_kernels(run.params),
-        )
+        try:
+            drawn = pictures.save_pictures(
+                run.folder,
+                history=history,
+                best=best,
+                confusion=evaluation.confusion,
+                images=test[0],
+                labels=test[1],
+                probabilities=probabilities,
+                kernels=_first_kernels(run.params),
+            )
+        except ImportError as error:  # a run is finished without them too
+            picture_error = error
     kept = history[-1 if best is None else best - 1]
     metrics = {
         **figures(run, run.config.data, evaluation),
@@ -69,7 +74,7 @@ def write_results(
         "seconds": time.perf_counter() - begun,
     }
     write_json(run.folder / METRICS, metrics | by_class(evaluation))
-    return Result(metrics, evaluation, drawn)
+    return Result(metrics, evaluation, drawn, picture_error)
 
 
 def assess(run: Run, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import shlex
+import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from commands import call
+from commands import COMMAND, call
 from small_runs import NOISE, begun, config_of
 
 import fcnn
@@ -25,6 +28,7 @@ from fcnn.runs.recipes import SMALL
 LINES = ["--data", "synthetic", "--batch-size", "32", "--epochs", "2"]
 LINEAR = ["--data", "synthetic", "--recipe", "reference", "--model", "linear"]
 QUICK = [*LINEAR, "--epochs", "2"]
+VALIDATED = ["--validation-fraction", "0.2"]  # of 81 images 65 are left
 NAMES = ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"]
 
 
@@ -75,6 +79,69 @@ def test_without_matplotlib_one_line_says_how_to_get_pictures():
     text = call("train", *QUICK).stdout
     assert "pip install matplotlib" in text.splitlines()[-1]
     assert not list(Path("runs").glob("*/*.png"))
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_matplotlib_that_cannot_be_imported_costs_the_pictures_alone(resumed):
+    command = [*COMMAND, *QUICK, "--out", "run"]
+    if resumed:
+        call("train", *QUICK, "--out", "run")
+        Path("run/metrics.json").unlink()
+        command = [*COMMAND, "--resume", "run"]
+    environment = os.environ | {"MPLBACKEND": "bogus"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    *_, where, why = done.stdout.splitlines()
+    assert where == "Results in run"
+    assert why.startswith("No pictures: matplotlib cannot be imported: Key backend: 'bogus' is")
+    assert Path("run/metrics.json").exists()
+    assert not list(Path("run").glob("*.png"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_done_without(closed):
+    command = shlex.join([*COMMAND, *QUICK, "--out", "run"])
+    done = subprocess.run(f"{command} {closed}", shell=True, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert ("Final Test Accuracy: 100.00%" in done.stdout) == (">&- 2" not in closed)
+    assert Path("run/metrics.json").exists()
+    command = shlex.join([*COMMAND, "--resume", "nowhere"])
+    assert subprocess.run(f"{command} {closed}", shell=True).returncode == 2
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_refused_at_once():
+    call("train", *QUICK, "--out", "run")
+    Path("run/metrics.json").unlink()
+    os.mkfifo("run/.lock")
+    text = "fcnn: run/.lock is no lock of fcnn, expected an empty regular file or none\n"
+    assert call("train", "--resume", "run", code=1).stderr == text
+    assert call("train", *QUICK, "--out", "run", code=1).stderr == text
+
+
+@pytest.mark.parametrize("size", [4, 7])
+@pytest.mark.parametrize(
+    ("images", "given"),
+    [(65, []), (9, ["--batch-size", "4"]), (9, ["--batch-size", "1"]), (81, VALIDATED)],
+)
+def test_a_batch_of_one_example_that_the_model_refuses_is_known_before_the_run(size, images, given):
+    save_noise(size, images)
+    stderr = call("train", "--data", "noise.npz", *given, code=1).stderr
+    assert stderr.startswith("fcnn: batch_norm: one value per channel has no variance")
+    assert "choose a batch size that leaves no shard of one example" in stderr
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("size", "images"), [(4, 64), (7, 66), (8, 65)])
+def test_other_small_images_are_trained_on_by_the_default_recipe(size, images):
+    save_noise(size, images)
+    call("train", "--data", "noise.npz", "--epochs", "1", "--quiet")
+
+
+def save_noise(size, images):
+    rng = np.random.default_rng(0)
+    x, labels = rng.random((images, size, size), np.float32), np.arange(images) % 3
+    np.savez("noise.npz", x_train=x, y_train=labels, x_test=x[:9], y_test=labels[:9])
 
 
 def test_json_is_one_object_and_nothing_else():

@@ -444,6 +444,10 @@ DAMAGED_RUNS = [
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
      "fcnn: run/config.json: unknown model 'linea'; did you mean 'linear'? Known: mnist_cnn, "
      "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
+    ("a model in a file that may have come with it", "config.json",
+     lambda old: old.replace(b'"linear"', b'"mine.py:images"', 1),
+     "fcnn: run/config.json: the model is mine.py:images, expected the file's absolute path "
+     "without links, HERE/mine.py:images: code that may have come with a run is not run"),
     ("images of another size", "config.json", lambda old: old.replace(b"14", b"15"),
      "fcnn: run: tree.load: run/params.npz does not fit:\n"
      "  [1].w: float32[196,3], expected float32[225,3]"),

@@ -1,5 +1,6 @@
 """The pictures of a run: written, valid, and drawn without a warning for every odd run."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -240,3 +241,35 @@ assert "matplotlib.pyplot" not in sys.modules
 def test_available_says_no_without_matplotlib(monkeypatch):
     monkeypatch.setattr(run_pictures.importlib.util, "find_spec", lambda name: None)
     assert not available()
+
+
+def test_a_matplotlib_that_cannot_be_imported_is_an_import_error_that_says_why(tmp_path):
+    code = """
+import sys
+import numpy as np
+from fcnn.pictures.run_pictures import save_pictures
+try:
+    save_pictures(sys.argv[1], history=[], confusion=np.eye(2, dtype=int),
+        images=np.zeros((2, 1, 2, 2)), labels=np.arange(2), probabilities=np.eye(2), kernels=None)
+except ImportError as error:
+    print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run")],
+        env=os.environ | {"MPLBACKEND": "bogus"}, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert told.startswith("matplotlib cannot be imported: Key backend: 'bogus' is not a valid")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "confusion.png").write_bytes(b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"cannot write .*confusion.png: No space left"):
+        save_pictures(tmp_path, **run(epochs=0))
+    assert [path.name for path in tmp_path.iterdir()] == ["confusion.png"]
+    assert (tmp_path / "confusion.png").read_bytes() == b"old"

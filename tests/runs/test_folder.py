@@ -91,6 +91,86 @@ def test_what_a_run_that_was_killed_at_once_left_is_in_nobodys_way():
         assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.json"]
 
 
+def test_files_of_the_users_own_stay():
+    """Whatever they are called: only the whole pattern of what `whole_file` leaves is ours."""
+    Path("full/x.part").mkdir(parents=True)
+    Path("full/thesis.part").write_text("mine")
+    text = "full is not empty: it holds thesis.part, x.part"
+    with pytest.raises(RunError, match=text), new_folder("full", config_of()):
+        pytest.fail("the folder was given away")
+    with new_folder("run", config_of()) as folder:
+        pass
+    (folder / "x.part").mkdir()
+    (folder / "thesis.part").write_text("mine")
+    with old_folder(folder):
+        pass
+    for place in (Path("full"), folder):
+        assert (place / "x.part").is_dir()
+        assert (place / "thesis.part").read_text() == "mine"
+
+
+OWN = """
+import fcnn, pathlib
+pathlib.Path("{sign}").touch()
+def net(classes):
+    return fcnn.models.linear(classes)
+"""
+
+
+def run_with_code_in(place):
+    """A finished run whose model is a file of code; what shows that the code has run is away."""
+    path, sign = Path(place).resolve(), Path("code_has_run").resolve()
+    Path("mine.py").write_text(OWN.format(sign=sign))
+    config = config_of(epochs=1, model="mine.py:net")
+    folder = begun("run", config)
+    train(make_plan(config, NOISE), folder, threads=1)
+    path.parent.mkdir(exist_ok=True)
+    Path("mine.py").rename(path)
+    sign.unlink()
+    return folder, config, sign
+
+
+def name_in_config(folder, config, model):
+    write_config(folder, attrs.evolve(config, model=model))
+
+
+def test_a_run_of_ones_own_model_loads_by_the_place_it_had_in_training():
+    folder, config, sign = run_with_code_in("mine.py")
+    assert config.model == f"{Path('mine.py').resolve()}:net"
+    assert repr(load_run(folder).model) == "chain(flatten, dense(3))"
+    assert sign.exists()
+
+
+@pytest.mark.parametrize("place", ["run/mine.py", "run/code/mine.py"])
+@pytest.mark.parametrize("named", ["run", "link"])
+def test_code_in_the_folder_of_a_run_is_not_run(place, named):
+    folder, config, sign = run_with_code_in(place)
+    Path("link").symlink_to(folder)
+    model = f"{Path(place).resolve()}:net"
+    name_in_config(folder, config, model)
+    text = f"config.json: the model is {model}, in the run's own folder: code that came with a run"
+    with pytest.raises(RunError, match=text):
+        load_run(named)
+    with pytest.raises(RunError, match=text):
+        train(make_plan(read_config(folder), NOISE), Path(named), threads=1)
+    assert not sign.exists()
+
+
+def test_code_that_is_not_named_by_its_absolute_path_without_links_is_not_run():
+    folder, config, sign = run_with_code_in("beside/mine.py")
+    Path("linked").symlink_to("beside")
+    real = Path("beside/mine.py").resolve()
+    for model in ("beside/mine.py", "run/../beside/mine.py", f"{Path.cwd()}/linked/mine.py"):
+        name_in_config(folder, config, f"{model}:net")
+        text = f"the model is {model}:net, expected .*absolute path without links, {real}:net"
+        with pytest.raises(RunError, match=text):
+            load_run(folder)
+    assert not sign.exists()
+    name_in_config(folder, config, f"{real}:net")
+    load_run(folder)
+    assert sign.exists()
+
+
 def test_nothing_is_put_into_what_is_no_run():
     Path("empty").mkdir()
     with pytest.raises(RunError, match="empty is not a run"), old_folder(Path("empty")):

@@ -1,6 +1,8 @@
 """Models by name, and what is said of files of one's own that hold none."""
 
+import py_compile
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -95,10 +97,42 @@ def test_a_file_that_is_no_python_is_told_in_one_line(content, text):
     assert "\n" not in str(caught.value)
 
 
-def test_an_archive_is_no_python():
+@pytest.mark.parametrize("name", ["data.npz", "data.py"])
+def test_an_archive_is_no_python_whatever_its_name_and_what_it_holds(name):
     np.savez("data.npz", x=np.zeros(3))
-    with pytest.raises(ModelError, match=r"data.npz"):
-        model_by_name("data.npz:f", 3)
+    with zipfile.ZipFile("data.npz", "a") as archive:
+        archive.writestr("__main__.py", HERE)
+    Path("data.npz").rename(name)
+    with pytest.raises(ModelError, match=name):
+        model_by_name(f"{name}:fixed", 3)
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "mine.pyc", "mine", "mine.py.npz"])
+def test_a_file_of_python_has_a_name_that_ends_in_py(name):
+    Path("mine.py").rename(name)
+    with pytest.raises(ModelError, match=f"{name} is no Python: its name does not end in .py"):
+        model_by_name(f"{name}:fixed", 3)
+
+
+def test_a_compiled_file_is_no_python():
+    py_compile.compile("mine.py", cfile="compiled.py")
+    with pytest.raises(ModelError, match=r"compiled.py"):
+        model_by_name("compiled.py:fixed", 3)
+
+
+def test_what_a_file_defines_finds_its_module_while_it_is_made_and_leaves_none():
+    Path("sized.py").write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "import fcnn\n"
+        "@dataclass\n"
+        "class Size:\n"
+        "    features: int = 5\n"
+        "def sized():\n"
+        "    return fcnn.dense(Size().features)\n"
+    )
+    assert repr(model_by_name("sized.py:sized", 3)) == "dense(5)"
+    assert "sized" not in sys.modules
 
 
 def test_ctrl_c_is_no_error_of_the_model():

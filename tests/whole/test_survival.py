@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,41 @@ def test_two_processes_on_one_folder_and_the_lock_of_a_dead_one(elsewhere, witho
         call("train", *arguments, "--quiet")
         assert Path(folder, "metrics.json").exists()
         assert not Path(folder, ".lock").exists()
+
+
+WAITING = """
+import pathlib, time, fcnn
+
+def waiting():
+    def forward(params, x, rng=None):
+        if rng is not None:
+            print("step", flush=True)
+            while not pathlib.Path("go").exists():
+                time.sleep(0.01)
+        return x, ()
+    wait = fcnn.Layer("wait", lambda rng, s: ((), s), forward, lambda cache, dy: ((), dy))
+    return fcnn.chain(fcnn.flatten, wait, fcnn.dense(3))
+"""
+
+
+def test_a_run_whose_folder_was_deleted_writes_nothing_to_that_of_another(
+    elsewhere, without_pictures
+):
+    Path("waiting.py").write_text(WAITING)
+    waiting = ["--data", "synthetic", "--model", "waiting.py:waiting", "--threads", "1"]
+    with start(*waiting, "--out", "run") as process:
+        assert process.stdout.readline() == "step\n"
+        shutil.rmtree("run")
+        call("train", *QUICK, "--epochs", "1", "--out", "run", "--quiet")
+        left = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+        Path("go").touch()
+        _, errors = process.communicate(timeout=60)
+    assert errors == (
+        "fcnn: cannot write run/history.csv: .lock in run was deleted or replaced, so another "
+        "process may be at work there\n"
+    )
+    assert process.returncode == 1
+    assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == left
 
 
 SLOW = """
