@@ -58,7 +58,7 @@ def read_arrays(file: IO[bytes], name: str) -> list[Array]:
         arrays = []
         for key in KEYS:
             with naming(f"{key} in {name}"):
-                arrays.append(held[key]())
+                arrays.append(held[key].read())
         return arrays
 
 

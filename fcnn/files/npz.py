@@ -10,11 +10,11 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+import attrs
 import numpy as np
 
 from fcnn.files.reading import read_up_to
@@ -29,45 +29,73 @@ _HEADERS: Final = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # bytes of
 _LONGEST_HEADER: Final = 10_000  # as in NumPy: longer ones are slow to take apart
 
 
+class Header(NamedTuple):
+    """What an array in a file says of itself."""
+
+    shape: Shape
+    order: Literal["C", "F"]
+    dtype: np.dtype[Any]
+
+
+@attrs.frozen
+class StoredArray:
+    """An array in an archive, of which nothing is read yet.
+
+    `header` and `read` raise ValueError if it is no array of numbers, `read` also if it is not as
+    long as its header announces; zipfile and zlib have errors of their own for damaged bytes.
+    """
+
+    archive: ZipFile
+    entry: ZipInfo
+
+    def header(self) -> Header:
+        """Its shape and dtype, for the price of a few bytes."""
+        with self._opened() as member:
+            return _header(member)
+
+    def read(self) -> Array:
+        """The array, which may be far longer than the file."""
+        with self._opened() as member:
+            shape, order, dtype = _header(member)
+            size = math.prod(shape) * dtype.itemsize
+            # Reading on to the end makes zipfile compare the checksum.
+            content = read_up_to(member, size + 1)
+        if len(content) != size:
+            raise ValueError(
+                f"its length is not that of {dtype} {shape}, which its header announces"
+            )
+        array: Array = np.ndarray(shape, dtype, content, order=order)
+        return array.copy(order)
+
+    def _opened(self) -> IO[bytes]:
+        if self.entry.compress_type not in _METHODS:
+            raise ValueError("it is compressed by a method that NumPy never uses")
+        return self.archive.open(self.entry)
+
+
 @contextmanager
-def opened_archive(stream: IO[bytes]) -> Iterator[dict[str, Callable[[], Array]]]:
-    """The functions that read the arrays of an archive, by their names.
+def opened_archive(stream: IO[bytes]) -> Iterator[dict[str, StoredArray]]:
+    """The arrays of an archive, by their names.
 
     ValueError if a name comes twice, or entries share bytes: by that a small file could hold
-    any number of large arrays. Each function raises ValueError if its entry is no array of
-    numbers, or not as long as its header announces; zipfile and zlib have errors of their
-    own for damaged bytes.
+    any number of large arrays.
     """
     import zipfile
 
     size = stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream) as archive:
-        arrays: dict[str, Callable[[], Array]] = {}
+        arrays: dict[str, StoredArray] = {}
         for entry in archive.infolist():
             name = entry.filename.removesuffix(".npy")
             if name in arrays:
                 raise ValueError(f"it holds {name!r} twice")
-            arrays[name] = partial(_read_array, archive, entry)
+            arrays[name] = StoredArray(archive, entry)
         if sum(entry.compress_size for entry in archive.infolist()) > size:
             raise ValueError("what it holds is longer than the file")
         yield arrays
 
 
-def _read_array(archive: ZipFile, entry: ZipInfo) -> Array:
-    if entry.compress_type not in _METHODS:
-        raise ValueError("it is compressed by a method that NumPy never uses")
-    with archive.open(entry) as member:
-        shape, order, dtype = _header(member)
-        size = math.prod(shape) * dtype.itemsize
-        # Reading on to the end makes zipfile compare the checksum.
-        content = read_up_to(member, size + 1)
-    if len(content) != size:
-        raise ValueError(f"its length is not that of {dtype} {shape}, which its header announces")
-    array: Array = np.ndarray(shape, dtype, content, order=order)
-    return array.copy(order)
-
-
-def _header(member: IO[bytes]) -> tuple[Shape, Literal["C", "F"], np.dtype[Any]]:
+def _header(member: IO[bytes]) -> Header:
     magic = member.read(8)
     if magic not in _HEADERS:
         raise ValueError("it is not an array in NumPy's format")
@@ -86,4 +114,4 @@ def _header(member: IO[bytes]) -> tuple[Shape, Literal["C", "F"], np.dtype[Any]]
         raise ValueError("its header is damaged") from error
     if dtype.kind not in _NUMBERS:
         raise ValueError(f"it holds {dtype} values, expected numbers")
-    return shape, "F" if column_order else "C", dtype
+    return Header(shape, "F" if column_order else "C", dtype)

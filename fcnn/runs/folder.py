@@ -25,7 +25,7 @@ from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, read_config, run_errors, write_config
 from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
 from fcnn.tree import Tree
-from fcnn.tree.files import arrange, read
+from fcnn.tree.files import opened
 
 CHECKPOINT: Final = "checkpoint.npz"
 BEST: Final = "best.npz"
@@ -60,10 +60,10 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
                 f"{folder} holds no params.npz: the run did not finish; "
                 f"fcnn train --resume {folder} goes on with it"
             )
-        found = read(path)
-        with telling_lines(config.model):
-            like, _ = model.init(streams.sparing(path), config.in_shape)
-        return Run(folder, config, model, arrange("tree.load", path, found, like))
+        with opened("tree.load", path) as file:
+            with telling_lines(config.model):
+                like, _ = model.init(streams.sparing(path), config.in_shape)
+            return Run(folder, config, model, file.arranged(like))
 
 
 def model_of(folder: Path, config: Config) -> Layer:

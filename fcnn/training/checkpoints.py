@@ -13,10 +13,11 @@ from fcnn.numerics.arrays import Array
 from fcnn.numerics.random_streams import sparing
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.epochs import HELD_OUT, Epoch
-from fcnn.tree.files import arrange, read
+from fcnn.tree.files import TreeFile, opened
 
 FORMAT: Final = 2  # format 1 has no figures of a validation set
 _MARK: Final = "fcnn_checkpoint"
+_MOST_AXES: Final = 64  # of any array of NumPy
 _FIGURES: Final = ("train_loss", "train_accuracy", "seconds")  # in every file
 
 
@@ -60,16 +61,9 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
     path = as_path("load_checkpoint", "path", path)
     check_kind("load_checkpoint", "model", model, Layer)
     check_kind("load_checkpoint", "optimizer", optimizer, Optimizer)
-    found = read(path)
-    version = found.get(f"[{_MARK!r}]")
-    if version is None or version.shape != () or version.dtype.kind not in "iu":
-        raise ValueError(f"load_checkpoint: {path} is not a checkpoint of fcnn")
-    if version > FORMAT:
-        raise ValueError(
-            f"load_checkpoint: {path} has format {version}; this version of fcnn reads up to "
-            f"{FORMAT}"
-        )
-    content = arrange("load_checkpoint", path, found, _expected(path, found, model, optimizer))
+    with opened("load_checkpoint", path) as file:
+        _check_format(file)
+        content = file.arranged(_expected(file, model, optimizer))
     if content["epoch"] < 1:
         raise ValueError(f"load_checkpoint: {path}: ['epoch'] is {content['epoch']}")
     figures: dict[str, Any] = dict.fromkeys(HELD_OUT)  # None where nothing was held out
@@ -80,23 +74,42 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
     )  # fmt: skip
 
 
-def _expected(
-    path: str | os.PathLike[str], found: dict[str, Array], model: Layer, optimizer: Optimizer
-) -> dict[str, Any]:
+def _check_format(file: TreeFile) -> None:
+    place = f"[{_MARK!r}]"
+    header = file.header(place) if place in file.arrays else None
+    if header is None or header.shape != () or header.dtype.kind not in "iu":
+        raise ValueError(f"load_checkpoint: {file.path} is not a checkpoint of fcnn")
+    version = file.read(place)
+    if version > FORMAT:
+        raise ValueError(
+            f"load_checkpoint: {file.path} has format {version}; this version of fcnn reads up to "
+            f"{FORMAT}"
+        )
+
+
+def _expected(file: TreeFile, model: Layer, optimizer: Optimizer) -> dict[str, Any]:
     """The tree that is in the checkpoint of a run of this model, with this optimizer."""
-    in_shape = found.get("['in_shape']")
-    if in_shape is None or in_shape.ndim != 1 or in_shape.dtype != np.int64:
-        raise ValueError(f"load_checkpoint: {path}: ['in_shape'] is not the shape of an example")
+    in_shape = _in_shape(file)
     try:
-        initial, _ = model.init(sparing(path), tuple(map(int, in_shape)))
+        initial, _ = model.init(sparing(file.path), tuple(map(int, in_shape)))
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"load_checkpoint: {path} is not of this model: {error}") from error
+        raise ValueError(f"load_checkpoint: {file.path} is not of this model: {error}") from error
 
     def as_stored(place: str, leaf: Array) -> Array:
-        stored = found.get(f"['params']{place}", leaf)
-        return leaf.astype(np.float64) if stored.dtype == np.float64 else leaf
+        stored = f"['params']{place}"
+        wide = stored in file.arrays and file.header(stored).dtype == np.float64
+        return leaf.astype(np.float64) if wide else leaf
 
     params = tree.map_with_path(as_stored, initial)
-    figures = [*_FIGURES, *(name for name in HELD_OUT if f"[{name!r}]" in found)]
+    figures = [*_FIGURES, *(name for name in HELD_OUT if f"[{name!r}]" in file.arrays)]
     fields = {"epoch": 0, "params": params, "state": optimizer.init(params), "in_shape": in_shape}
     return {_MARK: FORMAT, **fields, **dict.fromkeys(figures, 0.0)}
+
+
+def _in_shape(file: TreeFile) -> Array:
+    place = "['in_shape']"
+    if place in file.arrays:
+        (shape, _, dtype) = file.header(place)
+        if len(shape) == 1 and shape[0] <= _MOST_AXES and dtype == np.int64:
+            return file.read(place)
+    raise ValueError(f"load_checkpoint: {file.path}: {place} is not the shape of an example")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fcnn.files.npz import Header
 from fcnn.numerics.arrays import Array
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree
@@ -33,7 +34,7 @@ def describe(tree: Tree, *, values: bool = False) -> str:
     return "\n".join([*lines, counts])
 
 
-def form(array: Array) -> str:
+def form(array: Array | Header) -> str:
     """The dtype and shape of an array: `float32[8,1,3,3]`."""
     return f"{array.dtype}[{','.join(map(str, array.shape))}]"
 

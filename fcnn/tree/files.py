@@ -1,11 +1,17 @@
 """Trees in files: `.npz` archives whose keys are the paths of the leaves."""
 
-import os
+from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
 import numpy as np
 
 from fcnn.arguments.settings import as_path
-from fcnn.files.npz import opened_archive
+from fcnn.files.npz import Header, StoredArray, opened_archive
 from fcnn.files.reading import regular_file
 from fcnn.files.writing import whole_file
 from fcnn.numerics.arrays import Array, freeze
@@ -13,6 +19,9 @@ from fcnn.tree.comparison import check_numbers
 from fcnn.tree.description import form
 from fcnn.tree.mapping import leaves_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def save(path: str | os.PathLike[str], tree: Tree) -> None:
@@ -34,31 +43,72 @@ def load(path: str | os.PathLike[str], like: Tree) -> Tree:
     Nothing is unpickled. Raises ValueError if the file is damaged, or if its paths, shapes
     or dtypes differ from those of `like`, and names them. Leaves are read-only.
     """
-    source = as_path("tree.load", "path", path)
-    return arrange("tree.load", source, read(source), like)
+    with opened("tree.load", as_path("tree.load", "path", path)) as file:
+        return file.arranged(like)
 
 
-def arrange(
-    function: str, path: str | os.PathLike[str], found: dict[str, Array], like: Tree
-) -> Tree:
-    """The arrays of a file as a tree like another; ValueError if they do not fit."""
-    leaves, structure = flatten(like)
-    expected = dict(zip(structure.paths(), map(np.asarray, leaves), strict=True))
-    wrong = [f"{place or '.'}: missing in the file" for place in expected if place not in found]
-    wrong += [f"{place or '.'}: not expected" for place in found if place not in expected]
-    for place, array in expected.items():
-        if place in found and form(found[place]) != form(array):
-            wrong.append(f"{place or '.'}: {form(found[place])}, expected {form(array)}")
-    if wrong:
-        raise ValueError(f"{function}: {path} does not fit:\n  " + "\n  ".join(wrong))
-    return unflatten(structure, [freeze(found[place]) for place in expected])
+@attrs.frozen
+class TreeFile:
+    """An open `.npz` file, whose arrays are read when they are asked for.
+
+    Attributes
+    ----------
+    function
+        What errors call the function that reads it.
+    path
+        Where it lies.
+    arrays
+        Its arrays, by the paths of the leaves.
+    """
+
+    function: str
+    path: Path
+    arrays: Mapping[str, StoredArray]
+
+    def header(self, place: str) -> Header:
+        """Shape and dtype of an array; ValueError if the file is damaged there."""
+        with _readable(self.path):
+            return self.arrays[place].header()
+
+    def read(self, place: str) -> Array:
+        """An array; ValueError if the file is damaged there."""
+        with _readable(self.path):
+            return self.arrays[place].read()
+
+    def arranged(self, like: Tree) -> Tree:
+        """The arrays as a tree like another; ValueError if they do not fit.
+
+        None is read before all names, shapes and dtypes are those that are expected: a small file
+        may hold arrays that fill the memory.
+        """
+        leaves, structure = flatten(like)
+        expected = dict(zip(structure.paths(), map(np.asarray, leaves), strict=True))
+        held = {place: self.header(place) for place in expected if place in self.arrays}
+        wrong = [f"{place or '.'}: missing in the file" for place in expected if place not in held]
+        wrong += [f"{place or '.'}: not expected" for place in self.arrays if place not in held]
+        for place, header in held.items():
+            if form(header) != form(expected[place]):
+                wrong.append(f"{place or '.'}: {form(header)}, expected {form(expected[place])}")
+        if wrong:
+            lines = "\n  ".join(wrong)
+            raise ValueError(f"{self.function}: {self.path} does not fit:\n  {lines}")
+        return unflatten(structure, [freeze(self.read(place)) for place in expected])
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """The arrays of an `.npz` file by their names; ValueError for any other file."""
+@contextmanager
+def opened(function: str, path: Path) -> Iterator[TreeFile]:
+    """An `.npz` file; ValueError for any other file."""
+    with ExitStack() as stack:
+        with _readable(path):
+            stream = stack.enter_context(regular_file(path))
+            arrays = stack.enter_context(opened_archive(stream))
+        yield TreeFile(function, path, arrays)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with regular_file(path) as file, opened_archive(file) as archive:
-            return {key: read_array() for key, read_array in archive.items()}
+        yield
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile and zlib raise a dozen kinds for damaged files

@@ -30,10 +30,10 @@ def test_what_numpy_wrote_is_read(order):
     np.savez_compressed(stream, a=a, b=np.int8(3))
     with opened_archive(stream) as arrays:
         assert list(arrays) == ["a", "b"]
-        read = arrays["a"]()
+        read = arrays["a"].read()
         np.testing.assert_array_equal(read, a)
         assert read.strides == a.strides
-        assert arrays["b"]() == 3
+        assert arrays["b"].read() == 3
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_header_that_lies_about_the_length_is_refused(announced, how):
         opened_archive(archive_of(a=content)) as arrays,
         pytest.raises(ValueError, match="its length is not that of int64"),
     ):
-        arrays["a"]()
+        arrays["a"].read()
 
 
 @pytest.mark.parametrize("changed", [lambda c: c[:-1], lambda c: c + b"\0"], ids=["cut", "longer"])
@@ -55,7 +55,7 @@ def test_a_member_of_another_length_than_its_header_says_is_refused(changed):
         opened_archive(archive_of(a=content)) as arrays,
         pytest.raises(ValueError, match="its length is not that of int64"),
     ):
-        arrays["a"]()
+        arrays["a"].read()
 
 
 def test_members_that_share_their_bytes_are_refused():

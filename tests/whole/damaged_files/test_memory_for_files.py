@@ -55,6 +55,49 @@ def test_arrays_that_share_their_bytes_are_refused(tmp_path):
     assert peak(tree.load, path, like) < LIMIT
 
 
+ZEROS = np.zeros(64 << 20, np.uint8)  # which deflate to a thousandth
+
+
+def with_zeros(path, place, zeros=ZEROS):
+    """The archive with zeros at a place, all compressed."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez_compressed(path, **{**arrays, place: zeros})
+
+
+@pytest.mark.parametrize("place", ["['w']", "['more']"])
+def test_an_array_that_does_not_belong_to_a_tree_is_not_expanded(tmp_path, place):
+    path, like = tmp_path / "params.npz", {"w": np.zeros(3, np.float32)}
+    tree.save(path, like)
+    with_zeros(path, place)
+    assert path.stat().st_size < 200_000
+    assert peak(tree.load, path, like) < LIMIT
+    text = r"\['w'\]: uint8\[67108864\], expected" if place == "['w']" else "not expected"
+    with pytest.raises(ValueError, match=text):
+        tree.load(path, like)
+
+
+@pytest.mark.parametrize(
+    ("place", "zeros"),
+    [("['more']", ZEROS), ("['epoch']", ZEROS), ("['fcnn_checkpoint']", ZEROS),
+     ("['in_shape']", ZEROS.view(np.int64))],
+)  # fmt: skip
+def test_an_array_that_does_not_belong_to_a_checkpoint_is_not_expanded(tmp_path, place, zeros):
+    path, (model, optimizer) = tmp_path / "c.npz", (fcnn.models.linear(3), fcnn.sgd(0.1))
+    params, _ = model.init(np.random.default_rng(0), (1, 4, 5))
+    train = np.ones((6, 1, 4, 5), np.float32), np.arange(6) % 3
+    settings = {"epochs": 1, "batch_size": 6, "seed": 0}
+    [record] = fcnn.fit(model, params, optimizer, train, **settings)
+    fcnn.save_checkpoint(path, record)
+    with_zeros(path, place, zeros)
+    assert peak(fcnn.load_checkpoint, path, model, optimizer) < LIMIT
+
+
+def test_an_array_that_does_not_belong_to_a_run_is_not_expanded(run):
+    with_zeros(run / "params.npz", "more")
+    assert peak(fcnn.load_run, run) < LIMIT
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"in_shape": [1, 99999, 9999]}, {"in_shape": [10**30, 4, 5]},
