@@ -19,7 +19,7 @@ from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import loss as losses
 from fcnn.losses.loss import Loss, call_weight
-from fcnn.networks.rewriting import faster
+from fcnn.networks.rewriting import by_faster
 from fcnn.numerics.arrays import Array
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
@@ -80,8 +80,7 @@ class GradientOfShards:
     """What computes shards of a batch, and what makes a `BatchGradient` of their sums.
 
     The arrays of a shard are its loss and how many of its examples were told right, then the
-    gradients, each C-contiguous, weighted so that their sums are those of the batch. The model is
-    one that is `faster`.
+    gradients, each C-contiguous, weighted so that their sums are those of the batch.
     """
 
     model: Layer
@@ -106,13 +105,23 @@ class GradientOfShards:
         cut: Shards, i: int,
     ) -> list[Array]:  # fmt: skip
         """Those of shard i, from its inputs and labels and the leaves of the parameters."""
+
+        def run(model: Layer) -> list[Array]:
+            return self._arrays(model, structure, leaves, x, labels, cut, i)
+
+        return by_faster(self.model, run)
+
+    def _arrays(
+        self, model: Layer, structure: Structure, leaves: list[Array], x: Array, labels: Array,
+        cut: Shards, i: int,
+    ) -> list[Array]:  # fmt: skip
         rng, divisor = cut.stream(i), cut.divisors[i]
         inputs = augmented(self.augment, rng, x)
-        outputs, cache = call_forward(self.model, tree.unflatten(structure, leaves), inputs, rng)
+        outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
         value, loss_cache = losses.call_loss(self.loss, outputs, labels)
         doutputs = losses.call_loss_backward(self.loss, loss_cache, outputs)
         doutputs = _scaled(doutputs, divisor / cut.total)
-        grads, found = tree.flatten(parameter_gradients(self.model, cache, doutputs))
+        grads, found = tree.flatten(parameter_gradients(model, cache, doutputs))
         if found != structure:
             raise ValueError(
                 f"value_and_grad: parameters and gradient differ at {structure.difference(found)}"
@@ -209,7 +218,7 @@ def _batch_gradients(
     model: Layer, loss: Loss, threads: int | None, shard: int, world: World | None
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
     """What `value_and_grad` gives and more, without its checks of what is given."""
-    gradient = GradientOfShards(faster(model), loss)
+    gradient = GradientOfShards(model, loss)
 
     @lru_cache(maxsize=1)
     def pool_for(structure: Structure) -> Pool:

@@ -4,7 +4,7 @@ from fcnn.arguments.examples import check_batch
 from fcnn.arguments.settings import check_kind
 from fcnn.distributed.blas_threads import on_one_blas_thread
 from fcnn.layers.layer import Layer, call_calibrate
-from fcnn.networks.rewriting import faster
+from fcnn.networks.rewriting import by_faster
 from fcnn.numerics.arrays import Array
 from fcnn.tree import Tree
 
@@ -41,4 +41,4 @@ def calibrate(model: Layer, params: Tree, x: Array) -> Tree:
 @on_one_blas_thread
 def with_statistics(model: Layer, params: Tree, x: Array) -> Tree:
     """`calibrate` of a model that has statistics, without its checks."""
-    return call_calibrate(faster(model), params, x)[0]
+    return by_faster(model, lambda model: call_calibrate(model, params, x)[0])

@@ -11,7 +11,6 @@ from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_weight, check_some_weight
-from fcnn.networks.rewriting import faster
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.batch_gradient import Augmentation, GradientOfShards
 from fcnn.training.epochs import Epoch, Examples, OnBatch, Standing, Training
@@ -122,7 +121,7 @@ def fit(
     training = Training(
         model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, epochs=epochs,
         batch_size=batch_size, seed=seed, loss=loss, augment=augment,
-        gradient=GradientOfShards(faster(model), loss, augment, counts_right=True),
+        gradient=GradientOfShards(model, loss, augment, counts_right=True),
         on_batch=on_batch, threads=threads, world=world,
     )  # fmt: skip
     if start is None:

@@ -13,7 +13,7 @@ from fcnn.distributed.world import ALONE, World
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_loss
-from fcnn.networks.rewriting import faster
+from fcnn.networks.rewriting import by_faster
 from fcnn.numerics.arrays import Array
 from fcnn.tree import Tree
 
@@ -50,12 +50,13 @@ def outputs_of(
     model: Layer, params: Tree, x: Array, threads: int | None, world: World = ALONE
 ) -> Array:
     """`predict` without its checks of what is given, each process of a world doing its part."""
-    model = faster(model)
     every = shards(len(x), _SHARD)
     parts = [every[i] for i in world.own_shards(len(every))]
-    outputs = run_on_threads(
-        lambda part: call_apply(model, params, x[part]), parts, threads or world.cores
-    )
+
+    def run(part: slice) -> Array:
+        return by_faster(model, lambda model: call_apply(model, params, x[part]))
+
+    outputs = run_on_threads(run, parts, threads or world.cores)
     for part, y in zip(parts, outputs, strict=True):
         if y.ndim == 0 or len(y) != part.stop - part.start:
             raise ValueError(

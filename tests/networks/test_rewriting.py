@@ -117,6 +117,53 @@ def test_the_bits_are_the_same_with_ties_and_without(dtype, window):
             assert np.array_equal(dx, fast_dx)
 
 
+def messages_of(model, params, x):
+    """What each way through the network says of images that do not fit."""
+    f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=1)
+    ways = (
+        lambda: model.forward(params, x),
+        lambda: f(params, x, np.zeros(len(x), int), np.random.default_rng(0)),
+        lambda: fcnn.predict(model, params, x),
+        lambda: fcnn.calibrate(model, params, x),
+    )
+    for way in ways:
+        with pytest.raises((TypeError, ValueError)) as error:
+            way()
+        yield str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "place"),
+    [
+        (np.ones((4, 1, 5, 5), np.float32), "chain layer 2 (max_pool2d)\nin chain layer 1 (chain)"),
+        (np.ones((4, 1, 9, 9), np.int64), "chain layer 0 (relu)\nin chain layer 1 (chain)"),
+    ],
+)
+def test_errors_name_layers_by_their_places_in_the_model_as_it_is_written(x, place):
+    inner = fcnn.chain(fcnn.relu, fcnn.relu, fcnn.max_pool2d(6))
+    model = fcnn.chain(fcnn.chain(), inner, fcnn.flatten, fcnn.batch_norm(), fcnn.dense(3))
+    params, _ = model.init(np.random.default_rng(0), (1, 9, 9))
+    first, *others = messages_of(model, params, x)
+    assert first.endswith(f"in {place}")
+    assert others == [first] * 3
+
+
+def test_an_error_on_the_way_back_names_the_layer_as_it_is_written():
+    own = fcnn.Layer(
+        "own", lambda rng, in_shape: ((), in_shape),
+        lambda params, x, rng=None: (x, ()),
+        lambda cache, dy: ((), dy[..., :1]),
+    )  # fmt: skip
+    model = fcnn.chain(
+        fcnn.conv2d(2), fcnn.relu, fcnn.max_pool2d(2), own, fcnn.flatten, fcnn.dense(3)
+    )
+    params, _ = model.init(np.random.default_rng(0), (1, 6, 6))
+    f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy)
+    text = r"max_pool2d_backward: dy has shape .*\nin chain layer 2 \(max_pool2d\)"
+    with pytest.raises(ValueError, match=text):
+        f(params, np.ones((4, 1, 6, 6), np.float32), np.zeros(4, int))
+
+
 def with_kernel(params, w):
     return fcnn.Conv2dParams(w=w, b=params.b)
 
