@@ -38,8 +38,8 @@ from fcnn.distributed.threads import available_cores, useful_threads
 from fcnn.distributed.world import ALONE, LostError, World
 from fcnn.numerics.arrays import Array, compact
 
-# From the arrays of a call, what else it was given, and the number of a shard, to its arrays.
-Function: TypeAlias = Callable[[list[Array], Any, int], Arrays]
+# From the arrays of a call, and what else it was given, to what gives the arrays of a shard.
+Function: TypeAlias = Callable[[list[Array], Any], Callable[[int], Arrays]]
 
 _FIRST_CALLS: Final = 2  # by threads: who calls once does not wait for a process to start
 _CALLS_AFTER_OTHERS: Final = 30  # by threads, once the helpers have given way to others
@@ -66,7 +66,7 @@ class Pool:
     def total(self, arrays: list[Array], given: Any, shards: int, like: Arrays) -> list[Array]:
         """The sums over so many shards. What is given pickles; like is as of `World.total`."""
         arrays = [compact(array) for array in arrays]  # as a helper process will have them
-        arrays_of = partial(self._function, arrays, given)
+        arrays_of = self._function(arrays, given)
         count = useful_threads(self._threads, shards)
         if count > 1 and self._lock.acquire(blocking=False):
             try:
@@ -134,7 +134,7 @@ class _Helpers:
 
     def total(self, arrays: list[Array], given: Any, shards: int, like: Arrays) -> list[Array]:
         """As of a pool. Once it has not come to an end, all helpers have ended."""
-        processes, arrays_of = self.processes, partial(self._function, arrays, given)
+        processes, arrays_of = self.processes, self._function(arrays, given)
         processes.busy = True
         with one_blas_thread() as interrupts:
             try:
@@ -157,7 +157,7 @@ def _serve(function: Function, memory: mmap.mmap, world: World, link: Link) -> N
         call = next_message(link) or call  # None: as before
         slots, given, shards, errors = call
         with np.errstate(**as_errors(errors)):
-            arrays_of = partial(function, get(slots, memory), given)
+            arrays_of = function(get(slots, memory), given)
             world.links.hand_over(world.own_total(shards, arrays_of, like=[]))
 
 

@@ -24,6 +24,15 @@ def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))
 
 
+def generator_of_shard(seed: int, epoch: int, before: int, i: int) -> np.random.Generator:
+    """The generator of shard i of a step of training, with so many shards before it in the epoch:
+    the child of that number of `generator(seed, FORWARD, epoch)`, made without the others.
+    """
+    return np.random.default_rng(
+        np.random.SeedSequence(seed, spawn_key=(FORWARD, epoch, before + i))
+    )
+
+
 def sparing(path: str | os.PathLike[str]) -> np.random.Generator:
     """A generator for the initial weights of a model whose parameters lie in a file already.
 

@@ -27,6 +27,7 @@ from fcnn.tree.comparison import check_alike
 SHARD: Final = 32  # examples: small enough for the caches of a core, large enough for its calls
 
 ValueAndGrad: TypeAlias = Callable[..., tuple[float, Tree]]
+Stream: TypeAlias = "Callable[[int], np.random.Generator | None]"
 Augmentation: TypeAlias = "Callable[[np.random.Generator, Array], Array]"
 
 
@@ -44,22 +45,35 @@ class Shards:
     total, weight
         What they weigh together: their sum, or 1 if that is nothing; and as the loss says it of
         the whole batch, which may be rounded otherwise.
-    streams
-        The kind of the generator, and the seed of each shard; None without a generator.
+    stream
+        `stream(i)` is a generator for shard i, as if nothing had been drawn from it yet; or None.
     """
 
     parts: tuple[slice, ...]
     divisors: tuple[float, ...]
     total: float
     weight: float
-    streams: tuple[Callable[[Any], Any], tuple[Any, ...]] | None
+    stream: Stream
 
-    def stream(self, i: int) -> np.random.Generator | None:
-        """A generator for that shard, as if nothing had been drawn yet."""
-        if self.streams is None:
-            return None
-        kind, seeds = self.streams
-        return np.random.Generator(kind(seeds[i]))
+
+@attrs.frozen(eq=False)
+class Like:
+    """What gradients are like: the structure and the leaves of the parameters of a model."""
+
+    structure: Structure
+    leaves: list[Array]
+
+    @classmethod
+    def of(cls, params: Tree) -> Like:
+        """Raises TypeError for leaves that are no arrays."""
+        leaves, structure = tree.flatten(params)
+        check_alike("value_and_grad", "parameter", structure, leaves, leaves)
+        return cls(structure, leaves)
+
+    @property
+    def arrays(self) -> list[Array]:
+        """What those of a shard are like."""
+        return [np.zeros(2), *self.leaves]
 
 
 @attrs.frozen(eq=False)
@@ -88,7 +102,7 @@ class GradientOfShards:
     augment: Augmentation | None = None
     counts_right: bool = False
 
-    def cut(self, labels: Array, rng: np.random.Generator | None, size: int = SHARD) -> Shards:
+    def cut(self, labels: Array, stream: Stream, size: int = SHARD) -> Shards:
         """How a batch with these labels is cut into shards."""
         parts = tuple(shards(len(labels), size))
         weights = [call_weight(self.loss, labels[part]) for part in parts]
@@ -97,51 +111,43 @@ class GradientOfShards:
             divisors=tuple(own or 1.0 for own in weights),
             total=sum(weights) or 1.0,
             weight=call_weight(self.loss, labels),
-            streams=None if rng is None else _spawned(rng, len(parts)),
+            stream=stream,
         )
 
     def arrays(
-        self, structure: Structure, leaves: list[Array], x: Array, labels: Array,
-        cut: Shards, i: int,
-    ) -> list[Array]:  # fmt: skip
-        """Those of shard i, from its inputs and labels and the leaves of the parameters."""
+        self, params: Tree, like: Like, x: Array, labels: Array, cut: Shards, i: int
+    ) -> list[Array]:
+        """Those of shard i, from its inputs and labels."""
 
         def run(model: Layer) -> list[Array]:
-            return self._arrays(model, structure, leaves, x, labels, cut, i)
+            return self._arrays(model, params, like, x, labels, cut, i)
 
         return by_faster(self.model, run)
 
     def _arrays(
-        self, model: Layer, structure: Structure, leaves: list[Array], x: Array, labels: Array,
-        cut: Shards, i: int,
-    ) -> list[Array]:  # fmt: skip
+        self, model: Layer, params: Tree, like: Like, x: Array, labels: Array, cut: Shards, i: int
+    ) -> list[Array]:
         rng, divisor = cut.stream(i), cut.divisors[i]
         inputs = augmented(self.augment, rng, x)
-        outputs, cache = call_forward(model, tree.unflatten(structure, leaves), inputs, rng)
+        outputs, cache = call_forward(model, params, inputs, rng)
         value, loss_cache = losses.call_loss(self.loss, outputs, labels)
         doutputs = losses.call_loss_backward(self.loss, loss_cache, outputs)
         doutputs = _scaled(doutputs, divisor / cut.total)
         grads, found = tree.flatten(parameter_gradients(model, cache, doutputs))
-        if found != structure:
-            raise ValueError(
-                f"value_and_grad: parameters and gradient differ at {structure.difference(found)}"
-            )
-        check_alike("value_and_grad", "gradient", structure, leaves, grads)
+        if found != like.structure:
+            place = like.structure.difference(found)
+            raise ValueError(f"value_and_grad: parameters and gradient differ at {place}")
+        check_alike("value_and_grad", "gradient", like.structure, like.leaves, grads)
         right = np.count_nonzero(outputs.argmax(1) == labels) if self.counts_right else 0
         figures = np.array([divisor * float(value), right])
         return [figures, *(np.asarray(grad, order="C") for grad in grads)]
 
-    def result(self, structure: Structure, sums: Sequence[Array], cut: Shards) -> BatchGradient:
+    def result(self, like: Like, sums: Sequence[Array], cut: Shards) -> BatchGradient:
         """What the sums over all shards are."""
         (value, right), *grads = sums
         return BatchGradient(
-            float(value) / cut.total, cut.weight, int(right), tree.unflatten(structure, grads)
+            float(value) / cut.total, cut.weight, int(right), tree.unflatten(like.structure, grads)
         )
-
-
-def like_sums(leaves: list[Array]) -> list[Array]:
-    """Arrays of the shapes and dtypes of those of a shard."""
-    return [np.zeros(2), *leaves]
 
 
 def value_and_grad(
@@ -225,27 +231,30 @@ def _batch_gradients(
         return Pool(partial(_arrays_of_call, gradient, structure), threads)
 
     def f(params: Tree, x: Array, labels: Array, rng: np.random.Generator | None) -> BatchGradient:
-        leaves, structure = tree.flatten(params)
-        check_alike("value_and_grad", "parameter", structure, leaves, leaves)  # are arrays
-        cut = gradient.cut(labels, rng, shard)
-        count, like, arrays = len(cut.parts), like_sums(leaves), [x, labels, *leaves]
+        like, cut = Like.of(params), gradient.cut(labels, _streams_of(rng, len(x), shard), shard)
+        arrays, count = [x, labels, *like.leaves], len(cut.parts)
         if world is None:
-            sums = pool_for(structure).total(arrays, cut, count, like)
+            sums = pool_for(like.structure).total(arrays, cut, count, like.arrays)
         else:
-            arrays_of = partial(_arrays_of_call, gradient, structure, arrays, cut)
-            sums = world.total(count, arrays_of, like=like, threads=threads)
-        return gradient.result(structure, sums, cut)
+            arrays_of = _arrays_of_call(gradient, like.structure, arrays, cut)
+            sums = world.total(count, arrays_of, like=like.arrays, threads=threads)
+        return gradient.result(like, sums, cut)
 
     return f
 
 
 def _arrays_of_call(
-    gradient: GradientOfShards, structure: Structure, arrays: list[Array], cut: Shards, i: int
-) -> list[Array]:
-    """Those of a shard, from what a call of the gradient function is given."""
+    gradient: GradientOfShards, structure: Structure, arrays: list[Array], cut: Shards
+) -> Callable[[int], list[Array]]:
+    """What gives those of a shard, from what a call of the gradient function is given."""
     x, labels, *leaves = arrays
-    part = cut.parts[i]
-    return gradient.arrays(structure, leaves, x[part], labels[part], cut, i)
+    params, like = tree.unflatten(structure, leaves), Like(structure, leaves)
+
+    def arrays_of(i: int) -> list[Array]:
+        part = cut.parts[i]
+        return gradient.arrays(params, like, x[part], labels[part], cut, i)
+
+    return arrays_of
 
 
 def _scaled(doutputs: Array, fraction: float) -> Array:
@@ -257,12 +266,22 @@ def _scaled(doutputs: Array, fraction: float) -> Array:
     return np.multiply(doutputs, fraction, dtype=wide).astype(doutputs.dtype, copy=False)
 
 
-def _spawned(rng: np.random.Generator, count: int) -> tuple[Callable[[Any], Any], tuple[Any, ...]]:
-    """The kind of the bits of a generator, and the seeds of as many as `rng.spawn` would give."""
+def _streams_of(rng: np.random.Generator | None, n: int, size: int) -> Stream:
+    """The generators that `rng.spawn` would give for the shards of n examples, made when asked."""
+    if rng is None:
+        return _no_stream
     seed: Any = rng.bit_generator.seed_seq
-    if not hasattr(seed, "spawn"):
-        rng.spawn(count)  # raises
-    return type(rng.bit_generator), tuple(seed.spawn(count))
+    count = len(shards(n, size))
+    seeds = seed.spawn(count) if hasattr(seed, "spawn") else rng.spawn(count)  # which raises
+    return partial(_stream, type(rng.bit_generator), seeds)
+
+
+def _no_stream(i: int) -> None:
+    return None
+
+
+def _stream(kind: Callable[[Any], Any], seeds: list[Any], i: int) -> np.random.Generator:
+    return np.random.Generator(kind(seeds[i]))
 
 
 def augmented(augment: Augmentation | None, rng: np.random.Generator | None, x: Array) -> Array:

@@ -17,7 +17,6 @@ from typing import Any, Final, TypeAlias
 import attrs
 import numpy as np
 
-from fcnn import tree
 from fcnn.distributed.balanced_tree import shards
 from fcnn.distributed.blas_threads import one_blas_thread
 from fcnn.distributed.copies import Copies, GivenWorld, Processes
@@ -29,7 +28,7 @@ from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array, Shape
-from fcnn.numerics.random_streams import FORWARD, ORDER, SAMPLE, generator
+from fcnn.numerics.random_streams import ORDER, SAMPLE, generator, generator_of_shard
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.agreement import check_same
 from fcnn.training.batch_gradient import (
@@ -37,8 +36,9 @@ from fcnn.training.batch_gradient import (
     Augmentation,
     BatchGradient,
     GradientOfShards,
+    Like,
+    Shards,
     augmented,
-    like_sums,
 )
 from fcnn.training.calibration import with_statistics
 from fcnn.training.inference import check_classes, figures_of, outputs_of
@@ -113,7 +113,7 @@ class Training:
         if self.world is not None:
             return self._epochs(GivenWorld(self.world), start)
         count = useful_threads(self.threads, len(shards(self.batch_size, SHARD)))
-        room = room_for([np.zeros(()), *like_sums(tree.leaves(start.params))])
+        room = room_for([np.zeros(()), *Like.of(start.params).arrays])
         return self._epochs(Copies(count, room), start)
 
     def _epochs(self, processes: Processes, standing: Standing) -> Iterator[Epoch]:
@@ -146,19 +146,20 @@ class Training:
     ) -> tuple[Tree, Any, float, float]:
         """Parameters and optimizer state after a step for each batch; mean loss and accuracy."""
         params, state = standing.params, standing.state
+        like = Like.of(params)
         order = generator(self.seed, ORDER, epoch).permutation(len(self.x))
-        rng = generator(self.seed, FORWARD, epoch)
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         total_loss, total_weight, right = 0.0, 0.0, 0
         for step, batch in enumerate(batches, 1):
-            found, stop = self._gradient_of(processes, wish, params, batch, rng)
+            cut = self._cut(epoch, step, batch)
+            found, stop = self._gradient_of(processes, wish, params, like, batch, cut)
             if step == 1:
                 self._check_classes(params, batch)
             if found.weight > 0:
                 if not (math.isfinite(found.value) and are_finite(found.grads)):
                     raise NotFiniteError(
                         f"epoch {epoch}, step {step}: the loss is {found.value:.4g}; first not "
-                        f"finite: {self._first_not_finite(epoch, step, params, batch)}"
+                        f"finite: {self._first_not_finite(params, batch, cut)}"
                     )
                 params, state = self._step(params, found.grads, state)
                 total_loss += found.weight * found.value
@@ -169,32 +170,38 @@ class Training:
                 raise KeyboardInterrupt
         return params, state, total_loss / total_weight, right / len(order)
 
+    def _cut(self, epoch: int, step: int, batch: Array) -> Shards:
+        """How the batch of a step is cut; each shard of an epoch has a stream of its own."""
+        before = (step - 1) * len(shards(self.batch_size, SHARD))
+        stream = partial(generator_of_shard, self.seed, epoch, before)
+        return self.gradient.cut(self.labels[batch], stream)
+
     def _gradient_of(
         self,
         processes: Processes,
         wish: StopWish,
         params: Tree,
+        like: Like,
         batch: Array,
-        rng: np.random.Generator,
+        cut: Shards,
     ) -> tuple[BatchGradient, bool]:
         """What the step needs, and whether somebody wishes to stop after it."""
-        labels = self.labels[batch]
-        cut = self.gradient.cut(labels, rng)
-        leaves, structure = tree.flatten(params)
 
         def arrays_of(i: int) -> list[Array]:
-            part = cut.parts[i]
-            x = self.x[batch[part]]
-            arrays = self.gradient.arrays(structure, leaves, x, labels[part], cut, i)
+            part = batch[cut.parts[i]]
+            arrays = self.gradient.arrays(params, like, self.x[part], self.labels[part], cut, i)
             return [np.array(float(wish.made)), *arrays]
 
-        like = [np.zeros(()), *like_sums(leaves)]
-        stop, *sums = processes.together(
-            lambda world: world.total(
-                len(cut.parts), arrays_of, like=like, threads=self._threads_in(world)
+        def total(world: World) -> list[Array]:
+            return world.total(
+                len(cut.parts),
+                arrays_of,
+                like=[np.zeros(()), *like.arrays],
+                threads=self._threads_in(world),
             )
-        )
-        return self.gradient.result(structure, sums, cut), bool(stop)
+
+        stop, *sums = processes.together(total)
+        return self.gradient.result(like, sums, cut), bool(stop)
 
     def _step(self, params: Tree, grads: Tree, state: Any) -> tuple[Tree, Any]:
         """On one BLAS thread, as in the copies of this process: the same bits in all."""
@@ -219,7 +226,7 @@ class Training:
         return figures
 
     def _outputs(self, params: Tree, x: Array, world: World) -> Array:
-        return outputs_of(self.gradient.model, params, x, self._threads_in(world), world)
+        return outputs_of(self.model, params, x, self._threads_in(world), world)
 
     def _check_same_arguments(self, standing: Standing) -> None:
         if self.world is not None:
@@ -237,19 +244,15 @@ class Training:
     def _check_classes(self, params: Tree, batch: Array) -> None:
         """What would be noticed when the epoch is over."""
         for name, (_, known) in self.held_out.items():
-            outputs = call_apply(self.gradient.model, params, self.x[batch[:1]])
+            outputs = call_apply(self.model, params, self.x[batch[:1]])
             check_classes(f"fit: {name}", outputs, known)
 
-    def _first_not_finite(self, epoch: int, step: int, params: Tree, batch: Array) -> str:
+    def _first_not_finite(self, params: Tree, batch: Array, cut: Shards) -> str:
         """What went wrong in a step: goes through it again, with what it drew."""
-        rng = generator(self.seed, FORWARD, epoch)
-        rng.spawn((step - 1) * len(shards(self.batch_size, SHARD)))  # those of the steps before
-        labels = self.labels[batch]
-        cut = self.gradient.cut(labels, rng)
         again = []
         for i, part in enumerate(cut.parts):
-            x = augmented(self.augment, cut.stream(i), self.x[batch[part]])
-            again.append((x, labels[part], cut.stream(i)))
+            x, labels, rng = self.x[batch[part]], self.labels[batch[part]], cut.stream(i)
+            again.append((augmented(self.augment, rng, x), labels, rng))
         return first_not_finite(self.model, self.loss, params, again)
 
     def _threads_in(self, world: World) -> int | None:

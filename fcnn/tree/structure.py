@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
@@ -108,7 +109,14 @@ def _take_apart(tree: Tree, leaves: list[Any]) -> Structure:
         leaves.append(tree)
         return LEAF
     keys, children = open_node(tree)
-    return Structure(kind, keys, tuple([_take_apart(child, leaves) for child in children]))
+    structures = []
+    for child in children:
+        if type(child) is np.ndarray:  # a call for each would take half of the time
+            leaves.append(child)
+            structures.append(LEAF)
+        else:
+            structures.append(_take_apart(child, leaves))
+    return Structure(kind, keys, tuple(structures))
 
 
 @cache
@@ -121,11 +129,19 @@ def _opener(kind: type) -> Callable[[Any], tuple[Keys, Sequence[Any]]] | None:
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return lambda tree: (kind._fields, tree)
     if issubclass(kind, tuple) or kind is list:
-        return lambda tree: (tuple(range(len(tree))), tree)
+        return lambda tree: (_indices(len(tree)), tree)
     if attrs.has(kind):
         names = tuple(field.name for field in attrs.fields(kind))
+        if len(names) > 1:
+            get = attrgetter(*names)
+            return lambda tree: (names, get(tree))
         return lambda tree: (names, [getattr(tree, name) for name in names])
     return None
+
+
+@cache
+def _indices(count: int) -> tuple[int, ...]:
+    return tuple(range(count))
 
 
 def _sorted_keys(tree: dict[Any, Any]) -> tuple[Any, ...]:

@@ -34,16 +34,20 @@ class Pool:
         return self.pool.helpers
 
 
-def _in_a_row_of_its_own(function, arrays, items, i):
+def _in_a_row_of_its_own(function, arrays, items):
     """The results of an item, which are not many numbers, as one of many rows."""
-    rows = np.zeros((len(items), WIDTH))
-    end = 1
-    for array in function(arrays, items[i]):
-        rows[i, end] = array.size + 1
-        rows[i, end + 1 : end + 1 + array.size] = array.ravel()
-        end += 1 + array.size
-    rows[i, 0] = end
-    return [rows]
+
+    def arrays_of(i):
+        rows = np.zeros((len(items), WIDTH))
+        end = 1
+        for array in function(arrays, items[i]):
+            rows[i, end] = array.size + 1
+            rows[i, end + 1 : end + 1 + array.size] = array.ravel()
+            end += 1 + array.size
+        rows[i, 0] = end
+        return [rows]
+
+    return arrays_of
 
 
 def results_in(row):
