@@ -97,10 +97,10 @@ def _maxima(x: Array, settings: PoolSettings) -> Array:
 def _first_maximum(x: Array, windows: Windows) -> tuple[Array, list[Array]]:
     """The maximum of each window along an axis, and where each later pixel beat all before."""
     x = windows.padded(x, -np.inf)
-    best = x[windows.members[0]]
+    best = windows.kth_pixels(x, 0)
     wins = []
-    for member in windows.members[1:]:
-        pixel = x[member]
+    for k in range(1, len(windows.members)):
+        pixel = windows.kth_pixels(x, k)
         wins.append(pixel > best)
         best = np.maximum(best, pixel)
     for window in range(min(windows.number, -(-windows.padding // windows.stride))):

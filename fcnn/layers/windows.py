@@ -53,6 +53,14 @@ class Windows(NamedTuple):
         """A range along the axis."""
         return (*(slice(None),) * self.axis, slice(begin, end))
 
+    def kth_pixels(self, x: Array, k: int) -> Array:
+        """The k-th pixels of all windows, to be looked at several times. Those of columns lie in
+        runs of N numbers, where a loop that starts anew for each run is slow: they are copied.
+        """
+        if self.axis == _ROWS:
+            return x[self.members[k]]
+        return x.take(np.arange(self.number) * self.stride + k, self.axis)
+
     def padded(self, x: Array, value: float) -> Array:
         """An array with the padding along the axis; the array itself if there is none."""
         if not self.padding:
