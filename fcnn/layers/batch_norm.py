@@ -4,9 +4,9 @@ y = scale * (x - mean) / sqrt(var + epsilon) + shift, channel by channel
 
 Ioffe, Szegedy: "Batch Normalization" (2015), algorithm 1. In training, mean and variance are
 those of the shard of the batch that the layer is given. In inference they are the `mean` and
-`var` of its parameters, which no gradient changes: `fcnn.calibrate` sets them, from a sample
-of the training set ("precise batch normalization", Wu and Johnson: "Rethinking Batch in
-BatchNorm", 2021, section 3). So no state flows through the signatures.
+`var` of its parameters, which no gradient changes: `fcnn.calibrate` sets them, from all shards
+of a sample of the training set ("precise batch normalization", Wu and Johnson: "Rethinking Batch
+in BatchNorm", 2021, section 3). So no state flows through the signatures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 
 from fcnn.arguments.arrays import check_backward, check_floats, check_shape, shapes
 from fcnn.arguments.settings import above_zero, check_kind, true_or_false
-from fcnn.layers.layer import Layer
+from fcnn.distributed.sample import Sample
+from fcnn.layers.layer import Layer, SharedCalibration
 from fcnn.numerics.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.numerics.products import product
 from fcnn.tree.trained_leaves import UNTRAINED
@@ -78,7 +79,7 @@ def batch_norm(*, epsilon: float = 1e-5) -> Layer:
         backward_params=batch_norm_backward_params,
         apply=lambda params, x: _apply(params, x, epsilon),
         needs_rng=True,
-        calibrate=lambda params, x: _calibrate(params, x, epsilon),
+        calibrate=SharedCalibration(lambda params, sample: _calibrate(params, sample, epsilon)),
         settings={} if epsilon == 1e-5 else {"epsilon": epsilon},
     )
 
@@ -170,10 +171,40 @@ def _apply(params: BatchNormParams, x: Array, epsilon: float) -> Array:
     return _like(y, x.shape)
 
 
-def _calibrate(params: BatchNormParams, x: Array, epsilon: float) -> tuple[BatchNormParams, Array]:
-    mean, var, _ = _statistics(_rows(params, x))
-    params = attrs.evolve(params, mean=freeze(mean), var=freeze(var))
-    return params, _apply(params, x, epsilon)
+def _calibrate(
+    params: BatchNormParams, sample: Sample, epsilon: float
+) -> tuple[BatchNormParams, Sample]:
+    check_kind("batch_norm", "params", params, BatchNormParams)
+    mean, var = _statistics_of_sample(params, sample)
+    dtype = params.mean.dtype
+    mean, var = mean.astype(dtype), np.minimum(var, np.finfo(dtype).max).astype(dtype)
+    calibrated = attrs.evolve(params, mean=freeze(mean), var=freeze(var))
+    return calibrated, sample.map(lambda x: _apply(calibrated, x, epsilon))
+
+
+def _statistics_of_sample(params: BatchNormParams, sample: Sample) -> tuple[Array, Array]:
+    """Mean and variance of each channel over all shards, (C,), float64, in which no square of a
+    float32 overflows.
+    """
+
+    def sums(x: Array) -> list[Array]:
+        rows = _rows(params, x)
+        return [np.array(rows.shape[0] * rows.shape[2]), rows.sum((0, 2), np.float64)]
+
+    def squares(x: Array) -> list[Array]:
+        squared = np.zeros_like(mean)
+        for row in _rows(params, x):  # one by one, for centred is float64
+            centred = row - mean[:, None]
+            squared += np.vecdot(centred, centred)
+        return [squared]
+
+    zeros = np.zeros(params.mean.shape)
+    values, total = sample.total(sums, like=[np.array(0), zeros])
+    if values == 1:
+        raise ValueError("batch_norm: the sample has one value per channel, and no variance")
+    mean = total / values
+    (squared,) = sample.total(squares, like=[zeros])
+    return mean, squared / values
 
 
 @lru_cache(maxsize=16)
@@ -186,8 +217,8 @@ def _in_dtype(epsilon: float, dtype: np.dtype[np.floating]) -> np.floating:
     return own
 
 
-def _statistics(rows: Array) -> tuple[Array, Array, Array]:
-    """Mean and variance of each channel, (C,), and the rows less their mean."""
+def _statistics(rows: Array) -> tuple[Array, Array]:
+    """The variance of each channel, (C,), and the rows less their mean."""
     values = rows.shape[0] * rows.shape[2]
     if values == 1:
         raise ValueError(
@@ -196,7 +227,7 @@ def _statistics(rows: Array) -> tuple[Array, Array, Array]:
         )
     mean = _sum(rows) / values
     centred = rows - mean[:, None]
-    return mean, np.vecdot(centred, centred).sum(0) / values, centred
+    return np.vecdot(centred, centred).sum(0) / values, centred
 
 
 _statistics_or_overflow = np.errstate(over="ignore", invalid="ignore")(_statistics)
@@ -206,7 +237,7 @@ def _of_batch(rows: Array, epsilon: np.floating) -> tuple[Array, Array, Array | 
     """1 / sqrt(var + epsilon) of each channel, (C,), and the rows less their mean, both of rows
     times a unit, which comes third: 1, or a power of two where sums or squares would overflow.
     """
-    _, var, centred = _statistics_or_overflow(rows)
+    var, centred = _statistics_or_overflow(rows)
     if math.isfinite(np.add.reduce(var)):
         return 1 / np.sqrt(var + epsilon), centred, 1
     var, centred, unit = _scaled_statistics(rows, np.isfinite(var))
@@ -219,8 +250,8 @@ def _scaled_statistics(rows: Array, in_range: Array) -> tuple[Array, Array, Arra
     """
     _, exponent = np.frexp(np.abs(rows).max((0, 2)))
     exponent = np.where(in_range, 0, -exponent)
-    mean, _, centred = _statistics(np.ldexp(rows, exponent[:, None]))
-    values = rows.size // len(mean)
+    _, centred = _statistics(np.ldexp(rows, exponent[:, None]))
+    values = rows.shape[0] * rows.shape[2]
     # Numbers as large as these show how their mean was rounded: epsilon does not hide it.
     centred -= np.where(in_range, 0, _sum(centred) / values)[:, None]
     var = np.vecdot(centred, centred).sum(0) / values

@@ -12,8 +12,11 @@ import attrs
 import numpy as np
 
 from fcnn.arguments.arrays import check_array, check_shape, check_sizes
+from fcnn.arguments.examples import check_batch
 from fcnn.arguments.settings import check_function, check_kind
 from fcnn.arguments.wording import kind_of
+from fcnn.distributed.sample import Sample
+from fcnn.distributed.world import ALONE
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.tree import Tree
 
@@ -47,7 +50,8 @@ class Layer:
         in inference. `value_and_grad` insists on one for such a layer.
     calibrate
         `calibrate(params, x) -> (params, y)`, for a layer with statistics: parameters with
-        those of x, and the output for x in inference. Optional.
+        those of x, and the output for x in inference. It gets the whole sample at once, on every
+        process; `SharedCalibration` makes one whose work is shared out. Optional.
     children
         The layers that it is made of, such as those of a chain.
     settings
@@ -92,6 +96,26 @@ class Layer:
             elif value != usual.get(name):
                 parts.append(f"{name}={short}")
         return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+@attrs.frozen
+class SharedCalibration:
+    """The `calibrate` of a layer whose statistics are sums over the shards of a sample, which
+    threads and processes share.
+
+    Attributes
+    ----------
+    of_sample
+        `of_sample(params, sample) -> (params, sample)`: the same of a `Sample`.
+    """
+
+    of_sample: Callable[[Tree, Sample], tuple[Tree, Sample]]
+
+    def __call__(self, params: Tree, x: Array) -> tuple[Tree, Array]:
+        """`calibrate` of a batch, in this thread."""
+        check_batch("calibrate", "x", x)
+        params, sample = self.of_sample(params, Sample.of(x, ALONE, threads=1))
+        return params, sample.whole()
 
 
 def layer_without_parameters(
@@ -150,13 +174,20 @@ def call_apply(layer: Layer, params: Tree, x: Array) -> Array:
     return y
 
 
-def call_calibrate(layer: Layer, params: Tree, x: Array) -> tuple[Tree, Array]:
-    """`layer.calibrate`; of a layer without statistics, its parameters and output."""
+def call_calibrate(layer: Layer, params: Tree, sample: Sample) -> tuple[Tree, Sample]:
+    """`layer.calibrate` of a sample; of a layer without statistics, its parameters and output."""
     if layer.calibrate is None:
-        return params, call_apply(layer, params, x)
+        return params, sample.map(lambda x: call_apply(layer, params, x))
+    if isinstance(layer.calibrate, SharedCalibration):
+        return layer.calibrate.of_sample(params, sample)
+    x = sample.whole()
     params, y = _pair(layer, "calibrate", "(params, output)", layer.calibrate(params, x))
     check_array(layer.name, "the output", y)
-    return params, y
+    if y.ndim == 0 or len(y) != len(x):
+        raise ValueError(
+            f"{layer.name}: calibrate gives an output of shape {y.shape} for {len(x)} examples"
+        )
+    return params, sample.with_whole(y)
 
 
 def call_backward(layer: Layer, cache: Cache, dy: Array) -> tuple[Tree, Array]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from fcnn.distributed.sample import Sample
 from fcnn.layers.layer import Layer
 from fcnn.networks.combinator import Combinator, Step
 from fcnn.numerics.arrays import Array, Shape
 
-Value = TypeVar("Value", Array, Shape)
+Value = TypeVar("Value", Array, Sample, Shape)
 
 
 def chain(*layers: Layer) -> Layer:

@@ -18,9 +18,11 @@ from fcnn import tree
 from fcnn.arguments.arrays import check_cache, check_shape
 from fcnn.arguments.settings import check_kind
 from fcnn.arguments.wording import kind_of
+from fcnn.distributed.sample import Sample
 from fcnn.layers.layer import (
     Cache,
     Layer,
+    SharedCalibration,
     call_apply,
     call_backward,
     call_calibrate,
@@ -31,7 +33,7 @@ from fcnn.layers.layer import (
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.tree import Tree
 
-Step: TypeAlias = Callable[[int, Any], Any]  # of arrays, or of shapes
+Step: TypeAlias = Callable[[int, Any], Any]  # of arrays, of samples, or of shapes
 
 
 class CombinatorCache(NamedTuple):
@@ -52,7 +54,7 @@ class Combinator:
     make, layers, settings
         What makes the layer, such as `fcnn.chain`, of which layers, and with what settings.
     through
-        `through(x, step) -> y`: forward, for arrays.
+        `through(x, step) -> y`: forward, for arrays, and for samples of them.
     shape_through
         The same for the shapes of examples.
     back
@@ -67,7 +69,7 @@ class Combinator:
 
     make: Callable[..., Layer]
     layers: tuple[Layer, ...]
-    through: Callable[[Array, Step], Array]
+    through: Callable[[Any, Step], Any]
     shape_through: Callable[[Shape, Step], Shape]
     back: Callable[[Array, Step, Sequence[Shape]], Array]
     settings: Mapping[str, Any] = attrs.field(factory=dict)
@@ -94,7 +96,7 @@ class Combinator:
             self.backward_params,
             self.apply,
             needs_rng=any(layer.needs_rng for layer in self.layers),
-            calibrate=self.calibrate if has_statistics else None,
+            calibrate=SharedCalibration(self.calibrate) if has_statistics else None,
             children=self.layers,
             settings=self.settings,
             make=self.make,
@@ -134,17 +136,18 @@ class Combinator:
         def step(i: int, x: Array) -> Any:
             return call_apply(layers[i], own[i], x)
 
-        return self.through(x, step)
+        y: Array = self.through(x, step)
+        return y
 
-    def calibrate(self, params: Tree, x: Array) -> tuple[Tree, Array]:
+    def calibrate(self, params: Tree, sample: Sample) -> tuple[Tree, Sample]:
         own = list(self._parted(params))
 
         @self._placing_errors
-        def step(i: int, x: Array) -> Any:
-            own[i], y = call_calibrate(self.layers[i], own[i], x)
+        def step(i: int, sample: Sample) -> Any:
+            own[i], y = call_calibrate(self.layers[i], own[i], sample)
             return y
 
-        y = self.through(x, step)
+        y = self.through(sample, step)
         return self._joined(own), y
 
     def backward(self, cache: CombinatorCache, dy: Array) -> tuple[Tree, Array]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 
 from fcnn.arguments.arrays import check_floats, check_like
 from fcnn.arguments.settings import check_kind
 from fcnn.arguments.wording import unknown
+from fcnn.distributed.sample import on_each
 from fcnn.layers.layer import Layer
 from fcnn.networks.combinator import Combinator, Step
 from fcnn.numerics.arrays import Array, Shape, sum_in_order
@@ -46,8 +48,10 @@ def parallel(*layers: Layer, merge: str = "concatenate") -> Layer:
         raise ValueError(f"parallel: {unknown('merge', merge, _MERGES)}")
     adds = merge == "add"
 
-    def through(x: Array, step: Step) -> Array:
-        ys = [step(i, x) for i in range(len(layers))]
+    def through(x: Any, step: Step) -> Any:
+        return on_each(merged, *[step(i, x) for i in range(len(layers))])
+
+    def merged(*ys: Array) -> Array:
         merged_shape([y.shape for y in ys], 1)
         return sum_in_order(ys) if adds else np.concatenate(ys, 1)  # keeps their memory order
 

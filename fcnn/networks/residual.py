@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fcnn.arguments.arrays import check_floats
+from fcnn.distributed.sample import on_each
 from fcnn.layers.layer import Layer
 from fcnn.networks.combinator import Combinator, Step
 from fcnn.numerics.arrays import Array, Shape
@@ -25,9 +27,14 @@ def residual(layer: Layer) -> Layer:
     (4, 7, 7)
     """
 
-    def through(x: Array, step: Step) -> Array:
+    def through(x: Any, step: Step) -> Any:
+        on_each(check, x)
+        return on_each(added, x, step(0, x))
+
+    def check(x: Array) -> None:
         check_floats("residual", x=x)
-        y: Array = step(0, x)
+
+    def added(x: Array, y: Array) -> Array:
         check_same(x.shape, y.shape)
         return x + y
 

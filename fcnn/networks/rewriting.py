@@ -16,17 +16,21 @@ from fcnn.networks.chain import chain
 Result = TypeVar("Result")
 
 
-def by_faster(model: Layer, run: Callable[[Layer], Result]) -> Result:
+def by_faster(
+    model: Layer,
+    run: Callable[[Layer], Result],
+    again: Callable[[Layer], Result] | None = None,
+) -> Result:
     """What `run` makes of a model, by way of the one that is `faster`.
 
-    What cannot be run is run again with the model as it is written, whose error names layers and
-    their places as the caller knows them.
+    What cannot be run is run again, by `again` if it is given, with the model as it is written,
+    whose error names layers and their places as the caller knows them.
     """
     try:
         return run(faster(model))
     except (TypeError, ValueError) as error:
         failure = error
-    run(model)
+    (again or run)(model)
     raise failure
 
 

@@ -214,7 +214,11 @@ class Training:
         # The same examples after each epoch.
         order = generator(self.seed, SAMPLE).permutation(len(self.x))
         sample = self.x[order[:_SAMPLE_SIZE]]
-        return with_statistics(self.model, params, sample)
+        return processes.together(
+            lambda world: with_statistics(
+                self.model, params, sample, world=world, threads=self._threads_in(world)
+            )
+        )
 
     def _figures(self, processes: Processes, params: Tree) -> dict[str, float | None]:
         """Loss and accuracy on what is held out, as `Epoch` calls them."""

@@ -390,6 +390,17 @@ MISTAKES = {
         _NORM(("slope * unit, training", "inverse * unit, training")),
         {"batch_norm"}, {"batch_norm"}, _RANDOM,
     ),
+    "a variance of the sample divided by one less": Mistake(
+        _NORM(("return mean, squared / values", "return mean, squared / (values - 1)")),
+        {"batch_norm"},
+    ),
+    "a variance of the sample around the mean of each shard": Mistake(
+        _NORM(
+            ("squared = np.zeros_like(mean)", "squared, own = np.zeros_like(mean), sums(x)"),
+            ("row - mean[:, None]", "row - (own[1] / own[0])[:, None]"),
+        ),
+        {"batch_norm"},
+    ),
     "statistics of the batch in inference": Mistake(
         _NORM(
             ("    if training:\n", "    if training or rows.shape[0] * rows.shape[2] > 1:\n"),
