@@ -9,7 +9,7 @@ import attrs
 import typer
 
 from fcnn.arguments.settings import MOST
-from fcnn.cli.exit_codes import WRONG_USAGE, stop, wrong_usage
+from fcnn.cli.exit_codes import WRONG_USAGE, exit_codes, stop, wrong_usage
 from fcnn.cli.progress import Bar
 from fcnn.data import Dataset, load
 from fcnn.layers.layer import Layer
@@ -38,12 +38,19 @@ ThreadsOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+MpiOption = Annotated[
+    bool,
+    typer.Option(
+        "--mpi", help="Train in all processes that mpiexec has started. Same bits either way."
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
 
 def _checked_threads(threads: int | None) -> int | None:
     if threads is not None and threads > MOST:
-        stop(ValueError(f"--threads is {threads}, expected at most {MOST:,}"), WRONG_USAGE)
+        with exit_codes():
+            stop(ValueError(f"--threads is {threads}, expected at most {MOST:,}"), WRONG_USAGE)
     return threads
 
 

@@ -10,21 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from fcnn.cli import options, reports
-from fcnn.cli.exit_codes import INTERRUPTED, exit_codes, wrong_usage
+from fcnn.cli.exit_codes import INTERRUPTED, Stopped, exit_codes, wrong_usage
 from fcnn.cli.interruption import after_step
+from fcnn.cli.many_processes import in_company, world_of
 from fcnn.cli.progress import Bar
+from fcnn.distributed.failing_alike import failing_alike
+from fcnn.distributed.world import ALONE, World
 from fcnn.pictures import run_pictures as pictures
 from fcnn.runs import experiment
-from fcnn.runs.config import configure, read_json
+from fcnn.runs.config import Config, configure, read_config, read_json
 from fcnn.runs.folder import new_folder, old_folder
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.recipes import DEFAULT, recipe_by_name
 from fcnn.runs.results import METRICS, Result
+from fcnn.runs.shared_plan import shared_plan
 from fcnn.training.epochs import Epoch
 
 # What may be given beside --resume: what is no setting of the run.
-BESIDE_RESUME = ("--threads", "--checkpoint-every", "--json", "--quiet")
+BESIDE_RESUME = ("--threads", "--checkpoint-every", "--mpi", "--json", "--quiet")
 
 
 @options.with_settings
@@ -50,38 +54,65 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with the run in this folder, with its settings.")
     ] = None,
+    mpi: options.MpiOption = False,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> None:
     """Train a network, evaluate it, and leave a folder of results with pictures."""
     begun = time.perf_counter()
-    shown = not (quiet or as_json)
-    say: Callable[[str], None] = typer.echo if shown else lambda text: None
-    with exit_codes(), Bar(shown) as bar, ExitStack() as held:
-        if resume is None:
-            plan = _new_plan(data, recipe, settings, bar)
-            folder = held.enter_context(new_folder(out, plan.config))
-        else:
-            with wrong_usage():
-                options.refuse_beside(context, "--resume", BESIDE_RESUME)
-            folder, config = resume, held.enter_context(old_folder(resume))
-            if (folder / METRICS).exists():
-                say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
-                if as_json:
-                    reports.print_json(read_json(folder / METRICS))
+    with exit_codes():
+        world = world_of(mpi)
+        shown = not (quiet or as_json) and world.rank == 0
+        say: Callable[[str], None] = typer.echo if shown else lambda text: None
+        with in_company(world), Bar(shown) as bar, ExitStack() as held:
+            if resume is None:
+                plan = shared_plan(world, lambda: _new_plan(data, recipe, settings, bar))
+                folder = _new_folder(world, out, plan.config, held)
+            else:
+                folder = resume
+                with failing_alike(world):
+                    with wrong_usage():
+                        options.refuse_beside(context, "--resume", BESIDE_RESUME)
+                    config = _config_to_go_on(world, folder, held)
+                if (folder / METRICS).exists():
+                    say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
+                    if as_json and world.rank == 0:
+                        reports.print_json(read_json(folder / METRICS))
+                    return
+                plan = shared_plan(world, lambda: _plan_to_go_on(folder, config, bar))
+                say(f"Going on with the run in {folder}")
+            result = train_with_bar(
+                plan, folder, bar, say,
+                world=world, threads=threads, checkpoint_every=checkpoint_every, begun=begun,
+            )  # fmt: skip
+            if result is None:  # another process shows it
                 return
-            loaded = options.load_data(config.data, config.seed, bar)
-            plan = experiment.plan_to_go_on(folder, config, loaded)
-            say(f"Going on with the run in {folder}")
-        result = train_with_bar(
-            plan, folder, bar, say, threads=threads, checkpoint_every=checkpoint_every, begun=begun
-        )
-        if plan.validation is not None:
-            say("\n" + reports.kept_epoch(plan.config, result.metrics))
-        say("\n" + reports.evaluation(result.evaluation) + "\n")
-        say(reports.results(folder, result, pictures.available()))
-        if as_json:
-            reports.print_json(result.metrics)
+            if plan.validation is not None:
+                say("\n" + reports.kept_epoch(plan.config, result.metrics))
+            say("\n" + reports.evaluation(result.evaluation) + "\n")
+            say(reports.results(folder, result, pictures.available()))
+            if as_json:
+                reports.print_json(result.metrics)
+
+
+def _new_folder(world: World, out: Path | None, config: Config, held: ExitStack) -> Path:
+    """The folder of a new run, which the first process makes and holds."""
+    folder = Path()
+    with failing_alike(world):
+        if world.rank == 0:
+            folder = held.enter_context(new_folder(out, config))
+    return Path(world.texts(str(folder))[0])
+
+
+def _config_to_go_on(world: World, folder: Path, held: ExitStack) -> Config:
+    """The config of an old run, which the first process holds."""
+    return held.enter_context(old_folder(folder)) if world.rank == 0 else read_config(folder)
+
+
+def _plan_to_go_on(folder: Path, config: Config, bar: Bar) -> Plan:
+    return experiment.plan_to_go_on(
+        folder, config, options.load_data(config.data, config.seed, bar)
+    )
 
 
 def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar) -> Plan:
@@ -98,8 +129,14 @@ def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar)
 
 
 def train_with_bar(
-    plan: Plan, folder: Path, bar: Bar, say: Callable[[str], None], **how: Any
-) -> Result:
+    plan: Plan,
+    folder: Path,
+    bar: Bar,
+    say: Callable[[str], None],
+    *,
+    world: World = ALONE,
+    **how: Any,
+) -> Result | None:
     """Train, with a bar for the steps and a line for each epoch; Ctrl-C waits for a step's end."""
     pace, epochs = Pace(plan), plan.config.epochs
     try:
@@ -116,11 +153,13 @@ def train_with_bar(
             def on_epoch(record: Epoch) -> None:
                 bar.close()
                 say(reports.epoch_line(record, epochs))
-                if record.epoch < epochs:
+                if record.epoch < epochs and world.size == 1:  # many stop after the same step
                     check_ctrl_c()
 
-            return experiment.train(plan, folder, on_epoch=on_epoch, on_step=on_step, **how)
+            return experiment.train(
+                plan, folder, on_epoch=on_epoch, on_step=on_step, world=world, **how
+            )
     except KeyboardInterrupt:
         bar.close()
-        typer.echo(f"\nInterrupted; to go on: fcnn train --resume {folder}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        told = f"\nInterrupted; to go on: fcnn train --resume {folder}"
+        raise Stopped(told, INTERRUPTED, alike=True) from None

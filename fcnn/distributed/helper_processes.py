@@ -54,6 +54,8 @@ def can_fork() -> bool:
     """Whether helpers may be processes: see the module's description."""
     if sys.platform != "linux" or os.environ.get("FCNN_PROCESSES") == "0":
         return False
+    if "mpi4py.MPI" in sys.modules:  # a copy must not touch what MPI holds
+        return False
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False
     return threading.current_thread() is threading.main_thread() and is_only_thread()

@@ -17,7 +17,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from types import TracebackType
@@ -35,6 +35,7 @@ from fcnn.numerics.arrays import Array
 _BUSY: Final = 0.003  # seconds of looking before the first sleep
 _LONGEST_SLEEP: Final = 0.01
 _SUM, _END = 0, 1  # tags of messages
+_HEAD_START: Final = 0.1  # seconds that each process gives the one before, to speak first
 _INTERRUPTED: Final = 130  # the exit code
 
 _let_others_run = getattr(os, "sched_yield", partial(time.sleep, 0))
@@ -62,14 +63,18 @@ def mpi_world() -> World:
     links = MpiLinks(MPI, communicator)
     world = World(communicator.rank, communicator.size, links, _same_machine(MPI, communicator))
     atexit.register(links.end)
-    sys.excepthook = partial(_end_all, world.rank, sys.excepthook)
+    sys.excepthook = partial(_end_all, sys.excepthook)
     return attrs.evolve(world, cores=_share_of_cores(world))
 
 
-def abort(code: int) -> NoReturn:
-    """End all processes at once, with that exit code."""
+def end_all(code: int, tell: Callable[[], object]) -> NoReturn:
+    """Say why, and end all processes at once, with that exit code. Of what several of them meet
+    alike, the first is the first to say it.
+    """
     from mpi4py import MPI
 
+    time.sleep(min(_HEAD_START * MPI.COMM_WORLD.rank, 1))
+    tell()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     MPI.COMM_WORLD.Abort(code)
@@ -197,15 +202,14 @@ def _share_of_cores(world: World) -> int:
 
 
 def _end_all(
-    rank: int,
-    before: Any,
-    kind: type[BaseException],
-    error: BaseException,
-    trace: TracebackType | None,
+    before: Any, kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> NoReturn:
     """What `sys.excepthook` does in one process of several."""
-    if rank:
-        time.sleep(min(0.1 * rank, 1))  # of what all meet alike, the first tells
-        print(f"process {rank}:", file=sys.stderr)
-    before(kind, error, trace)
-    abort(_INTERRUPTED if issubclass(kind, KeyboardInterrupt) else 1)
+
+    def tell() -> None:
+        if rank:
+            print(f"process {rank}:", file=sys.stderr)
+        before(kind, error, trace)
+
+    rank = mpi_world().rank
+    end_all(_INTERRUPTED if issubclass(kind, KeyboardInterrupt) else 1, tell)

@@ -47,7 +47,9 @@ def put(arrays: Sequence[Array], memory: Buffer, offset: int, room: int) -> list
 def get(slots: Sequence[Slot], memory: Buffer) -> list[Array]:
     """The arrays in these slots, without a copy, read-only."""
     seen = memoryview(memory).toreadonly()
-    return [np.ndarray(s.shape, s.dtype, seen, s.offset, s.strides) for s in slots]
+    return [
+        np.ndarray(shape, dtype, seen, offset, strides) for shape, dtype, offset, strides in slots
+    ]
 
 
 def arrays_like(like: Sequence[Array], memory: Buffer, offset: int) -> list[Array]:

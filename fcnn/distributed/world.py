@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import attrs
 
 from fcnn.distributed.balanced_tree import Arrays, Node, sum_of_processes, sum_of_shards
-from fcnn.distributed.shared_memory import Slot, get, put, room_for
+from fcnn.distributed.shared_memory import get, put, room_for
 from fcnn.distributed.threads import run_on_threads
 from fcnn.numerics.arrays import Array
 
@@ -115,15 +115,17 @@ class World:
         arrays: list[Array] = []
         for data in self.links.gather(len(head).to_bytes(8, "big") + head + memory):
             end = 8 + int.from_bytes(data[:8], "big")
-            slots = [Slot(tuple(s), d, o, tuple(t)) for s, d, o, t in json.loads(data[8:end])]
-            arrays += get(slots, memoryview(data)[end:])
+            arrays += get(json.loads(data[8:end]), memoryview(data)[end:])
         return arrays
 
     def texts(self, own: str) -> list[str]:
         """What every process has to say, by rank."""
-        if self.links is None:
-            return [own]
-        return [data.decode() for data in self.links.gather(own.encode())]
+        found = self.exchange(own.encode(errors="surrogateescape"))  # it may name a file
+        return [data.decode(errors="surrogateescape") for data in found]
+
+    def exchange(self, own: bytes) -> list[bytes]:
+        """What every process hands over, by rank."""
+        return [own] if self.links is None else self.links.gather(own)
 
     def _tree(self, shards: int) -> Node:
         return Node(range(shards), range(self.size))

@@ -183,9 +183,14 @@ def read_config(folder: Path) -> Config:
     content.pop("versions", None)
     with run_errors(path):
         try:
-            return _converter().structure(content, Config)
+            return config_from(content)
         except ForbiddenExtraKeysError as error:
             raise ValueError(unknown("key", min(error.extra_fields), SINCE)) from None
+
+
+def config_from(plain: Mapping[str, Any]) -> Config:
+    """The config that `Config.plain` gives; ValueError and others if it is none."""
+    return _converter().structure(plain, Config)
 
 
 @cache

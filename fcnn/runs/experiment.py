@@ -11,6 +11,8 @@ import attrs
 
 from fcnn import tree
 from fcnn.data import Dataset
+from fcnn.distributed.failing_alike import failing_alike
+from fcnn.distributed.world import ALONE, World
 from fcnn.layers.layer import Layer, call_forward
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash
@@ -19,6 +21,7 @@ from fcnn.runs.history import HISTORY, best_epoch, is_complete, read_history, wr
 from fcnn.runs.model_by_name import model_by_name, telling_lines
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.results import Result, write_results
+from fcnn.training.agreement import DisagreementError
 from fcnn.training.checkpoints import load_checkpoint, save_checkpoint
 from fcnn.training.epochs import Epoch, NotFiniteError
 from fcnn.training.fit import fit
@@ -38,24 +41,29 @@ def train(
     begun: float | None = None,
     on_epoch: Callable[[Epoch], None] = lambda record: None,
     on_step: Callable[[int, int], None] = lambda epoch, step: None,
-) -> Result:
+    world: World = ALONE,
+) -> Result | None:
     """Train as planned, from where the run in the folder stands, and fill the folder.
 
     The folder is this process's alone (see `folder.new_folder` and `old_folder`). A checkpoint
     is written after every so many epochs, after the last, and after each that is the best on the
     validation set so far. begun is when the command began, by `time.perf_counter`; on_epoch is
     called when an epoch's record is safe in the folder, on_step after every step, with its
-    epoch and its number in that.
+    epoch and its number in that. All processes of a world call this alike; the first alone
+    writes, and gets the result.
 
-    Raises TrainingError if the loss or a gradient is no longer finite, ModelError if the model
-    does not work, RunError if what is in the folder is damaged or of another run, and OSError if
-    it cannot be written to.
+    Raises TrainingError if the loss or a gradient is no longer finite, or processes differ in what
+    they have; ModelError if the model does not work, RunError if what is in the folder is damaged
+    or of another run, and OSError if it cannot be written to.
     """
     begun, config = begun or time.perf_counter(), plan.config
-    model = model_of(folder, config)
-    with telling_lines(config.model):
-        start, history, params = _so_far(folder, model, plan)
-    _check_space(folder, params, plan)
+    is_first = world.rank == 0
+    with failing_alike(world):
+        model = model_of(folder, config)
+        with telling_lines(config.model):
+            start, history, params = _so_far(folder, model, plan, writes=is_first)
+        if is_first:
+            _check_space(folder, params, plan)
     records = fit(
         model,
         params,
@@ -71,21 +79,26 @@ def train(
         test=plan.test if plan.validation is None else None,
         validation=plan.validation,
         on_batch=lambda step, steps: on_step(len(history) + 1, step),
+        world=None if world.size == 1 else world,
     )
     while not is_complete(history, config):
         record = _next(records, config)
         history.append(attrs.evolve(record, params=(), state=()))  # a long run must not grow
-        write_history(folder, history, config)
         is_best = plan.validation is not None and best_epoch(history) == record.epoch
-        if record.epoch % checkpoint_every == 0 or is_best or is_complete(history, config):
-            save_checkpoint(folder / CHECKPOINT, record)
-        if is_best:  # second, so that a run which goes on from the checkpoint has been there
-            save_checkpoint(folder / BEST, record)
+        if is_first:
+            write_history(folder, history, config)
+            if record.epoch % checkpoint_every == 0 or is_best or is_complete(history, config):
+                save_checkpoint(folder / CHECKPOINT, record)
+            if is_best:  # second, so that a run which goes on from the checkpoint has been there
+                save_checkpoint(folder / BEST, record)
         if is_best or plan.validation is None:
             params = record.params
         on_epoch(record)
-    run = Run(folder, config, model, params)
-    return write_results(run, history, plan.test, threads=threads, begun=begun)
+    with failing_alike(world):
+        if not is_first:
+            return None
+        run = Run(folder, config, model, params)
+        return write_results(run, history, plan.test, threads=threads, begun=begun)
 
 
 def check_batch_of_one(plan: Plan) -> None:
@@ -113,7 +126,9 @@ def plan_to_go_on(folder: Path, config: Config, data: Dataset) -> Plan:
         raise RunError(f"{folder / CONFIG}: {error}") from error
 
 
-def _so_far(folder: Path, model: Layer, plan: Plan) -> tuple[Epoch | None, list[Epoch], Tree]:
+def _so_far(
+    folder: Path, model: Layer, plan: Plan, *, writes: bool
+) -> tuple[Epoch | None, list[Epoch], Tree]:
     """Where a run stands: its last record, None before the first checkpoint; all of them without
     their trees; and the parameters to keep if nothing better comes.
 
@@ -132,7 +147,8 @@ def _so_far(folder: Path, model: Layer, plan: Plan) -> tuple[Epoch | None, list[
         return start, history, start.params
     best = best_epoch(history)
     if best == start.epoch:
-        save_checkpoint(folder / BEST, start)  # the run may have been killed just before this
+        if writes:  # the run may have been killed just before this
+            save_checkpoint(folder / BEST, start)
         return start, history, start.params
     kept = _record_in(folder / BEST, model, plan)
     if kept is None or kept.epoch != best:
@@ -160,6 +176,8 @@ def _next(records: Iterator[Epoch], config: Config) -> Epoch:
             raise NotFiniteError(f"the {config.held_out} loss of epoch {record.epoch} is {loss}")
     except NotFiniteError as error:
         raise TrainingError(f"{error}\ntry a smaller learning rate") from error
+    except DisagreementError as error:
+        raise TrainingError(str(error)) from error
     return record
 
 

@@ -96,7 +96,7 @@ def _check_place_of_code(folder: Path, model: str) -> None:
             "code that may have come with a run is not run"
         )
     parents = Path(model.rsplit(":", 1)[0]).parents
-    if any(parent.exists() and parent.samefile(folder) for parent in parents):
+    if folder.exists() and any(parent.samefile(folder) for parent in parents if parent.exists()):
         raise RunError(
             f"{named}, in the run's own folder: code that came with a run is not run; if you "
             "trust it, move it out of the folder and name its new place in config.json"

@@ -57,6 +57,11 @@ class Plan:
 def make_plan(config: Config, data: Dataset) -> Plan:
     """The plan of a run; ValueError for settings that make no sense together or with the data."""
     train, validation = split(config, data[0])
+    return plan_of(config, train, validation, data[1])
+
+
+def plan_of(config: Config, train: Examples, validation: Examples | None, test: Examples) -> Plan:
+    """The plan of a run whose data has been split; ValueError as of `make_plan`."""
     if config.patience is not None and validation is None:
         raise ValueError("patience needs a validation set: give a validation fraction")
     examples = len(train[0])
@@ -67,7 +72,7 @@ def make_plan(config: Config, data: Dataset) -> Plan:
         config=config,
         train=train,
         validation=validation,
-        test=data[1],
+        test=test,
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         schedule=schedule,

@@ -1,6 +1,7 @@
 """Each command ends with a documented exit code, and says why in one message."""
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from commands import call
 
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
 from fcnn.data import DataError
+from fcnn.distributed.failing_alike import FailedAlikeError
 from fcnn.runs.config import RunError
 from fcnn.runs.experiment import TrainingError
 from fcnn.runs.model_by_name import ModelError
@@ -28,6 +30,8 @@ QUICK = ["train", "--data", "synthetic", "--epochs", "2", "--model", "linear"]
         (OSError(errno.ENOSPC, "no space"), 1, "fcnn: no space\n"),
         (FileNotFoundError(errno.ENOENT, "none", "a.npz"), 1, "fcnn: [Errno 2] none: 'a.npz'\n"),
         (KeyboardInterrupt(), 130, "\nInterrupted\n"),
+        (FailedAlikeError(DataError("no data"), 0, ""), 3, "fcnn: no data\n"),
+        (FailedAlikeError(DataError("no data"), 2, ""), 3, "fcnn: process 2: no data\n"),
     ],
 )
 def test_an_error_that_a_user_can_do_something_about(error, code, text, capsys):
@@ -41,6 +45,11 @@ def test_an_error_that_a_user_can_do_something_about(error, code, text, capsys):
 def test_a_mistake_of_fcnn_keeps_its_traceback(kind):
     with pytest.raises(kind), exit_codes():
         raise kind
+
+
+def test_a_mistake_of_fcnn_in_another_process_keeps_its_traceback():
+    with pytest.raises(FailedAlikeError, match="in process 2:\nhow it came"), exit_codes():
+        raise FailedAlikeError(AttributeError(), 2, "how it came")
 
 
 def test_what_the_library_refuses_of_what_was_typed_is_wrong_usage(capsys):
@@ -79,3 +88,25 @@ def test_ctrl_c_is_an_interruption_wherever_it_comes(where):
     else:
         assert said == "\nInterrupted\n"
         assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "rank"),
+    [("PMI_SIZE", "PMI_RANK"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")],
+)
+def test_many_processes_that_know_nothing_of_each_other_are_refused_once(monkeypatch, size, rank):
+    monkeypatch.setenv(size, "4")
+    for number, told in (("0", "mpiexec -n 4 fcnn train --mpi"), ("3", "")):
+        monkeypatch.setenv(rank, number)
+        said = call(*QUICK, "--out", "run", code=2).stderr
+        assert told in said
+        assert said.count("\n") == bool(told)
+    assert not Path("run").exists()
+    monkeypatch.setenv(size, "1")
+    call(*QUICK, "--out", "run")
+
+
+def test_many_processes_without_mpi_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    said = call(*QUICK, "--mpi", "--out", "run", code=2).stderr
+    assert said.endswith("pip install 'fcnn[mpi]' installs MPI\n")
