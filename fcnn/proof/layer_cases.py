@@ -179,6 +179,21 @@ SMALL_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
     ("flatten", {}),
     ("dense", {"features": 4}),
 )
+# One of activations before pools: what may be rewritten for speed, and what may not.
+POOLED_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
+    ("conv2d", {"features": 3, "kernel": 3, "padding": 1}),
+    ("relu", {}),
+    ("avg_pool2d", {"window": 3, "stride": 1, "padding": 1}),
+    ("tanh", {}),
+    ("conv2d", {"features": 4, "kernel": 3, "padding": 1}),
+    ("relu", {}),
+    ("max_pool2d", {"window": 3, "stride": 1, "padding": 1}),
+    ("leaky_relu", {"slope": 0.1}),
+    ("max_pool2d", {"window": 2}),
+    ("conv2d", {"features": 4, "kernel": 1}),
+    ("relu", {}),
+    ("global_avg_pool", {}),
+)
 # One that does something else in training than in inference.
 RANDOM_NETWORK: Final[Sequence[tuple[str, dict[str, Any]]]] = (
     ("conv2d", {"features": 3, "kernel": 3, "padding": 1, "bias": False}),

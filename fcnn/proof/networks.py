@@ -15,7 +15,7 @@ from fcnn.numerics import random_streams
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.proof.case import made
-from fcnn.proof.layer_cases import CHOSEN, RANDOM_NETWORK, SMALL_NETWORK, some_of
+from fcnn.proof.layer_cases import CHOSEN, POOLED_NETWORK, RANDOM_NETWORK, SMALL_NETWORK, some_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences
 from fcnn.runs.model_by_name import MODELS, model_by_name
 from fcnn.tree import Tree
@@ -31,6 +31,7 @@ _NETWORKS: Final[Sequence[tuple[str, Sequence[Any], Loss]]] = (
     ("small network", SMALL_NETWORK, _WEIGHTED),
     ("network with batch_norm and dropout", RANDOM_NETWORK, fcnn.softmax_cross_entropy),
 )
+_WITH_POOLS: Final = partial(made, "chain", {"layers": POOLED_NETWORK})
 
 
 def model_by_differences(name: str) -> Iterator[tuple[str, Run]]:
@@ -99,6 +100,8 @@ def gradients_by_backward() -> Iterator[tuple[str, Run]]:
     ):
         run = partial(errors, small, _IN_SHAPE, n, loss, tied)
         yield f"small network{text}, batch of {n}", run
+    pooled = partial(errors, _WITH_POOLS, _IN_SHAPE, 33, fused, False)
+    yield "network with pools, batch of 33", pooled
     for name in MODELS:
         make = partial(model_by_name, name, 10)
         # Statistics are those of a shard: 32 examples are one.
@@ -118,6 +121,7 @@ def predictions() -> Iterator[tuple[str, Run]]:
     for name in MODELS:
         make = partial(model_by_name, name, 10)
         yield f"{name}, batch of 70", partial(errors, make, _in_shape(name), 70)
+    yield "network with pools, batch of 70", partial(errors, _WITH_POOLS, _IN_SHAPE, 70)
     for layer in CHOSEN:
         for case in some_of(layer):
             if case.training:

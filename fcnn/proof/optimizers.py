@@ -26,6 +26,24 @@ def by_equations(name: str) -> Iterator[tuple[str, Run]]:
         yield ", ".join([text, *given]), partial(_by_equations, name, settings, falls)
 
 
+def clipping() -> Iterator[tuple[str, Run]]:
+    """What is handed on of gradients of all sizes, longer than allowed and shorter."""
+
+    def errors(size: float, most: float) -> Mapping[str, float]:
+        rng = np.random.default_rng(0)
+        g = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
+        norm = np.sqrt(sum((array**2).sum() for array in g.values()))
+        grads = {leaf: size * array for leaf, array in g.items()}
+        optimizer = fcnn.clip_by_global_norm(fcnn.sgd(1.0), float(size * most * norm))
+        params = {leaf: np.zeros_like(array) for leaf, array in g.items()}
+        after, _ = optimizer.step(params, grads, optimizer.init(params))
+        found = {leaf: array / size for leaf, array in after.items()}
+        return differences(found, {leaf: -min(1.0, most) * array for leaf, array in g.items()})
+
+    for size, most in product((1e-6, 1.0, 1e6), (0.25, 1.5)):
+        yield f"a norm of {most} allowed, gradients times {size:g}", partial(errors, size, most)
+
+
 def _by_hand(
     name: str, settings: Mapping[str, Any], gradients: Sequence[float], ends: Sequence[float]
 ) -> Mapping[str, float]:

@@ -13,7 +13,7 @@ LAYERS = [
     "conv2d", "dense", "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "max_pool2d",
     "avg_pool2d", "global_avg_pool", "softmax", "flatten", "batch_norm", "dropout", "chain",
     "residual", "parallel", "softmax_cross_entropy", "cross_entropy", "smoothed_cross_entropy",
-    "softmax + cross_entropy", "value_and_grad", "sgd", "adam", "adamw",
+    "softmax + cross_entropy", "value_and_grad", "sgd", "adam", "adamw", "clip_by_global_norm",
 ]  # fmt: skip
 
 

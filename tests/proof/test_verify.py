@@ -43,7 +43,7 @@ def test_the_library_holds_and_says_so_in_json():
     assert found["seconds"] > 0
     layers = {layer for row in found["proofs"] for layer in row["layer"].split(" + ")}
     public = {name.removesuffix("_forward") for name in fcnn.__all__ if name.endswith("_forward")}
-    others = {"value_and_grad", "predict", "fit", *STEPS, *MODELS}
+    others = {"value_and_grad", "predict", "fit", "clip_by_global_norm", *STEPS, *MODELS}
     assert layers == public | COMBINATORS | others
     for row in found["proofs"]:
         assert row["holds"] is True
@@ -147,11 +147,16 @@ def test_a_layer_that_cannot_be_made_is_a_failure_and_not_a_crash(verify):
             ["predict"], "predict against forward",
         ),
         (
-            ("training/fit.py", "ORDER, epoch)", "ORDER, epoch + 1)"),
+            MISTAKES["average pooling before relu"].edits[0],
+            ["predict"], "predict against forward",
+        ),
+        (
+            ("training/epochs.py", "ORDER, epoch)", "ORDER, epoch + 1)"),
             ["fit"], "fit against a loop of steps",
         ),
     ],
-    ids=["relu in inference", "max_pool2d in inference", "another order of batches"],
+    ids=["relu in inference", "max_pool2d in inference", "a rewrite in inference",
+         "another order of batches"],
 )  # fmt: skip
 def test_inference_and_training_are_proved_as_well(edit, layers, proof, verify):
     assert proof in verify([edit], *layers, code=4)

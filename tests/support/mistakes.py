@@ -45,6 +45,8 @@ _SMOOTHED = _in("losses/smoothed_cross_entropy.py")
 _SGD = _in("optimizers/sgd.py")
 _ADAM = _in("optimizers/adam.py")
 _STEP = _in("optimizers/optimizer.py")
+_TRANSFORMS = _in("optimizers/gradient_transforms.py")
+_REWRITING = _in("networks/rewriting.py")
 _GRADIENT = _in("training/batch_gradient.py")
 
 # What a mistake in a layer of them shows in.
@@ -359,6 +361,23 @@ MISTAKES = {
     "adamw that decays biases": Mistake(
         _STEP(("decaying(structure, rows, decays)", _decay_of_all("adamw"))),
         {"adamw"}, {"adamw"},
+    ),
+    "clipping that adds to the norm": Mistake(
+        _TRANSFORMS(("max_norm / norm", "max_norm / (norm + 1e-6)")), {"clip_by_global_norm"}
+    ),
+    "clipping of each gradient by itself": Mistake(
+        _TRANSFORMS(
+            ("tree.map(lambda g: np.asarray(factor * g), grads)",
+             "tree.map(lambda g: g * min(1, max_norm / global_norm(g)), grads)"),
+        ),
+        {"clip_by_global_norm"},
+    ),
+    "average pooling before relu": Mistake(
+        _REWRITING(
+            ("layers[i + 1].make is max_pool2d",
+             'layers[i + 1].name in ("max_pool2d", "avg_pool2d")'),
+        ),
+        {"value_and_grad"},
     ),
     "a mean of the batch that does not depend on x": Mistake(
         _NORM(("    dx -= (dparams.shift / values)[:, None]\n", "")),

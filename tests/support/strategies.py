@@ -338,6 +338,55 @@ def networks(draw, dtypes=DTYPES, most=20):
     return Network(tuple(layers), params, x, rng.integers(0, classes, N))
 
 
+# Layers of C channels that keep height and width, and some that halve them or take one away.
+KEEPING_SIZE = {
+    "relu": lambda C: fcnn.relu,
+    "leaky_relu": lambda C: fcnn.leaky_relu(0.5),
+    "conv2d": lambda C: fcnn.conv2d(C, 3, padding=1),
+    "max_pool2d": lambda C: fcnn.max_pool2d(3, stride=1, padding=1),
+    "avg_pool2d": lambda C: fcnn.avg_pool2d(3, stride=1, padding=1),
+    "batch_norm": lambda C: fcnn.batch_norm(),
+    "dropout": lambda C: fcnn.dropout(0.5),
+}
+SMALLER = {
+    "conv2d": lambda C: fcnn.conv2d(C, 2),
+    "max_pool2d": lambda C: fcnn.max_pool2d(2),
+    "avg_pool2d": lambda C: fcnn.avg_pool2d(2),
+}
+
+
+@st.composite
+def networks_to_rewrite(draw):
+    """A network with layers in any order, activations above all, some of them inside of
+    combinators; its parameters, and a batch of images.
+    """
+    C, size = draw(sizes(1, 3)), draw(sizes(4, 7))
+    kinds = st.lists(st.sampled_from(["relu", "relu", *KEEPING_SIZE]), max_size=5)
+
+    def some():
+        return [KEEPING_SIZE[kind](C) for kind in draw(kinds)]
+
+    combined = draw(st.sampled_from([fcnn.chain, fcnn.residual, fcnn.parallel]))
+    if combined is fcnn.parallel:
+        inner = fcnn.parallel(fcnn.chain(*some()), fcnn.chain(*some()), merge="add")
+    else:
+        inner = combined(fcnn.chain(*some()))
+    smaller = SMALLER[draw(st.sampled_from([*SMALLER]))](C)
+    top = draw(st.sampled_from([fcnn.flatten, fcnn.global_avg_pool]))
+    model = fcnn.chain(*some(), inner, fcnn.relu, smaller, *some(), top, fcnn.dense(3))
+
+    dtype, rng = draw(DTYPES), np.random.default_rng(draw(SEEDS))
+    numbers = draw(st.sampled_from([whole, real]))  # whole ones tie
+
+    def drawn(path, like):
+        array = numbers(rng, like.shape, dtype)
+        return abs(array) if path.endswith(".var") else array
+
+    params, _ = model.init(rng, (C, size, size))
+    x = numbers(rng, (draw(sizes(2, 4)), C, size, size), dtype)
+    return model, tree.map_with_path(drawn, params), x
+
+
 # Trees
 
 Point = namedtuple("Point", "x y")
