@@ -68,6 +68,13 @@ class one_blas_thread(interrupts_deferred):  # noqa: N801, it is used like a fun
         super().__exit__(*error)
 
 
+def renew() -> None:
+    """Hold BLAS to one thread again, if somebody else has set the limit meanwhile."""
+    for limit in _limits()[0]:
+        if limit.get() != 1:
+            limit.set(1)
+
+
 def hold_this_thread_to_one() -> None:
     """Set the limits that hold for one thread alone, in the calling thread."""
     for limit in _limits()[1]:

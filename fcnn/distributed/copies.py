@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import attrs
 
 from fcnn.distributed.helper_processes import (
+    CANNOT_FORK,
     MOST_FAILURES,
     HelperProcesses,
     Program,
@@ -115,5 +116,5 @@ class Copies:
             try:
                 self._helpers = HelperProcesses(count, self._room, program)
                 self._helpers.busy = True
-            except (OSError, ValueError, MemoryError):  # no more processes, memory, files
+            except CANNOT_FORK:
                 self._failures = MOST_FAILURES + 1

@@ -46,6 +46,8 @@ Link: TypeAlias = Any  # an end of a pipe, of multiprocessing
 Program: TypeAlias = Callable[[World, Link], object]
 
 MOST_FAILURES: Final = 2
+# Where there are no more processes, memory or files, or the interpreter is about to end.
+CANNOT_FORK: Final = (OSError, ValueError, MemoryError, RuntimeError)
 _IDLE: Final = 3.0  # seconds without work, after which a helper ends
 _PATIENCE: Final = 10.0  # times the caller's own time and a fifth of a second, for the helpers
 

@@ -24,6 +24,7 @@ import numpy as np
 from fcnn.distributed.balanced_tree import Arrays
 from fcnn.distributed.blas_threads import one_blas_thread
 from fcnn.distributed.helper_processes import (
+    CANNOT_FORK,
     MOST_FAILURES,
     HelperProcesses,
     Link,
@@ -104,7 +105,7 @@ class Pool:
         if self._failures <= MOST_FAILURES and needs[0] > 0 and can_fork() and make_way(needs[0]):
             try:
                 self._helpers = _Helpers(self._function, *needs)
-            except (OSError, ValueError, MemoryError):  # no more processes, memory, files
+            except CANNOT_FORK:
                 self._failures = MOST_FAILURES + 1
         return self._helpers
 

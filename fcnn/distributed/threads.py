@@ -37,9 +37,14 @@ def run_on_threads(
     """
     keep_freed_memory()
     count = useful_threads(threads, len(items))
+
+    def of(item: Item) -> Result:
+        blas_threads.renew()
+        return function(item)
+
     if count == 1:
         with one_blas_thread() as interrupts:
-            return interrupts.allowed_in(list, map(function, items))
+            return interrupts.allowed_in(list, map(of, items))
     from concurrent.futures import wait
 
     waiting = iter(range(len(items)))
@@ -49,7 +54,7 @@ def run_on_threads(
     def take_items() -> None:
         for place in waiting:  # each is given to one thread alone
             # A thread has numpy.errstate of its own; what the caller set holds for all.
-            results[place] = contexts[place].run(function, items[place])
+            results[place] = contexts[place].run(of, items[place])
 
     with one_blas_thread() as interrupts:
         tasks = _start(take_items, count - 1)
@@ -99,17 +104,21 @@ def _pool() -> ThreadPoolExecutor:
 
 def is_only_thread() -> bool:
     """Whether the calling thread is the only one of Python's, but for idle ones of the pool."""
-    return not _at_work and threading.active_count() - len(_pool()._threads) == 1
+    idle = len(_pool()._threads) if _pool.cache_info().currsize else 0
+    return not _at_work and threading.active_count() - idle == 1
 
 
 def end_idle_threads() -> None:
     """End the threads of the pool. They are made again when they are needed."""
-    _pool().shutdown()
-    _pool.cache_clear()
+    if _pool.cache_info().currsize:
+        _pool().shutdown()
+        _pool.cache_clear()
 
 
 def _start(function: Callable[[], None], threads: int) -> list[Future[None]]:
-    """Run a function on that many threads of the pool, or fewer if the system has no more."""
+    """Run a function on that many threads of the pool, or fewer if the system has no more, or the
+    interpreter, which is about to end.
+    """
 
     def work() -> None:
         _at_work.add(threading.get_ident())
@@ -119,13 +128,14 @@ def _start(function: Callable[[], None], threads: int) -> list[Future[None]]:
             _at_work.discard(threading.get_ident())
 
     begun: list[Future[None]] = []
-    pool = _pool()
     try:
+        pool = _pool()
         for _ in range(threads):
             begun.append(pool.submit(work))
-    except RuntimeError:  # can't start new thread
-        pool.shutdown(wait=False)
-        _pool.cache_clear()
+    except RuntimeError:  # can't start new thread, can't register atexit after shutdown
+        if _pool.cache_info().currsize:
+            _pool().shutdown(wait=False)
+            _pool.cache_clear()
     return begun
 
 

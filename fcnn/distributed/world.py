@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import attrs
 
 from fcnn.distributed.balanced_tree import Arrays, Node, sum_of_processes, sum_of_shards
+from fcnn.distributed.blas_threads import renew
 from fcnn.distributed.shared_memory import get, put, room_for
 from fcnn.distributed.threads import run_on_threads
 from fcnn.numerics.arrays import Array
@@ -137,7 +138,12 @@ def _total_of(
     if node is None:
         return list(like)
     if threads == 1:  # in the order of the tree, so that few arrays wait for others
-        return run_on_threads(lambda node: sum_of_shards(node, arrays_of), [node], 1)[0]
+
+        def renewed(i: int) -> Arrays:
+            renew()
+            return arrays_of(i)
+
+        return run_on_threads(lambda node: sum_of_shards(node, renewed), [node], 1)[0]
     found = run_on_threads(arrays_of, node.shards, threads)
     return sum_of_shards(node, lambda i: found[i - node.shards.start])
 

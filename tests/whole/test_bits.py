@@ -265,3 +265,23 @@ def test_a_child_forked_while_another_thread_computes_can_compute(busy):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_another_thread_sets_during_a_call_holds_for_no_other_shard(threads):
+    seen = []
+
+    def look_and_set():
+        seen.extend(blas_threads())
+        setter = threading.Thread(target=threadpool_limits, args=(2, "blas"))
+        setter.start()
+        setter.join()
+
+    model, x = spy(look_and_set), np.ones((512, 3), np.float32)
+    with threadpool_limits(2, user_api="blas"):
+        f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=threads)
+        f((), x, np.arange(512) % 3)
+    if threads == 1:
+        assert set(seen) == {1}
+    else:  # beside one that sets it, another may just have begun
+        assert seen.count(1) >= 8
