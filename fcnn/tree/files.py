@@ -78,8 +78,8 @@ class TreeFile:
     def arranged(self, like: Tree) -> Tree:
         """The arrays as a tree like another; ValueError if they do not fit.
 
-        None is read before all names, shapes and dtypes are those that are expected: a small file
-        may hold arrays that fill the memory.
+        No array is read before all names, shapes and dtypes are those that are expected: a small
+        file may hold arrays that fill the memory.
         """
         leaves, structure = flatten(like)
         expected = dict(zip(structure.paths(), map(np.asarray, leaves), strict=True))

@@ -13,7 +13,7 @@ A, VECTOR = (RNG.standard_normal(shape).astype(np.float32) for shape in ((3, 5, 
 
 @pytest.fixture
 def false_alarms(monkeypatch):
-    """Each product raises the flag of an invalid operation, as OpenBLAS does now and then."""
+    """Every product raises the flag of an invalid operation, as OpenBLAS does now and then."""
     matmul = np.matmul
 
     def alarming(a, b, out=None):
@@ -45,3 +45,11 @@ def test_a_product_that_is_no_number_is_told_as_the_caller_wants():
         product(a, b)
     with np.errstate(invalid="ignore"):
         assert np.isnan(product(a, b)).all()
+
+
+@pytest.mark.usefixtures("false_alarms")
+@pytest.mark.parametrize(("size", "kind"), [(1e30, "overflow"), (1e-30, "underflow")])
+def test_other_errors_are_told_as_well(size, kind):
+    a = np.full((2, 3), size, np.float32)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match=kind):
+        product(a, a.T[:, :1])
