@@ -121,6 +121,7 @@ class HelperProcesses:
         if not self._end.alive or self._caller != os.getpid():
             return 0
         if self._poll.poll(0):  # helpers send nothing: one has ended
+            self.failures += self.busy
             self.close()
         return self._count if self._end.alive else 0
 
@@ -137,8 +138,8 @@ class HelperProcesses:
             for pipe in self._pipes:
                 pipe.send(message)
         except OSError as error:
+            self.failures += 1
             self.close()
-            self.failures = 1
             raise LostError from error
 
     def close(self) -> None:
@@ -150,7 +151,6 @@ class HelperProcesses:
         # One that takes far longer than the caller did is given up: a library with native
         # threads may wait for ever in a forked process.
         if self.count == 0:
-            self.failures = 1
             raise LostError
         if waited > _PATIENCE * (0.2 + own):
             self.failures = 1 + MOST_FAILURES
