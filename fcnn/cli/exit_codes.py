@@ -33,6 +33,11 @@ class Stopped(Exception):  # noqa: N818, it may not be an error
     code: int
     alike: bool = False
 
+    def in_process(self, rank: int) -> "Stopped":
+        """The same, said by another process than the first with its number."""
+        place = f"fcnn: process {rank}: " if rank else "fcnn: "
+        return attrs.evolve(self, text=self.text.replace("fcnn: ", place, 1))
+
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
@@ -81,10 +86,7 @@ def _stopped(error: BaseException) -> Stopped | None:
             return error
         case FailedAlikeError():
             end = _stopped(error.error)
-            if end is None:
-                return None
-            place = f"fcnn: process {error.rank}: " if error.rank else "fcnn: "
-            return Stopped(end.text.replace("fcnn: ", place, 1), end.code, alike=True)
+            return end and attrs.evolve(end.in_process(error.rank), alike=True)
         case DataError():
             return _saying(error, NO_DATA)
         case RunError() | LockedError():

@@ -29,7 +29,7 @@ import numpy as np
 from fcnn.distributed.balanced_tree import Arrays, Node, added
 from fcnn.distributed.shared_memory import arrays_like, room_for
 from fcnn.distributed.threads import own_cores
-from fcnn.distributed.world import World
+from fcnn.distributed.world import ALONE, World
 from fcnn.numerics.arrays import Array
 
 _BUSY: Final = 0.003  # seconds of looking before the first sleep
@@ -37,6 +37,13 @@ _LONGEST_SLEEP: Final = 0.01
 _SUM, _END = 0, 1  # tags of messages
 _HEAD_START: Final = 0.1  # seconds that each process gives the one before, to speak first
 _INTERRUPTED: Final = 130  # the exit code
+
+# What launchers tell each process: how many there are, and its number. (SLURM's also tell
+# programs that they do not start by themselves.)
+_LAUNCHERS: Final = {
+    "PMI_SIZE": "PMI_RANK",  # MPICH, and those that are made from it
+    "OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK",  # Open MPI
+}
 
 _let_others_run = getattr(os, "sched_yield", partial(time.sleep, 0))
 
@@ -50,14 +57,21 @@ def mpi_world() -> World:
     Raises
     ------
     RuntimeError
-        Without mpi4py, or an MPI library that it finds.
+        Without mpi4py, or an MPI library that it finds, or if another MPI has started these.
     """
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise RuntimeError(f"mpi_world: {error}; pip install 'fcnn[mpi]' installs MPI") from error
     if MPI.COMM_WORLD.size == 1:
-        return World()
+        count, _ = launched()
+        if count > 1:
+            raise RuntimeError(
+                f"mpi_world: {count} processes have been started, and none knows of the others: "
+                "take the mpiexec of the MPI that mpi4py has found, "
+                + MPI.Get_library_version().split("\n")[0]
+            )
+        return ALONE
     # A communicator of its own: no message of the program is taken for one of these.
     communicator = MPI.COMM_WORLD.Dup()
     links = MpiLinks(MPI, communicator)
@@ -65,6 +79,14 @@ def mpi_world() -> World:
     atexit.register(links.end)
     sys.excepthook = partial(_end_all, sys.excepthook)
     return attrs.evolve(world, cores=_share_of_cores(world))
+
+
+def launched() -> tuple[int, int]:
+    """How many processes a launcher says that it has started, and the number of this one."""
+    for size, rank in _LAUNCHERS.items():
+        if size in os.environ:
+            return int(os.environ[size]), int(os.environ.get(rank, "0"))
+    return 1, 0
 
 
 def end_all(code: int, tell: Callable[[], object]) -> NoReturn:
@@ -75,7 +97,7 @@ def end_all(code: int, tell: Callable[[], object]) -> NoReturn:
 
     time.sleep(min(_HEAD_START * MPI.COMM_WORLD.rank, 1))
     tell()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
     MPI.COMM_WORLD.Abort(code)
     os._exit(code)
