@@ -13,7 +13,7 @@ from fcnn.distributed.threads import run_on_threads
 from fcnn.distributed.world import LostError, World
 from fcnn.numerics.arrays import Array
 
-_SHARD: Final = 64  # examples, as in inference
+_SHARD: Final = 32  # examples, as in training: in two threads, larger ones take more memory
 
 
 @attrs.frozen(eq=False)
