@@ -21,6 +21,7 @@ from fcnn.losses import loss as losses
 from fcnn.losses.loss import Loss, call_weight
 from fcnn.networks.rewriting import by_faster
 from fcnn.numerics.arrays import Array
+from fcnn.training.agreement import check_same
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
 
@@ -175,7 +176,8 @@ def value_and_grad(
     world
         The processes that all call the function with the whole batch, and each compute their
         own shards, on so many threads each; see `fcnn.distributed.mpi_world`. None: this
-        machine's cores.
+        machine's cores. In the first call they compare what they are given: DisagreementError if
+        that is not the same.
 
     Returns
     -------
@@ -225,19 +227,25 @@ def _batch_gradients(
 ) -> Callable[[Tree, Array, Array, np.random.Generator | None], BatchGradient]:
     """What `value_and_grad` gives and more, without its checks of what is given."""
     gradient = GradientOfShards(model, loss)
+    is_first_call = True
 
     @lru_cache(maxsize=1)
     def pool_for(structure: Structure) -> Pool:
         return Pool(partial(_arrays_of_call, gradient, structure), threads)
 
     def f(params: Tree, x: Array, labels: Array, rng: np.random.Generator | None) -> BatchGradient:
+        nonlocal is_first_call
         like, cut = Like.of(params), gradient.cut(labels, _streams_of(rng, len(x), shard), shard)
         arrays, count = [x, labels, *like.leaves], len(cut.parts)
         if world is None:
             sums = pool_for(like.structure).total(arrays, cut, count, like.arrays)
         else:
+            if is_first_call:
+                given = {"the parameters": like.leaves, "the batch": (x, labels), "shard": shard}
+                check_same("value_and_grad", world, given)
             arrays_of = _arrays_of_call(gradient, like.structure, arrays, cut)
             sums = world.total(count, arrays_of, like=like.arrays, threads=threads)
+        is_first_call = False
         return gradient.result(like, sums, cut)
 
     return f
