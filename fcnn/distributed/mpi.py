@@ -35,7 +35,9 @@ from fcnn.numerics.arrays import Array
 _BUSY: Final = 0.003  # seconds of looking before the first sleep
 _LONGEST_SLEEP: Final = 0.01
 _SUM, _END = 0, 1  # tags of messages
-_HEAD_START: Final = 0.1  # seconds that each process gives the one before, to speak first
+_HANDED_ON: Final = 0.5  # seconds in which the launcher passes on what was said
+_HEAD_START: Final = 1.0  # seconds in which a process may end all before the next one speaks
+_LONGEST_HEAD_START: Final = 2.0
 _INTERRUPTED: Final = 130  # the exit code
 
 # What launchers tell each process: how many there are, and its number. (SLURM's also tell
@@ -95,10 +97,11 @@ def end_all(code: int, tell: Callable[[], object]) -> NoReturn:
     """
     from mpi4py import MPI
 
-    time.sleep(min(_HEAD_START * MPI.COMM_WORLD.rank, 1))
+    time.sleep(min(_HEAD_START * MPI.COMM_WORLD.rank, _LONGEST_HEAD_START))
     tell()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
+    time.sleep(_HANDED_ON)
     MPI.COMM_WORLD.Abort(code)
     os._exit(code)
 
