@@ -157,8 +157,11 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Tree:
         return next(leaves)
     if kind is type(None):
         return None
-    children = [_put_together(child, leaves) for child in structure.children]
-    if kind in (tuple, list):
+    children = [  # a call for each leaf would take half of the time
+        next(leaves) if child.kind is None else _put_together(child, leaves)
+        for child in structure.children
+    ]
+    if kind is tuple or kind is list:
         return kind(children)
     if kind is dict:
         return dict(zip(structure.keys, children, strict=True))
