@@ -54,6 +54,7 @@ def dense(features: int, *, bias: bool = True, initializer: Initializer = he_nor
         forward=lambda params, x, rng=None: dense_forward(params, x),
         backward=dense_backward,
         backward_params=dense_backward_params,
+        apply=_output,
         settings={"features": features}
         | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
@@ -79,13 +80,18 @@ def dense_forward(params: DenseParams, x: Array) -> tuple[Array, DenseCache]:
     >>> dense_forward(params, np.array([[1.0, 1.0]]))[0]
     array([[3.5, 1. ]])
     """
+    y = _output(params, x)
+    return y, DenseCache(params, x, y.shape, x.dtype)
+
+
+def _output(params: DenseParams, x: Array) -> Array:
     check_kind("dense", "params", params, DenseParams)
     w, b = params.w, params.b
-    N, _, K = shapes("dense", x=(x, "N, D"), w=(w, "D, K"), b=(b, "K or None"))
+    shapes("dense", x=(x, "N, D"), w=(w, "D, K"), b=(b, "K or None"))
     y = product(w.T, x.T)  # (K, D) @ (D, N) -> (K, N): the batch stays innermost
     if b is not None:
         y += b[:, None]
-    return y.T, DenseCache(params, x, (N, K), x.dtype)
+    return y.T
 
 
 def dense_backward(cache: DenseCache, dy: Array) -> tuple[DenseParams, Array]:

@@ -28,10 +28,15 @@ def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
     array([[0., 1., 2., 3.],
            [4., 5., 6., 7.]])
     """
+    y = _vectors(x)
+    return y, FlattenCache(x.shape, y.shape, x.dtype)
+
+
+def _vectors(x: Array) -> Array:
     check_values("flatten", x, least_axes=2)
     # (N, C, H, W) -> (C, H, W, N) -> (D, N): the batch stays innermost
-    columns = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
-    return columns.T, FlattenCache(x.shape, columns.T.shape, x.dtype)
+    columns: Array = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
+    return columns.T
 
 
 def flatten_backward(cache: FlattenCache, dy: Array) -> Array:
@@ -46,5 +51,6 @@ flatten = layer_without_parameters(
     "flatten",
     flatten_forward,
     flatten_backward,
+    apply=_vectors,
     out_shape=lambda in_shape: (math.prod(check_sizes("flatten", in_shape, 1)),),
 )
