@@ -27,7 +27,7 @@ from with_fcnn import build
 import fcnn
 
 BOUNDS: Final = {("mnist_cnn", 64, 2): "(0.80, 0.95)", ("deep_cnn_small", 64, 2): "(0.92, 0.97)"}
-BATCHES_OF_EPOCH: Final = 20
+BATCHES_OF_EPOCH: Final = 10
 
 
 def main() -> None:

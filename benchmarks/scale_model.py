@@ -4,25 +4,27 @@
         [--latency MICROSECONDS --bandwidth GBIT_PER_SECOND] [--per-machine 1]
         [--batches 1024 8192] [--each 64]
 
-The model is benchmarks/data_parallel_step.py. Measured here, in turn, medians over the rounds: a
-step of `fit` in one process, in batches of one shard and of eight, so what each shard takes and
+The model is benchmarks/data_parallel_step.py. Measured here, in turn, the least that was seen: a
+step of `fit` in one process, in batches of one shard and of four, so what each shard takes and
 what the rest; the sum of two sets of gradients; a message of MPI between two processes. Assumed
 are the networks, or one of one's own; what software takes of a message, measured here, comes on top
 of their latency. Predicted is the efficiency of 2 to 1,024 processes of one core each, so many of
 them on a machine: what each does, of what one does alone.
 
 The check is `fit` in 2 to 4 processes of MPI on this machine, in batches of 8 shards and of 7,
-beside the model with what as many processes as there are cores do side by side; more than these
-take turns in the model too. Needs `fcnn[mpi]`. Draws docs/pictures/scale_model.png.
+in turn with what single processes do side by side, one on each core, from which the model predicts
+it: medians over the rounds. More processes than cores take turns in the model too. Needs
+`fcnn[mpi]`. Draws docs/pictures/scale_model.png.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import cores
 import numpy as np
@@ -44,10 +46,11 @@ from fcnn.distributed.threads import available_cores
 from fcnn.pictures.drawing import BLUE, GREEN, VERMILION, plain_style
 
 PICTURE: Final = Path(__file__).parent.parent / "docs" / "pictures" / "scale_model.png"
-PROCESSES: Final = tuple(2**i for i in range(1, 11))
+POWERS: Final = tuple(2**i for i in range(1, 11))
+BETWEEN: Final = tuple(3 * 2**i for i in range(9))  # half of them have twice what others have
 SHARD: Final = 32  # images
-FEW, MANY = 1, 8  # shards
-CHECKED: Final = tuple((shards, k) for shards in (8, 7) for k in (2, 3, 4))  # shards, processes
+FEW, MANY = 1, 4  # shards
+CHECKED: Final = ((8, 2), (8, 3), (8, 4), (7, 3))  # shards, processes
 LINKS: Final = {
     "10 Gbit/s Ethernet": Link(30e-6, 10e9 / 8),
     "25 Gbit/s Ethernet": Link(20e-6, 25e9 / 8),
@@ -55,8 +58,6 @@ LINKS: Final = {
 }
 
 COLOURS: Final = (VERMILION, GREEN, BLUE)  # of the links, or the first of one alone
-
-Figures = TypeVar("Figures", Costs, Link)
 
 
 class Scene(NamedTuple):
@@ -67,30 +68,20 @@ class Scene(NamedTuple):
     images: int
     for_each: bool = False
 
-    def efficiencies(self, costs: Costs, cluster: Cluster) -> list[float]:
-        """Of so many processes, as long as there is a shard for each."""
+    def efficiencies(self, costs: Costs, cluster: Cluster) -> dict[int, float]:
+        """By the number of processes, as long as there is a shard for each."""
         own = self.images // SHARD
         alone = step_seconds(costs, cluster, own, 1) / own  # per shard
-        found = []
-        for processes in PROCESSES:
+        found = {}
+        for processes in sorted((*POWERS, *BETWEEN)):
             shards = own * processes if self.for_each else own
             if processes <= shards:
                 taken = self.seconds(costs, cluster, shards, processes)
-                found.append(alone * shards / (processes * taken))
+                found[processes] = alone * shards / (processes * taken)
         return found
 
 
-class Measured(NamedTuple):
-    """What one process takes alone, what a message, and what steps of several take, predicted and
-    measured, in each round.
-    """
-
-    costs: Costs
-    message: Link
-    checked: dict[tuple[int, int], list[tuple[float, float]]]
-
-
-Curves = dict[str, dict[str, list[float]]]  # by scene and network of machines
+Curves = dict[str, dict[str, dict[int, float]]]  # by scene and network of machines
 
 
 def main() -> None:
@@ -111,16 +102,18 @@ def main() -> None:
         links = {"yours": Link(options.latency / 1e6, options.bandwidth * 1e9 / 8)}
     curves: dict[str, Curves] = {}
     for name in options.networks:
-        found = measure(name, options.rounds, options.seconds)
-        print_measured(name, found)
-        clusters = {text: cluster(link, found.message, options) for text, link in links.items()}
+        costs, message = measure(name, options.rounds, options.seconds)
+        print_measured(name, costs, message)
+        print_check(name, costs, message, options.rounds, options.seconds)
+        clusters = {text: cluster(link, message, options) for text, link in links.items()}
         curves[name] = {
             scene.title: {
-                text: scene.efficiencies(found.costs, there) for text, there in clusters.items()
+                text: scene.efficiencies(costs, there) for text, there in clusters.items()
             }
             for scene in (*scenes, *changed)
         }
-        print_predicted(name, curves[name])
+        print_predicted(name, curves[name], POWERS)
+        print_predicted(name, {scenes[1].title: curves[name][scenes[1].title]}, BETWEEN)
     with plain_style():
         figure = draw(curves, [scene.title for scene in scenes])
         figure.savefig(PICTURE, metadata={"Software": None})
@@ -152,51 +145,67 @@ def cluster(link: Link, message: Link, options: argparse.Namespace) -> Cluster:
     return Cluster(network, message, options.per_machine, cores=options.per_machine)
 
 
-def measure(name: str, rounds: int, seconds: float) -> Measured:
-    """Let programs take turns: `fit` in one process, as many of these as there are cores, sums of
-    two processes of MPI, and `fit` in several.
+def measure(name: str, rounds: int, seconds: float) -> tuple[Costs, Link]:
+    """What `fit` takes in one process, this one, and a message of MPI: the least that was seen in
+    all rounds, for what disturbs can only add.
     """
     size = sum(leaf.nbytes for leaf in fcnn.tree.leaves(cores.begin(name, SHARD)[1]))
-    here = available_cores()
-    single = {
-        shards: [
-            turns.start("cores.py", "--worker", "fit", name, SHARD * shards, 1) for _ in range(here)
-        ]
-        for shards in (FEW, MANY)
-    }
+    few, many = (Epochs(name, shards) for shards in (FEW, MANY))
     sums = [start_mpi(2, "sums", name, nbytes) for nbytes in (8, size)]
-    fits = {(shards, k): start_mpi(k, "fit", name, SHARD * shards) for shards, k in CHECKED}
+    found = [
+        (few.least(), many.least(), *(1 / rate([program], seconds) for program in sums),
+         seconds_of_adding(size))
+        for _ in range(rounds)
+    ]  # fmt: skip
+    turns.end(sums)
+    of_few, of_many, small, large, adding = map(min, zip(*found, strict=True))
+    bandwidth = size / ((large - adding - small) / 2)  # a sum is a message up and one back down
+    return costs_of(of_few, of_many, adding, size), Link(small / 2, bandwidth)
 
-    def rate(*programs: turns.Program) -> float:
-        answers = turns.ask(programs, seconds)
-        if answers is None:
-            raise SystemExit("a program has failed: is `fcnn[mpi]` installed?")
-        return sum(answers) / len(programs)
 
-    def costs(processes: int, adding: float) -> Costs:
-        few, many = (SHARD * s / rate(*single[s][:processes]) for s in (FEW, MANY))
-        shard = (many - few) / (MANY - FEW)
-        return Costs(few - FEW * shard, shard, adding, size)
+class Epochs:
+    """`fit` in this process, in batches of so many shards."""
 
-    alone, messages = [], []
-    checked: dict[tuple[int, int], list[tuple[float, float]]] = {key: [] for key in CHECKED}
+    def __init__(self, name: str, shards: int) -> None:
+        self._times: list[float] = []
+        self._epochs = cores.epochs_of_fit(
+            name, SHARD * shards, lambda *_: self._times.append(perf_counter()), threads=1
+        )
+
+    def least(self) -> float:
+        """The seconds of the quickest step of an epoch."""
+        self._times.clear()
+        next(self._epochs)
+        return least_between(self._times)
+
+
+def check(
+    name: str, shards: int, processes: int, costs: Costs, message: Link, rounds: int, seconds: float
+) -> tuple[list[float], list[float]]:
+    """Seconds of a step in each round: predicted, from what single processes do side by side, one
+    on each core, and measured.
+    """
+    here = available_cores()
+    few, many = ([start_single(name, count) for _ in range(here)] for count in (FEW, MANY))
+    several = start_mpi(processes, "fit", name, SHARD * shards)
+    predicted, measured = [], []
     for number in range(rounds + 1):
-        adding = seconds_of_adding(size)
-        small, large = (1 / rate(program) for program in sums)  # up and down again
-        message = Link(small / 2, size / ((large - adding - small) / 2))
-        one, beside = costs(1, adding), costs(here, adding)
-        taken = {
-            (shards, k): SHARD * shards / rate(program) for (shards, k), program in fits.items()
-        }
+        of_few, of_many, taken = (
+            SHARD * count * len(programs) / rate(programs, seconds)
+            for count, programs in ((FEW, few), (MANY, many), (shards, [several]))
+        )
         if number > 0:  # the first is for starting up
-            alone.append(one)
-            messages.append(message)
-            for shards, k in CHECKED:
-                there = Cluster(message, message, k, here)
-                predicted = step_seconds(beside, there, shards, k)
-                checked[shards, k].append((predicted, taken[shards, k]))
-    turns.end([*single[FEW], *single[MANY], *sums, *fits.values()])
-    return Measured(medians(alone), medians(messages), checked)
+            beside = costs_of(of_few, of_many, costs.adding, costs.size)
+            machine = Cluster(message, message, processes, here)
+            predicted.append(step_seconds(beside, machine, shards, processes))
+            measured.append(taken)
+    turns.end([*few, *many, several])
+    return predicted, measured
+
+
+def start_single(name: str, shards: int) -> turns.Program:
+    """`fit` in one process, in batches of so many shards."""
+    return turns.start("cores.py", "--worker", "fit", name, SHARD * shards, 1)
 
 
 def start_mpi(processes: int, kind: str, name: str, number: int) -> turns.Program:
@@ -204,20 +213,33 @@ def start_mpi(processes: int, kind: str, name: str, number: int) -> turns.Progra
     return turns.start(__file__, "--worker", kind, name, number, processes=processes)
 
 
-def medians(found: Sequence[Figures]) -> Figures:
-    """Of each figure by itself."""
-    return type(found[0])(*map(median, zip(*found, strict=True)))
+def rate(programs: Sequence[turns.Program], seconds: float) -> float:
+    """How fast programs are side by side, all together."""
+    answers = turns.ask(programs, seconds)
+    if answers is None:
+        raise SystemExit("a program has failed: is `fcnn[mpi]` installed?")
+    return sum(answers)
+
+
+def costs_of(few: float, many: float, adding: float, size: int) -> Costs:
+    """From the seconds of a step of few shards, and of many."""
+    shard = (many - few) / (MANY - FEW)
+    return Costs(few - FEW * shard, shard, adding, size)
 
 
 def seconds_of_adding(size: int) -> float:
-    """What the sum of two arrays of so many bytes takes."""
+    """The least that the sum of two arrays of so many bytes takes."""
     a, b = np.zeros((2, size // 4), np.float32)
-    seconds = []
+    times = [perf_counter()]
     for _ in range(50):
-        begun = perf_counter()
         added([a], [b], in_place=True)
-        seconds.append(perf_counter() - begun)
-    return median(seconds)
+        times.append(perf_counter())
+    return least_between(times)
+
+
+def least_between(times: Sequence[float]) -> float:
+    """The seconds of the quickest of what was done in turn."""
+    return min(after - before for before, after in pairwise(times))
 
 
 def work(kind: str, name: str, number: int) -> None:
@@ -252,30 +274,34 @@ def epochs_of_sums(size: int, on_step: Callable[[], None], world: World) -> Iter
         yield None
 
 
-def print_measured(name: str, found: Measured) -> None:
-    """What the model begins with, and how well it does here."""
-    costs, message = found.costs, found.message
+def print_measured(name: str, costs: Costs, message: Link) -> None:
+    """What the model begins with."""
     print(f"\n{name}, measured in one process")
     print(f"  a shard of {SHARD} images      {1e3 * costs.shard:8.3f} ms")
     print(f"  the rest of a step        {1e3 * costs.step:8.3f} ms")
     print(f"  a sum of two gradients    {1e3 * costs.adding:8.3f} ms")
     print(f"  a message here            {1e3 * message.latency:8.3f} ms", end="")
     print(f" and {message.bandwidth / 1e9:.2f} GB/s, for {costs.size / 1e3:.0f} kB")
+
+
+def print_check(name: str, costs: Costs, message: Link, rounds: int, seconds: float) -> None:
+    """How well the model does here."""
     print(f"\n{name}, a step on {available_cores()} cores here, ms")
     print("  shards  processes  predicted  measured  predicted / measured")
-    for (shards, processes), rounds in found.checked.items():
-        predicted, taken = (1e3 * median(column) for column in zip(*rounds, strict=True))
-        ratio = median(a / b for a, b in rounds)
-        print(f"  {shards:6}  {processes:9}  {predicted:9.2f}  {taken:8.2f}  {ratio:20.2f}")
+    for shards, processes in CHECKED:
+        predicted, measured = check(name, shards, processes, costs, message, rounds, seconds)
+        ratio = median(a / b for a, b in zip(predicted, measured, strict=True))
+        line = f"  {shards:6}  {processes:9}  {1e3 * median(predicted):9.2f}  "
+        print(f"{line}{1e3 * median(measured):8.2f}  {ratio:20.2f}", flush=True)
 
 
-def print_predicted(name: str, curves: Curves) -> None:
-    """The efficiencies of all scenes, in percent."""
-    print(f"\n{name + ', predicted, %':25}" + "".join(f"{k:5}" for k in PROCESSES))
+def print_predicted(name: str, curves: Curves, processes: Sequence[int]) -> None:
+    """The efficiencies with so many processes, in percent."""
+    print(f"\n{name + ', predicted, %':25}" + "".join(f"{k:5}" for k in processes))
     for title, rows in curves.items():
         print(title)
         for text, row in rows.items():
-            print(f"  {text:23}" + "".join(f"{100 * value:5.0f}" for value in row))
+            print(f"  {text:23}" + "".join(f"{100 * row[k]:5.0f}" for k in processes if k in row))
 
 
 def draw(curves: dict[str, Curves], titles: Sequence[str]) -> Figure:
@@ -289,14 +315,15 @@ def draw(curves: dict[str, Curves], titles: Sequence[str]) -> Figure:
     for column, (name, scenes) in zip(panels.T, curves.items(), strict=True):
         for axes, title in zip(column, titles, strict=True):
             for (text, row), colour in zip(scenes[title].items(), COLOURS, strict=False):
-                axes.plot(PROCESSES[: len(row)], [100 * value for value in row], "o-",
+                values = [(k, 100 * row[k]) for k in POWERS if k in row]
+                axes.plot(*zip(*values, strict=True), "o-",
                           color=colour, markersize=3, linewidth=1.5, label=text)  # fmt: skip
             axes.set_title(f"{name}\n{title}")
             axes.grid(color="0.9", linewidth=0.8)
             axes.set_axisbelow(True)
     first = panels[0][0]
     first.set_xscale("log", base=2)
-    first.set_xticks(PROCESSES[::3], [f"{k:,}" for k in PROCESSES[::3]])
+    first.set_xticks(POWERS[::3], [f"{k:,}" for k in POWERS[::3]])
     first.set_ylim(0, 102)
     first.yaxis.set_major_formatter("{x:.0f} %")
     for axes in panels[-1]:
