@@ -67,7 +67,7 @@ def train(
         with in_company(world), Bar(shown) as bar, ExitStack() as held:
             if resume is None:
                 plan = shared_plan(world, lambda: _new_plan(data, recipe, settings, bar))
-                folder = _new_folder(world, out, plan.config, held)
+                folder = _folder_of_first(world, out, plan.config, held)
             else:
                 folder = resume
                 with failing_alike(world):
@@ -95,8 +95,8 @@ def train(
                 reports.print_json(result.metrics)
 
 
-def _new_folder(world: World, out: Path | None, config: Config, held: ExitStack) -> Path:
-    """The folder of a new run, which the first process makes and holds."""
+def _folder_of_first(world: World, out: Path | None, config: Config, held: ExitStack) -> Path:
+    """The folder of a new run, which the first process makes and keeps for itself."""
     folder = Path()
     with failing_alike(world):
         if world.rank == 0:
@@ -105,7 +105,7 @@ def _new_folder(world: World, out: Path | None, config: Config, held: ExitStack)
 
 
 def _config_to_go_on(world: World, folder: Path, held: ExitStack) -> Config:
-    """The config of an old run, which the first process holds."""
+    """The config of an old run, whose folder the first process keeps for itself."""
     return held.enter_context(old_folder(folder)) if world.rank == 0 else read_config(folder)
 
 

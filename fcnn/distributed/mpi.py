@@ -151,8 +151,7 @@ class MpiLinks:
         own = np.array([self._meetings])
         others = [rank for rank in range(self._size) if rank != self._rank]
         sent = [self._communicator.Isend(own, rank, _END) for rank in others]
-        self._wait(*sent)
-        while len(self._ended) < len(others):
+        while len(self._ended) < len(others) or not self._mpi.Request.Testall(sent):
             self._note_ends()
             time.sleep(_LONGEST_SLEEP)
 
@@ -175,9 +174,9 @@ class MpiLinks:
         yield
         self._meetings += 1
 
-    def _wait(self, *requests: Any) -> None:
+    def _wait(self, request: Any) -> None:
         begun, sleep = time.monotonic(), 0.0
-        while not self._mpi.Request.Testall(requests):
+        while not request.Test():
             if time.monotonic() - begun < _BUSY:
                 _let_others_run()
                 continue

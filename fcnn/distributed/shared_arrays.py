@@ -11,6 +11,7 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,8 @@ def held_once(world: World, load: Callable[[], list[Array]]) -> list[Array]:
         return arrays
     finally:
         if path:
-            Path(path).unlink()
+            with suppress(OSError):  # where a file that is mapped has to stay
+                Path(path).unlink()
 
 
 def _written(arrays: list[Array]) -> tuple[str, list[Slot]]:
