@@ -76,6 +76,7 @@ from fcnn.networks.residual import residual as residual
 from fcnn.optimizers.adam import adam as adam, adamw as adamw
 from fcnn.optimizers.gradient_transforms import clip_by_global_norm as clip_by_global_norm
 from fcnn.optimizers.gradient_transforms import l2_penalty as l2_penalty
+from fcnn.optimizers.masked import masked as masked
 from fcnn.optimizers.optimizer import Optimizer as Optimizer, decays_kernels as decays_kernels
 from fcnn.optimizers.parameter_average import average as average, averaged as averaged
 from fcnn.optimizers.parameter_average import with_average as with_average

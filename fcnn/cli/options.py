@@ -77,9 +77,13 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def _option(field: "attrs.Attribute[Any]") -> inspect.Parameter:
     known = field.metadata
     name = known.get("option", f"--{field.name.replace('_', '-')}")
-    typed = str if isinstance(field.default, Mapping) else field.type
+    typed: Any = field.type
+    if isinstance(field.default, Mapping):
+        typed = str
+    elif isinstance(field.default, tuple):  # one text each time that it is typed
+        typed = list[str]
     option = typer.Option(name, min=known.get("least"), help=known["help"])
-    annotation = Annotated[typed | None, option]  # type: ignore[valid-type]
+    annotation = Annotated[typed | None, option]
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )

@@ -54,7 +54,7 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
             grads = tree.map(lambda g: np.asarray(factor * g), grads)
         return optimizer.step(params, grads, state)
 
-    return Optimizer(optimizer.init, step)
+    return Optimizer(optimizer.init, step, optimizer.trained)
 
 
 def global_norm(grads: Tree) -> float:
@@ -101,4 +101,4 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
         penalised = [np.asarray(g + strength * p) if own else g for own, (p, g) in touched]
         return optimizer.step(params, tree.unflatten(structure, penalised), state)
 
-    return Optimizer(optimizer.init, step)
+    return Optimizer(optimizer.init, step, optimizer.trained)

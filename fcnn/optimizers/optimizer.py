@@ -37,14 +37,21 @@ class Optimizer:
     step
         `step(params, grads, state) -> (params, state)`; every leaf keeps its dtype and is
         read-only.
+    trained
+        `trained(params)`: a tree like the parameters, with a bool for each leaf, which says
+        whether its steps change it (see `masked`); None, if they change all. An optimizer that
+        wraps another passes it on.
     """
 
     init: Callable[[Tree], Any]
     step: Callable[[Tree, Tree, Any], tuple[Tree, Any]]
+    trained: Callable[[Tree], Tree] | None = None
 
     def __attrs_post_init__(self) -> None:
         check_function("Optimizer", "init", self.init)
         check_function("Optimizer", "step", self.step)
+        if self.trained is not None:
+            check_function("Optimizer", "trained", self.trained)
 
 
 def decays_kernels(path: str, leaf: Array) -> bool:

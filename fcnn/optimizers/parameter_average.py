@@ -102,7 +102,7 @@ def with_average(optimizer: Optimizer, decay: float) -> Optimizer:
         new = average(state.average, params, decay_now)
         return params, AverageState(inner, freeze(state.steps + 1), new)
 
-    return Optimizer(init, step)
+    return Optimizer(init, step, optimizer.trained)
 
 
 def averaged(state: AverageState) -> Tree:

@@ -15,6 +15,7 @@ import attrs
 import numpy as np
 from attrs.validators import deep_iterable, ge, instance_of, min_len, optional
 
+from fcnn import tree
 from fcnn.arguments.wording import unknown
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.loading import DATA_NAMES
@@ -77,7 +78,11 @@ class Config(Settings):
 
     def plain(self) -> dict[str, Any]:
         """The settings as JSON has them."""
-        own = {"in_shape": list(self.in_shape), "augmentation": dict(self.augmentation)}
+        own = {
+            "in_shape": list(self.in_shape),
+            "augmentation": dict(self.augmentation),
+            "freeze": list(self.freeze),
+        }
         return attrs.asdict(self, recurse=False) | own
 
 
@@ -114,15 +119,26 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, **given: Any) -> Co
 
 
 def _network(settings: Settings, in_shape: Shape, classes: int) -> str:
-    """The model as it prints; ValueError if it is none for such images and so many classes."""
+    """The model as it prints; ValueError if it is none for such images and so many classes, or
+    has not what is to be frozen, or nothing else.
+    """
     model = model_by_name(settings.model, classes)
     with telling_lines(settings.model):
-        _, out_shape = call_init(model, np.random.default_rng(settings.seed), in_shape)
+        params, out_shape = call_init(model, np.random.default_rng(settings.seed), in_shape)
     if len(out_shape) != 1 or out_shape[0] < classes:
         raise ValueError(
             f"the model {settings.model} gives outputs {out_shape}, the data has {classes} classes"
         )
+    _check_freeze(settings, tree.structure(params).paths())
     return repr(model)
+
+
+def _check_freeze(settings: Settings, paths: list[str]) -> None:
+    for pattern in settings.freeze:
+        if not any(map(attrs.evolve(settings, freeze=(pattern,)).freezes, paths)):
+            raise ValueError(f"freeze is {pattern}: no parameter of {', '.join(paths)} begins so")
+    if settings.freeze and all(map(settings.freezes, paths)):
+        raise ValueError(f"freeze is {', '.join(settings.freeze)}: that leaves nothing to train")
 
 
 def data_hash(data: Dataset) -> str:

@@ -14,6 +14,7 @@ from fcnn.data import Dataset
 from fcnn.distributed.failing_alike import failing_alike
 from fcnn.distributed.world import ALONE, World
 from fcnn.layers.layer import Layer, call_forward
+from fcnn.networks.freezing import as_trained_by
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash
 from fcnn.runs.folder import BEST, CHECKPOINT, Run, initial_parameters, model_of
@@ -111,7 +112,8 @@ def check_batch_of_one(plan: Plan) -> None:
     model = model_by_name(config.model, config.classes)
     rng = streams.generator(config.seed, streams.FORWARD)
     with telling_lines(config.model):
-        call_forward(model, initial_parameters(model, config), x[:1], rng)
+        params = initial_parameters(model, config)
+        call_forward(as_trained_by(plan.optimizer, model, params), params, x[:1], rng)
 
 
 def plan_to_go_on(folder: Path, config: Config, data: Dataset) -> Plan:

@@ -15,6 +15,7 @@ from fcnn.losses.loss import Loss
 from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy
 from fcnn.numerics import random_streams as streams
 from fcnn.optimizers.adam import adam, adamw
+from fcnn.optimizers.masked import masked
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.optimizers.sgd import sgd
 from fcnn.runs.config import Config
@@ -105,7 +106,14 @@ def schedule_of(settings: Settings, steps: int) -> Schedule:
 
 
 def optimizer_of(settings: Settings, rate: Schedule) -> Optimizer:
-    """The optimizer, at that learning rate."""
+    """The optimizer, at that learning rate, of all that is not frozen."""
+    optimizer = _of_all(settings, rate)
+    if not settings.freeze:
+        return optimizer
+    return masked(optimizer, lambda path: not settings.freezes(path))
+
+
+def _of_all(settings: Settings, rate: Schedule) -> Optimizer:
     decay = settings.weight_decay
     match settings.optimizer:
         case "adam" if decay:

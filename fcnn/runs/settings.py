@@ -5,13 +5,25 @@ setting is a field of `Settings`: what it may be, its default, its help, and the
 config.json that brings it.
 """
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
-from attrs.validators import and_, deep_mapping, ge, instance_of, le, lt, min_len, not_, optional
+from attrs.validators import (
+    and_,
+    deep_iterable,
+    deep_mapping,
+    ge,
+    instance_of,
+    le,
+    lt,
+    min_len,
+    not_,
+    optional,
+)
 
 from fcnn.arguments.wording import shown, unknown
 from fcnn.runs.model_by_name import MODELS
@@ -88,7 +100,7 @@ class Settings:
     `fcnn.smoothed_cross_entropy`, and augmentation holds the arguments of
     `fcnn.augmentation.affine`, nothing for none. With a validation fraction, that part of the
     training set is held out, the epoch that is best on it is kept, and patience is after how
-    many epochs without a better one training stops.
+    many epochs without a better one training stops. Parameters that it freezes keep their values.
     """
 
     model: str = setting(
@@ -145,7 +157,21 @@ class Settings:
         since=3,
         help="Stop after so many epochs without a better one on what is held out.",
     )
+    freeze: tuple[str, ...] = setting(
+        "a list of texts",
+        deep_iterable(and_(instance_of(str), min_len(1)), instance_of(tuple)),
+        default=(),
+        converter=lambda value: tuple(value) if isinstance(value, list) else value,
+        since=4,
+        help="Do not train parameters whose path begins so, such as [0], where * stands for "
+        "anything; may be given several times.",
+    )
     seed: int = count(0, default=0, help="Decides everything random. By default 0.")
+
+    def freezes(self, path: str) -> bool:
+        """Whether the parameter with this path, such as `[4].w`, is left as it is."""
+        patterns = [".*".join(map(re.escape, text.split("*"))) for text in self.freeze]
+        return any(re.match(pattern, path, re.DOTALL) for pattern in patterns)
 
     def held_out_of(self, images: int) -> int:
         """How many of so many training images are held out for validation; ValueError if that

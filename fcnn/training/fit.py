@@ -11,6 +11,7 @@ from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_weight, check_some_weight
+from fcnn.networks.freezing import as_trained_by
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.batch_gradient import Augmentation, GradientOfShards
 from fcnn.training.epochs import Epoch, Examples, OnBatch, Standing, Training
@@ -40,7 +41,8 @@ def fit(
     Parameters
     ----------
     model, params, optimizer
-        Where to begin: params as `model.init` gives them.
+        Where to begin: params as `model.init` gives them. Of a model that the optimizer trains
+        in part, see `masked`, the rest keeps its bits.
     train, test, validation
         Pairs of finite inputs and integer labels. Every example of train is trained on once an
         epoch; the last batch is smaller if the batch size does not divide their number. The
@@ -118,17 +120,24 @@ def fit(
             settings.check_function("fit", name, function)
     if world is not None:
         check_kind("fit", "world", world, World)
+    standing = _standing(params, optimizer, start, epochs)
+    model = as_trained_by(optimizer, model, standing.params)
     training = Training(
         model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, epochs=epochs,
         batch_size=batch_size, seed=seed, loss=loss, augment=augment,
         gradient=GradientOfShards(model, loss, augment, counts_right=True),
         on_batch=on_batch, threads=threads, world=world,
     )  # fmt: skip
+    return training.records(standing)
+
+
+def _standing(params: Tree, optimizer: Optimizer, start: Epoch | None, epochs: int) -> Standing:
+    """Where training begins."""
     if start is None:
-        return training.records(Standing(0, params, optimizer.init(params)))
+        return Standing(0, params, optimizer.init(params))
     check_kind("fit", "start", start, Epoch)
     if start.epoch > epochs:
         raise ValueError(
             f"fit: start is of epoch {start.epoch}, expected at most epochs, which is {epochs}"
         )
-    return training.records(Standing(start.epoch, start.params, start.state))
+    return Standing(start.epoch, start.params, start.state)

@@ -195,13 +195,13 @@ def test_single_settings_override_a_recipe():
         "--optimizer", "adamw", "--schedule", "cosine", "--learning-rate", "0.002",
         "--weight-decay", "0.02", "--label-smoothing", "0", "--augment", "rotation=5,shift=1",
         "--model", "linear", "--batch-size", 50, "--validation-fraction", "0.1", "--patience", 4,
-        "--seed", 7, "--out", "run",
+        "--seed", 7, "--out", "run", "--freeze", "[1].b", "--freeze", "*b",
     )  # fmt: skip
     given = {
         "epochs": 1, "optimizer": "adamw", "schedule": "cosine", "learning_rate": 0.002,
         "weight_decay": 0.02, "label_smoothing": 0.0, "model": "linear", "batch_size": 50,
         "augmentation": {"rotation": 5.0, "shift": 1.0}, "validation_fraction": 0.1,
-        "patience": 4, "seed": 7, "momentum": 0.0,
+        "patience": 4, "seed": 7, "momentum": 0.0, "freeze": ("[1].b", "*b"),
     }  # fmt: skip
     config = read_config(Path("run"))
     assert {name: getattr(config, name) for name in given} == given
@@ -209,6 +209,7 @@ def test_single_settings_override_a_recipe():
     call("train", *QUICK, "--recipe", "small", "--momentum", "0.5", "--augment", "none",
          "--out", "b")  # fmt: skip
     assert read_config(Path("b")).augmentation == {}
+    assert read_config(Path("b")).freeze == ()
     assert read_config(Path("b")).momentum == 0.5
 
 
@@ -236,6 +237,9 @@ def test_single_settings_override_a_recipe():
         (["--optimizer", "nesterv"], "unknown optimizer 'nesterv'; did you mean 'nesterov'?"),
         (["--augment", "shift=1,shift=2"], "a name comes twice"),
         (["--epochs", "9" * 30], "one_cycle: steps is "),
+        (["--freeze", "[0]", "--freeze", "[1]"], "freeze is [1]: no parameter of [0].w, [0].b, "),
+        (["--freeze", "[?]"], "freeze is [?]: no parameter of [0].w, "),
+        (["--freeze", "*"], "freeze is *: that leaves nothing to train"),
         (["--label-smoothing", "nan"], "label_smoothing is nan, expected a number from 0 to 1"),
     ],
 )
@@ -392,8 +396,8 @@ def test_help_has_a_line_for_every_option(monkeypatch):
     text = call("train", "--help").stdout
     options = ["--data", "--recipe", "--model", "--epochs", "--batch-size", "--optimizer",
                "--learning-rate", "--schedule", "--momentum", "--weight-decay",
-               "--label-smoothing", "--augment", "--validation-fraction", "--patience", "--seed",
-               "--threads", "--checkpoint-every", "--out", "--resume", "--json",
+               "--label-smoothing", "--augment", "--validation-fraction", "--patience", "--freeze",
+               "--seed", "--threads", "--checkpoint-every", "--out", "--resume", "--json",
                "--quiet"]  # fmt: skip
     places = [text.index(f" {option} ") for option in options]
     assert places == sorted(places)

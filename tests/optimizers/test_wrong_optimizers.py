@@ -73,6 +73,27 @@ WRONG_CALLS = [
      "sgd: nesterov is 'no', expected True or False"),
     ("an optimizer without a step", lambda: fcnn.Optimizer(print, None), TypeError,
      "Optimizer: step is None, expected a function"),
+    ("an optimizer that trains a text", lambda: fcnn.Optimizer(print, print, "all"), TypeError,
+     "Optimizer: trained is a str, expected a function"),
+    ("a mask for no optimizer", lambda: fcnn.masked(0.1, lambda path: True), TypeError,
+     "masked: optimizer is a float, expected an Optimizer"),
+    ("a mask of numbers", lambda: fcnn.masked(SGD, {"b": True, "w": 1}), TypeError,
+     "masked: trained at ['w'] is 1, expected True or False"),
+    ("a mask of a text", lambda: fcnn.masked(SGD, "[1]"), TypeError,
+     "masked: trained at the root is '[1]', expected True or False"),
+    ("a mask of another model",
+     lambda: fcnn.masked(SGD, {"b": True, "v": True}).init(TREE), ValueError,
+     "masked: parameters and trained: the trees differ at ['w']: a leaf against nothing"),
+    ("a mask that leaves nothing", lambda: fcnn.masked(SGD, lambda path: False).init(TREE),
+     ValueError, "masked: none is trained of ['b'], ['w']"),
+    ("masked gradients of another model",
+     lambda: fcnn.masked(SGD, lambda path: True).step(PARAMS, OTHER, STATE), ValueError,
+     "masked: parameters and gradient differ at [0]: a tuple of 0 against Conv2dParams"),
+    ("a masked optimizer that gives something else",
+     lambda: fcnn.masked(fcnn.Optimizer(lambda p: (), lambda p, g, s: ((), s)), lambda path: True)
+     .step(TREE, TREE, ()), ValueError,
+     "masked: the optimizer within: the trees differ at the root: a dict of 2 against a tuple of "
+     "0"),
 ]  # fmt: skip
 
 

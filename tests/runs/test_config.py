@@ -32,6 +32,7 @@ THIRD = {
     "optimizer": "sgd", "weight_decay": 0.0, "schedule": "constant", "label_smoothing": 0.0,
     "augmentation": {}, "validation_fraction": 0.0, "patience": None,
 }  # fmt: skip
+FOURTH = {"freeze": []}
 
 
 def write(content):
@@ -40,15 +41,18 @@ def write(content):
 
 
 def test_a_config_is_read_as_it_was_written():
-    config = config_of(augmentation={"shift": 1.5}, patience=3, optimizer="adamw", seed=2**70)
+    config = config_of(
+        augmentation={"shift": 1.5}, patience=3, optimizer="adamw", seed=2**70, freeze=["[1].b"]
+    )
     folder = begun("run", config)
     assert read_config(folder) == config
     content = json.loads((folder / "config.json").read_text())
-    assert content["format"] == FORMAT == 3
-    assert content.keys() == {"format", "versions", *FIRST, *SECOND, *THIRD}
+    assert content["format"] == FORMAT == 4
+    assert content.keys() == {"format", "versions", *FIRST, *SECOND, *THIRD, *FOURTH}
     assert content["versions"].keys() == {"fcnn", "numpy", "python"}
     assert content["versions"]["numpy"] == np.__version__
-    assert dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, 2) | dict.fromkeys(THIRD, 3) == SINCE
+    formats = enumerate((FIRST, SECOND, THIRD, FOURTH), 1)
+    assert {key: number for number, keys in formats for key in keys} == SINCE
 
 
 @pytest.mark.parametrize(
@@ -57,11 +61,12 @@ def test_a_config_is_read_as_it_was_written():
         ({"format": 1} | FIRST, {}),
         ({"format": 2} | FIRST | SECOND | {"data_hash": "abc"}, {"data_hash"}),
         ({"format": 3} | FIRST | SECOND | THIRD | {"patience": 3}, {"patience"}),
+        ({"format": 4} | FIRST | SECOND | THIRD | {"freeze": ["[1].b"]}, {"freeze"}),
     ],
 )
 def test_the_configs_of_all_formats_are_read(content, missing):
     write(content)
-    expected = FIRST | SECOND | THIRD | content
+    expected = FIRST | SECOND | THIRD | FOURTH | content
     del expected["format"]
     found = read_config(Path("run"))
     assert found.plain() == expected
@@ -79,7 +84,7 @@ def test_the_configs_of_all_formats_are_read(content, missing):
         ('{"format": 3, "format": 3}', "is not readable as JSON: a key comes twice: format"),
         ("[]", "is not readable as JSON: it is no object"),
         ({"format": True}, "is not the config of a run: it has no format number"),
-        ({"format": 4}, "has format 4; this version of fcnn reads up to 3"),
+        ({"format": 5}, "has format 5; this version of fcnn reads up to 4"),
         ({"format": 1, "data": "mnist"}, "lacks .*epochs, batch_size, .*seed"),
         ({"format": 1, "epoch": 5} | FIRST, "unknown key 'epoch'; did you mean 'epochs'"),
         ({"format": 1} | FIRST | {"epochs": "5"}, "epochs is '5', expected an integer of at least"),

@@ -90,6 +90,27 @@ def test_the_optimizer_is_that_of_the_settings(changed, expected):
     assert tree.equal(*ends)
 
 
+@pytest.mark.parametrize(
+    ("freeze", "frozen"),
+    [
+        (["[1]"], ["[1].w", "[1].b"]),
+        (["[1].w", "[10]"], ["[1].w", "[10].w"]),
+        (["*.b", "[0].*"], ["[0].w", "[1].b"]),
+        (["[1"], ["[1].w", "[1].b", "[10].w"]),
+        (["[0-9]", "1", ".w", "[?]"], []),
+    ],
+)
+def test_what_begins_as_a_pattern_is_frozen(freeze, frozen):
+    ones = np.ones((2, 2))
+    params = [()] * 11
+    params[0] = fcnn.DenseParams(w=ones, b=None)
+    params[1] = fcnn.DenseParams(w=ones, b=ones)
+    params[10] = fcnn.DenseParams(w=ones, b=None)
+    optimizer = plan_of(freeze=freeze).optimizer
+    after, _ = optimizer.step(params, params, optimizer.init(params))
+    assert [path for path, leaf in tree.leaves_with_path(after) if leaf[0, 0] == 1] == frozen
+
+
 def test_loss_and_augmentation_are_those_of_the_settings():
     plain = plan_of(label_smoothing=0.0)
     assert plain.loss is fcnn.softmax_cross_entropy

@@ -28,6 +28,7 @@ HUGE = 10**400
         ("augmentation", [3, "", ["shift"], {"shift": "1"}, {"shift": float("nan")}, {3: 1.0}],
          "finite numbers by their names"),
         ("validation_fraction", [-0.5, 1, float("inf")], "a number of at least 0 and below 1"),
+        ("freeze", ["[0]", None, [""], [3], {"[0]": 1}], "a list of texts"),
         ("patience", [0, 1.5, True], "an integer of at least 1 or null"),
         ("seed", [-1, 0.5, True], "an integer of at least 0"),
     ],

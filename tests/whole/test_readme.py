@@ -40,6 +40,20 @@ def test_every_python_block_runs_in_order(elsewhere):
     assert namespace["report"].worst < 1e-6
 
 
+def test_fine_tuning_trains_the_head_alone(elsewhere):
+    done = CliRunner().invoke(app, ["train", "--epochs", "1", "--out", "digits"])
+    assert done.exit_code == 0
+    text = (ROOT / "docs" / "fine_tuning.md").read_text(encoding="utf-8")
+    namespace = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+            exec(compile(code, "fine_tuning.md", "exec"), namespace)
+    old, head, end = namespace["run"].params, namespace["record"].params, namespace["last"].params
+    assert fcnn.tree.equal(head[:-1], old[:-1])
+    assert namespace["record"].test_accuracy > 0.8
+    assert not fcnn.tree.equal(end[:-1], old[:-1])
+
+
 def test_the_example_is_the_one_in_examples():
     example = (ROOT / "examples" / "custom_layer.py").read_text(encoding="utf-8")
     for line in ("GainParams(g=(dy * x).sum((0, 2, 3))), dy * params.g[:, None, None]",

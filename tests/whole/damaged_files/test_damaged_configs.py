@@ -28,7 +28,7 @@ WELL_FORMED = {
     "in_shape": lambda v: type(v) is list and v and all(type(n) is int and n >= 1 for n in v),
     "classes": lambda v: type(v) is int and v >= 1,
     "data_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
-    "format": lambda v: type(v) is int and 1 <= v <= 3,
+    "format": lambda v: type(v) is int and 1 <= v <= 4,
     "versions": lambda v: True,
     "optimizer": lambda v: v in ("sgd", "nesterov", "adam", "adamw"),
     "weight_decay": lambda v: type(v) in (int, float) and 0 <= v <= sys.float_info.max,
@@ -40,12 +40,14 @@ WELL_FORMED = {
     ),
     "validation_fraction": lambda v: type(v) in (int, float) and 0 <= v < 1,
     "patience": lambda v: v is None or (type(v) is int and v >= 1),
+    "freeze": lambda v: type(v) is list and all(isinstance(text, str) and text for text in v),
 }
 # What older formats did not have, and what it is in them.
 LATER = {
     "data_hash": (2, None), "optimizer": (3, "sgd"), "weight_decay": (3, 0.0),
     "schedule": (3, "constant"), "label_smoothing": (3, 0.0), "augmentation": (3, {}),
-    "validation_fraction": (3, 0.0), "patience": (3, None), "versions": (4, None),
+    "validation_fraction": (3, 0.0), "patience": (3, None), "freeze": (4, []),
+    "versions": (5, None),
 }  # fmt: skip
 
 
