@@ -20,6 +20,7 @@ from fcnn.pictures import run_pictures as pictures
 from fcnn.runs import experiment
 from fcnn.runs.config import Config, configure, read_config, read_json
 from fcnn.runs.folder import new_folder, old_folder
+from fcnn.runs.going_on import with_epochs
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.recipes import DEFAULT, recipe_by_name
@@ -27,8 +28,8 @@ from fcnn.runs.results import METRICS, Result
 from fcnn.runs.shared_plan import shared_plan
 from fcnn.training.epochs import Epoch
 
-# What may be given beside --resume: what is no setting of the run.
-BESIDE_RESUME = ("--threads", "--checkpoint-every", "--mpi", "--json", "--quiet")
+# What may be given beside --resume: how far, and what is no setting of the run.
+BESIDE_RESUME = ("--epochs", "--threads", "--checkpoint-every", "--mpi", "--json", "--quiet")
 
 
 @options.with_settings
@@ -52,7 +53,11 @@ def train(
         Path | None, typer.Option(help="Folder for the results; by default runs/DATA-MODEL-N.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with the run in this folder, with its settings.")
+        Path | None,
+        typer.Option(
+            help="Go on with the run in this folder, with its settings; with --epochs, to so many "
+            "in all, though it is finished."
+        ),
     ] = None,
     mpi: options.MpiOption = False,
     as_json: options.JsonOption = False,
@@ -73,8 +78,8 @@ def train(
                 with failing_alike(world):
                     with wrong_usage():
                         options.refuse_beside(context, "--resume", BESIDE_RESUME)
-                    config = _config_to_go_on(world, folder, held)
-                if (folder / METRICS).exists():
+                    config = _config_to_go_on(world, folder, settings.get("epochs"), held)
+                if "epochs" not in settings and (folder / METRICS).exists():
                     say(f"The run in {folder} is finished; fcnn evaluate {folder} shows it")
                     if as_json and world.rank == 0:
                         reports.print_json(read_json(folder / METRICS))
@@ -104,9 +109,12 @@ def _folder_of_first(world: World, out: Path | None, config: Config, held: ExitS
     return Path(world.texts(str(folder))[0])
 
 
-def _config_to_go_on(world: World, folder: Path, held: ExitStack) -> Config:
-    """The config of an old run, whose folder the first process keeps for itself."""
-    return held.enter_context(old_folder(folder)) if world.rank == 0 else read_config(folder)
+def _config_to_go_on(world: World, folder: Path, epochs: int | None, held: ExitStack) -> Config:
+    """The config of an old run, whose folder the first process keeps for itself; with so many
+    epochs, if given.
+    """
+    config = held.enter_context(old_folder(folder)) if world.rank == 0 else read_config(folder)
+    return config if epochs is None else with_epochs(folder, config, epochs)
 
 
 def _plan_to_go_on(folder: Path, config: Config, bar: Bar) -> Plan:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -13,15 +14,16 @@ from fcnn import tree
 from fcnn.data import Dataset
 from fcnn.distributed.failing_alike import failing_alike
 from fcnn.distributed.world import ALONE, World
+from fcnn.files.locks import check_lock
 from fcnn.layers.layer import Layer, call_forward
 from fcnn.networks.freezing import as_trained_by
 from fcnn.numerics import random_streams as streams
-from fcnn.runs.config import CONFIG, Config, RunError, data_hash
+from fcnn.runs.config import CONFIG, Config, RunError, data_hash, read_config, write_config
 from fcnn.runs.folder import BEST, CHECKPOINT, Run, initial_parameters, model_of
 from fcnn.runs.history import HISTORY, best_epoch, is_complete, read_history, write_history
 from fcnn.runs.model_by_name import model_by_name, telling_lines
 from fcnn.runs.plan import Plan, make_plan
-from fcnn.runs.results import Result, write_results
+from fcnn.runs.results import METRICS, Result, write_results
 from fcnn.training.agreement import DisagreementError
 from fcnn.training.checkpoints import load_checkpoint, save_checkpoint
 from fcnn.training.epochs import Epoch, NotFiniteError
@@ -46,7 +48,8 @@ def train(
 ) -> Result | None:
     """Train as planned, from where the run in the folder stands, and fill the folder.
 
-    The folder is this process's alone (see `folder.new_folder` and `old_folder`). A checkpoint
+    The folder is this process's alone (see `folder.new_folder` and `old_folder`). If the config
+    there is another, as that of a run which is to have more epochs, it is replaced. A checkpoint
     is written after every so many epochs, after the last, and after each that is the best on the
     validation set so far. begun is when the command began, by `time.perf_counter`; on_epoch is
     called when an epoch's record is safe in the folder, on_step after every step, with its
@@ -65,20 +68,13 @@ def train(
             start, history, params = _so_far(folder, model, plan, writes=is_first)
         if is_first:
             _check_space(folder, params, plan)
-    records = fit(
+            _note_config(folder, config)
+    records = _records(
+        plan,
         model,
         params,
-        plan.optimizer,
-        plan.train,
-        epochs=config.epochs,
-        batch_size=plan.batch_size,
-        seed=config.seed,
-        loss=plan.loss,
-        augment=plan.augment,
+        start,
         threads=threads,
-        start=start,
-        test=plan.test if plan.validation is None else None,
-        validation=plan.validation,
         on_batch=lambda step, steps: on_step(len(history) + 1, step),
         world=None if world.size == 1 else world,
     )
@@ -166,6 +162,39 @@ def _record_in(path: Path, model: Layer, plan: Plan) -> Epoch | None:
         return None
     except ValueError as error:
         raise RunError(str(error)) from error
+
+
+def _note_config(folder: Path, config: Config) -> None:
+    """Let config.json say what the run is to be. A finished one loses its metrics before that:
+    wherever it is killed, it can be gone on with.
+    """
+    if read_config(folder) != config:
+        check_lock(folder)
+        (folder / METRICS).unlink(missing_ok=True)
+        write_config(folder, config)
+
+
+def _records(
+    plan: Plan, model: Layer, params: Tree, start: Epoch | None, **how: Any
+) -> Iterator[Epoch]:
+    """The records of the epochs that are left after the start, if any are."""
+    if start is not None and start.epoch == plan.config.epochs:
+        return iter(())
+    return fit(
+        model,
+        params,
+        plan.optimizer,
+        plan.train,
+        start=start,
+        epochs=plan.config.epochs,
+        batch_size=plan.batch_size,
+        seed=plan.config.seed,
+        loss=plan.loss,
+        augment=plan.augment,
+        test=plan.test if plan.validation is None else None,
+        validation=plan.validation,
+        **how,
+    )
 
 
 def _next(records: Iterator[Epoch], config: Config) -> Epoch:

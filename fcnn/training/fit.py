@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 from fcnn.arguments import settings
@@ -63,7 +64,8 @@ def fit(
         cores. The bits do not depend on it.
     start
         A record to go on from; its parameters and optimizer state take the place of
-        `params`. Of the last epoch, there is nothing left to do.
+        `params`. Of the last epoch, there is nothing left to do: a UserWarning says so, and the
+        iterator is empty.
     on_batch
         Called after each batch with the number of those done in this epoch and their total.
     augment
@@ -121,6 +123,12 @@ def fit(
     if world is not None:
         check_kind("fit", "world", world, World)
     standing = _standing(params, optimizer, start, epochs)
+    if standing.epoch == epochs and (world is None or world.rank == 0):
+        warnings.warn(
+            f"fit: start is of epoch {epochs}, and epochs, those in all, is {epochs}: nothing is "
+            "left to do",
+            stacklevel=2,
+        )
     model = as_trained_by(optimizer, model, standing.params)
     training = Training(
         model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, epochs=epochs,

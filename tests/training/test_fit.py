@@ -42,7 +42,14 @@ def test_a_run_that_goes_on_is_the_run_that_was_never_stopped():
     assert tree.equal(
         [(r.params, r.state) for r in resumed], [(r.params, r.state) for r in whole[1:]]
     )
-    assert run(epochs=3, start=whole[2]) == []  # nothing is left to do
+
+
+def test_a_record_of_the_last_epoch_leaves_nothing_to_do_and_that_is_said():
+    last = run(epochs=2)[-1]
+    text = "fit: start is of epoch 2, and epochs, those in all, is 2: nothing is left to do"
+    with pytest.warns(UserWarning, match=text) as told:
+        assert run(epochs=2, start=last) == []
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_a_record_beyond_the_last_epoch_is_refused_with_both_numbers():
