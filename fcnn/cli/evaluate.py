@@ -22,7 +22,7 @@ def evaluate(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a saved run again, with ten sample predictions."""
+    """Evaluate a saved run again: accuracy, loss, ten sample predictions."""
     begun = time.perf_counter()
     with exit_codes(), Bar(shown=not as_json) as bar:
         with wrong_usage():

@@ -1,9 +1,10 @@
 """Options that several commands have, those that are the settings of a run, and what they name."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, get_args
 
 import attrs
 import typer
@@ -15,7 +16,7 @@ from fcnn.data import Dataset, load
 from fcnn.layers.layer import Layer
 from fcnn.runs.config import Config, configure
 from fcnn.runs.model_by_name import model_by_name
-from fcnn.runs.recipes import DEFAULT
+from fcnn.runs.recipes import DEFAULT, RECIPES
 from fcnn.runs.settings import Settings
 
 DataOption = Annotated[
@@ -46,6 +47,15 @@ MpiOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 
+# The panels of a long help, in this order; other settings stand in Training, other options in Run.
+PANELS: Final[Mapping[str, Sequence[str]]] = {
+    "Data": ("data", "validation_fraction"),
+    "Network": ("model", "freeze"),
+    "Training": ("recipe",),
+    "Augmentation": ("augmentation",),
+    "Run": ("seed",),
+}
+
 
 def _checked_threads(threads: int | None) -> int | None:
     if threads is not None and threads > MOST:
@@ -56,12 +66,13 @@ def _checked_threads(threads: int | None) -> int | None:
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """A command that takes `settings`, those that were typed by their names, as one that has an
-    option for each field of `Settings` instead.
+    option for each field of `Settings` instead, and whose help is in panels.
     """
     options = {field.name: _option(field) for field in attrs.fields(Settings)}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
         parameters += options.values() if parameter.name == "settings" else [parameter]
+    parameters = sorted(map(_in_panel, parameters), key=lambda each: [*PANELS].index(_panel(each)))
 
     @wraps(command)
     def with_options(**values: Any) -> None:
@@ -82,11 +93,43 @@ def _option(field: "attrs.Attribute[Any]") -> inspect.Parameter:
         typed = str
     elif isinstance(field.default, tuple):  # one text each time that it is typed
         typed = list[str]
-    option = typer.Option(name, min=known.get("least"), help=known["help"])
+    help_text = f"{known['help']} {_by_recipe(field.name)}".strip()
+    option = typer.Option(name, min=known.get("least"), help=help_text)
     annotation = Annotated[typed | None, option]
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
+
+
+def _by_recipe(name: str) -> str:
+    """What a setting is unless it is given: with the names of the recipes where they differ."""
+    recipes: dict[str, list[str]] = {}
+    for recipe in RECIPES.values():
+        value = getattr(recipe.settings, name)
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key}={number:g}" for key, number in value.items()) or "none"
+        recipes.setdefault(f"{value}", []).append(recipe.name)
+    if len(recipes) == 1:
+        return "" if value in (None, ()) else f"\\[default: {next(iter(recipes))}]"
+    values = (f"{value} ({', '.join(names)})" for value, names in recipes.items())
+    return f"\\[default: {'; '.join(values)}]"
+
+
+def _panel(parameter: inspect.Parameter) -> str:
+    for panel, names in PANELS.items():
+        if parameter.name in names:
+            return panel
+    return "Training" if parameter.name in attrs.fields_dict(Settings) else "Run"
+
+
+def _in_panel(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter of a command whose option, if it has one, stands in its panel of the help."""
+    kind, *known = get_args(parameter.annotation) or [parameter.annotation]
+    if not known:
+        return parameter
+    option = copy.copy(known[0])
+    option.rich_help_panel = _panel(parameter)
+    return parameter.replace(annotation=Annotated[kind, option])
 
 
 def numbers(option: str, text: str) -> dict[str, float]:

@@ -1,20 +1,28 @@
-"""Progress bars: on standard error, only on a terminal, and gone when they are done."""
+"""Progress on standard error: a bar on a terminal, gone when it is done; elsewhere, as in a pipe,
+a line now and then.
+"""
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
-_SECONDS: Final = 0.1  # from one drawing to the next
+COLOUR: Final = "cyan"
+_SECONDS_OF_BAR: Final = 0.1  # from one drawing to the next
+_SECONDS_OF_LINES: Final = 10.0
 
 
 class Bar:
-    """A progress bar for one thing after the other; silent where nobody sees it."""
+    """The progress of one thing after the other; silent if it is not to be shown.
 
-    def __init__(self, shown: bool) -> None:
-        self._shown = shown and sys.stderr.isatty()
+    In a pipe what takes less than ten seconds has no line.
+    """
+
+    def __init__(self, shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._shown, self._clock = shown, clock
         self._progress: Any = None
         self._label = ""
-        self._drawn = 0.0
+        self._drawn = clock()
 
     def update(self, label: str, done: int, total: int | None, note: str = "") -> None:
         """Draw that much of what the label names; a new label begins a new bar.
@@ -23,13 +31,23 @@ class Bar:
         """
         if not self._shown:
             return
+        if not sys.stderr.isatty():
+            self._write_line(label, done, total, note)
+            return
         if label != self._label:
             self.close()
             self._open(label, total, noted=note != "")
         self._progress.update(self._progress.task_ids[0], completed=done, total=total, note=note)
-        if done == total or time.monotonic() - self._drawn > _SECONDS:
+        if done == total or self._clock() - self._drawn > _SECONDS_OF_BAR:
             self._progress.refresh()
-            self._drawn = time.monotonic()
+            self._drawn = self._clock()
+
+    def _write_line(self, label: str, done: int, total: int | None, note: str) -> None:
+        if self._clock() - self._drawn < _SECONDS_OF_LINES:
+            return
+        share = f"{done / total:.0%}" if total else f"{done:,}"
+        print(", ".join(filter(None, [f"{label}: {share}", note])), file=sys.stderr, flush=True)
+        self._drawn = self._clock()
 
     def close(self) -> None:
         """Take the bar away."""
@@ -45,7 +63,7 @@ class Bar:
         # Results go to standard output as they are: nothing of theirs is redirected.
         self._progress = Progress(
             "{task.description}",
-            BarColumn(),
+            BarColumn(complete_style=COLOUR, finished_style=COLOUR, pulse_style=COLOUR),
             TaskProgressColumn(),
             "{task.fields[note]}" if noted else TimeRemainingColumn(),
             console=Console(stderr=True),

@@ -1,19 +1,28 @@
-"""What several commands print: plain text, the same on a terminal and in a file."""
+"""What several commands print, in at most 80 columns: on a terminal the heads of tables have a
+colour, the rest is the same in a file.
+"""
 
 import json
+import os
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from fcnn.arguments.settings import MOST
+from fcnn.cli.progress import COLOUR
 from fcnn.runs.config import Config
+from fcnn.runs.folder import slug
 from fcnn.runs.pace import Progress
 from fcnn.runs.results import Result, most_confused
 from fcnn.training.epochs import Epoch
 from fcnn.training.inference import Evaluation
+
+COLUMNS: Final = 80  # of a terminal
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -21,26 +30,62 @@ def print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, allow_nan=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = ()) -> str:
-    """Aligned columns, two spaces apart; to the right except for those listed in `left`."""
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    left: Sequence[int] = (),
+    folded: int | None = None,
+) -> str:
+    """Aligned columns, two spaces apart; to the right except for those listed in `left`.
+
+    A table that is too wide has the texts of its column `folded` on several lines.
+    """
     lines = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    excess = sum(widths) + 2 * (len(widths) - 1) - COLUMNS
+    if folded is not None and excess > 0:
+        lines = [part for line in lines for part in _folded(line, folded, widths[folded] - excess)]
+        widths[folded] = max(len(line[folded]) for line in lines)
 
     def cell(text: str, i: int) -> str:
         return text.ljust(widths[i]) if i in left else text.rjust(widths[i])
 
-    return "\n".join("  ".join(map(cell, line, range(len(line)))).rstrip() for line in lines)
+    head, *body = ("  ".join(map(cell, line, range(len(line)))).rstrip() for line in lines)
+    return "\n".join([_coloured(head), *body])
+
+
+def _folded(line: Sequence[str], column: int, width: int) -> list[list[str]]:
+    """A line of a table as several, in which one column is at most so wide, and at least 20."""
+    parts = textwrap.wrap(line[column], max(width, 20), subsequent_indent="  ") or [""]
+    first = [parts[0] if i == column else text for i, text in enumerate(line)]
+    others = [[part if i == column else "" for i in range(len(line))] for part in parts[1:]]
+    return [first, *others]
+
+
+def _coloured(text: str) -> str:
+    """A text in the colour of the progress bar, on a terminal that has colours."""
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return text if plain else typer.style(text, fg=COLOUR)
+
+
+def first_line(config: Config, parameters: int, folder: Path) -> str:
+    """What a run is: data, network, parameters, recipe, folder; the last on a line of its own if
+    one is too short.
+    """
+    data, model = (slug(name) for name in (config.data, config.model))
+    said = f"{data}, {model}, {parameters:,} parameters, recipe {config.recipe},"
+    fits = len(said) + 1 + len(str(folder)) <= COLUMNS
+    return f"{said} {folder}" if fits else f"{said}\n  {folder}"
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:
     """One line per epoch: losses and accuracies in training, and in test or validation."""
-    held_out = "Test" if record.validation_loss is None else "Validation"
-    loss = getattr(record, f"{held_out.lower()}_loss")
-    accuracy = getattr(record, f"{held_out.lower()}_accuracy")
+    held_out, name = ("test", "Test") if record.validation_loss is None else ("validation", "Val")
+    loss, accuracy = (getattr(record, f"{held_out}_{figure}") for figure in ("loss", "accuracy"))
     return (
         f"Epoch {record.epoch}/{epochs} - "
-        f"Train Loss: {record.train_loss:.4f}, Train Acc: {record.train_accuracy:.4f}, "
-        f"{held_out} Loss: {loss:.4f}, {held_out} Acc: {accuracy:.4f}"
+        f"Train Loss: {record.train_loss:.4f}, Acc: {record.train_accuracy:.4f}, "
+        f"{name} Loss: {loss:.4f}, Acc: {accuracy:.4f}"
     )
 
 
@@ -58,8 +103,7 @@ def kept_epoch(config: Config, metrics: Mapping[str, Any]) -> str:
     """Which epoch of a run with a validation set was kept, and whether it ended early."""
     lines = [
         f"Kept Epoch {metrics['best_epoch']}, the best in validation - "
-        f"Validation Loss: {metrics['validation_loss']:.4f}, "
-        f"Validation Acc: {metrics['validation_accuracy']:.4f}"
+        f"Loss: {metrics['validation_loss']:.4f}, Acc: {metrics['validation_accuracy']:.4f}"
     ]
     if metrics["epochs"] < config.epochs:
         epochs = "epoch" if config.patience == 1 else "epochs"
@@ -68,7 +112,7 @@ def kept_epoch(config: Config, metrics: Mapping[str, Any]) -> str:
 
 
 def evaluation(result: Evaluation) -> str:
-    """The final accuracy, a table by class, and the most frequent confusions."""
+    """The final accuracy and loss, a table by class, and the most frequent confusions."""
     counts = result.confusion.sum(1)
     rows = [
         [label, f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
@@ -80,7 +124,10 @@ def evaluation(result: Evaluation) -> str:
     if confused := most_confused(result.confusion):
         rows = [[true, predicted, f"{images:,}"] for true, predicted, images in confused]
         confusions = "Most frequent confusions\n" + table(["True", "Predicted", "Images"], rows)
-    return f"Final Test Accuracy: {result.accuracy:.2%}\n\n{by_class}\n\n{confusions}"
+    return (
+        f"Final Test Accuracy: {result.accuracy:.2%}\nFinal Test Loss: {result.loss:.4f}\n\n"
+        f"{by_class}\n\n{confusions}"
+    )
 
 
 def samples(found: Sequence[dict[str, Any]]) -> str:

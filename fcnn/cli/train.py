@@ -41,7 +41,7 @@ def train(
         str,
         typer.Option(
             help="small for thousands of images, fast or best for tens of thousands, reference "
-            "for plain SGD; the settings below override it."
+            "for plain SGD; single settings override it."
         ),
     ] = DEFAULT.name,
     settings: dict[str, Any],
@@ -73,6 +73,7 @@ def train(
             if resume is None:
                 plan = shared_plan(world, lambda: _new_plan(data, recipe, settings, bar))
                 folder = _folder_of_first(world, out, plan.config, held)
+                say(reports.first_line(plan.config, experiment.parameters_of(plan.config), folder))
             else:
                 folder = resume
                 with failing_alike(world):

@@ -76,7 +76,10 @@ def _beside_pytorch() -> Any:
 
 
 def verdicts(found: Sequence[Verdict], most: int = 3) -> str:
-    """One line for each proof, the first failures of those that do not hold, and the sum."""
+    """One line for each proof, the first failures of those that do not hold, and the sum.
+
+    The errors are relative ones.
+    """
     rows = [
         [
             verdict.layer,
@@ -87,7 +90,7 @@ def verdicts(found: Sequence[Verdict], most: int = 3) -> str:
         ]
         for verdict in found
     ]
-    header = ["Layer", "Checked against", "Cases", "Worst relative error", "Verdict"]
+    header = ["Layer", "Checked against", "Cases", "Worst error", "Verdict"]
     lines = [table(header, rows, left=[0, 1, 4]), ""]
     wrong = [verdict for verdict in found if not verdict.holds]
     for verdict in wrong:

@@ -17,6 +17,7 @@ from fcnn.distributed.world import ALONE, World
 from fcnn.files.locks import check_lock
 from fcnn.layers.layer import Layer, call_forward
 from fcnn.networks.freezing import as_trained_by
+from fcnn.networks.summary import parameter_count
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash, read_config, write_config
 from fcnn.runs.folder import BEST, CHECKPOINT, Run, initial_parameters, model_of
@@ -110,6 +111,13 @@ def check_batch_of_one(plan: Plan) -> None:
     with telling_lines(config.model):
         params = initial_parameters(model, config)
         call_forward(as_trained_by(plan.optimizer, model, params), params, x[:1], rng)
+
+
+def parameters_of(config: Config) -> int:
+    """How many parameters the model of a run has."""
+    with telling_lines(config.model):
+        model = model_by_name(config.model, config.classes)
+        return parameter_count(initial_parameters(model, config))
 
 
 def plan_to_go_on(folder: Path, config: Config, data: Dataset) -> Plan:

@@ -145,7 +145,7 @@ def old_folder(folder: Path) -> Iterator[Config]:
 
 
 def _numbered_folder(config: Config) -> Path:
-    stem = f"{_slug(config.data)}-{_slug(config.model)}"
+    stem = f"{slug(config.data)}-{slug(config.model)}"
     number = 0
     while True:
         number += 1
@@ -155,7 +155,7 @@ def _numbered_folder(config: Config) -> Path:
             return folder
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """The short name of data or a model, fit for a folder: of paths, the last part."""
     short = name.rsplit(":", 1)[-1] if ".py:" in name else Path(name).stem
     return re.sub(r"[^A-Za-z0-9_.]+", "_", short)

@@ -30,7 +30,6 @@ from fcnn.runs.model_by_name import MODELS
 
 OPTIMIZERS: Final = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES: Final = ("constant", "cosine", "one_cycle")
-OF_RECIPE: Final = "By default what the recipe says."
 BELOW_1: Final = "a number of at least 0 and below 1", lt(1)
 
 # attrs' validators: an integer that is no bool; a number that is neither NaN nor infinite.
@@ -107,27 +106,26 @@ class Settings:
         f"one of {', '.join(MODELS)}, or FILE.py:FUNCTION",
         instance_of(str),
         min_len(1),
-        help=f"One of {', '.join(MODELS)}, or FILE.py:FUNCTION. By default that of the recipe, "
-        "which is small unless told otherwise.",
+        help=f"One of {', '.join(MODELS)}, or FILE.py:FUNCTION.",
     )
-    epochs: int = count(help=OF_RECIPE)
-    batch_size: int = count(help=OF_RECIPE)
+    epochs: int = count(help="How often each training image is seen.")
+    batch_size: int = count(help="Images of a step; at most as many as there are.")
     optimizer: str = choice(
-        OPTIMIZERS, default="sgd", since=3, help=f"One of {', '.join(OPTIMIZERS)}. {OF_RECIPE}"
+        OPTIMIZERS, default="sgd", since=3, help=f"One of {', '.join(OPTIMIZERS)}."
     )
-    learning_rate: float = number(help=f"{OF_RECIPE} With --optimizer adam or adamw, 0.001.")
+    learning_rate: float = number(help="Of the optimizer; of adam and adamw by default 0.001.")
     schedule: str = choice(
         SCHEDULES,
         default="constant",
         since=3,
-        help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak. {OF_RECIPE}",
+        help=f"One of {', '.join(SCHEDULES)}, with the learning rate as its peak.",
     )
-    momentum: float = number(*BELOW_1, help=f"Of sgd and nesterov. {OF_RECIPE}")
+    momentum: float = number(*BELOW_1, help="Of sgd and nesterov.")
     weight_decay: float = number(
-        default=0.0, since=3, least=0.0, help=f"{OF_RECIPE} adam has none."
+        default=0.0, since=3, least=0.0, help="Of kernels, decoupled; adam has none."
     )
     label_smoothing: float = number(
-        "a number from 0 to 1", le(1), default=0.0, since=3, help=f"From 0 to 1. {OF_RECIPE}"
+        "a number from 0 to 1", le(1), default=0.0, since=3, help="From 0 to 1."
     )
     augmentation: Mapping[str, float] = setting(
         "finite numbers by their names",
@@ -139,8 +137,8 @@ class Settings:
         ),
         since=3,
         option="--augment",
-        help="Such as rotation=12,scale=0.1,shear=0,shift=2.5, in place of all that the recipe "
-        "has; or none.",
+        help="Numbers for rotation, scale, shear and shift, as in rotation=9,shift=1, in place of "
+        "all that the recipe has; or none.",
     )
     validation_fraction: float = number(
         *BELOW_1,
@@ -166,7 +164,7 @@ class Settings:
         help="Do not train parameters whose path begins so, such as [0], where * stands for "
         "anything; may be given several times.",
     )
-    seed: int = count(0, default=0, help="Decides everything random. By default 0.")
+    seed: int = count(0, default=0, help="Decides everything random.")
 
     def freezes(self, path: str) -> bool:
         """Whether the parameter with this path, such as `[4].w`, is left as it is."""

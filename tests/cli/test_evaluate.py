@@ -13,6 +13,7 @@ def test_the_evaluation_is_repeated_with_ten_samples():
     metrics = json.loads(call("train", *LINEAR, "--seed", 3, "--json").stdout)
     text = call("evaluate", metrics["run"]).stdout
     assert f"Final Test Accuracy: {metrics['test_accuracy']:.2%}" in text
+    assert f"Final Test Loss: {metrics['test_loss']:.4f}" in text
     assert len(text.split("Sample predictions\n")[1].splitlines()) == 11
     result = json.loads(call("evaluate", metrics["run"], "--json").stdout)
     assert result["test_loss"] == metrics["test_loss"]  # on data with the noise of seed 3

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from commands import call
+
+from fcnn.runs.model_by_name import MODELS
 
 
 def test_layers_with_their_shapes_and_costs():
@@ -33,3 +36,21 @@ def test_chains_in_chains_and_layers_of_ones_own():
     assert "[1][0]" in text
     assert "?" in next(line for line in text.splitlines() if "scale" in line)
     assert "+?" in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_wraps_at_80_columns(model):
+    data = "synthetic" if model == "lines_cnn" else "mnist5k"
+    text = call("summary", "--model", model, "--data", data).stdout
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_model_of_a_run():
+    call("train", "--data", "synthetic", "--model", "linear", "--epochs", 1, "--out", "run")
+    of_run = call("summary", "run").stdout
+    assert of_run == call("summary", "--data", "synthetic", "--model", "linear").stdout
+    Path("run/params.npz").unlink()  # of a run that is not finished too
+    assert call("summary", "run").stdout == of_run
+    said = call("summary", "run", "--model", "linear", code=2).stderr
+    assert said == "fcnn: RUN takes the settings of the run; leave out --model\n"
+    assert "nowhere is not a run" in call("summary", "nowhere", code=2).stderr

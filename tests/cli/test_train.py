@@ -42,14 +42,15 @@ def noise():
 
 
 def test_epochs_and_a_final_evaluation_are_told():
-    lines = call("train", *LINES).stdout.splitlines()
+    lines = call("train", *LINES, "--out", "run").stdout.splitlines()
+    assert lines[0] == "synthetic, lines_cnn, 5,987 parameters, recipe small, run"
     for epoch in (1, 2):
-        assert lines[epoch - 1].startswith(f"Epoch {epoch}/2 - Train Loss: ")
-        labels = [part.split(":")[0] for part in lines[epoch - 1].split(" - ")[1].split(", ")]
-        assert labels == ["Train Loss", "Train Acc", "Test Loss", "Test Acc"]
+        assert lines[epoch].startswith(f"Epoch {epoch}/2 - Train Loss: ")
+        labels = [part.split(":")[0] for part in lines[epoch].split(" - ")[1].split(", ")]
+        assert labels == ["Train Loss", "Acc", "Test Loss", "Acc"]
     assert "Final Test Accuracy: 100.00%" in lines
     assert "No confusions: every test image was recognised." in lines
-    assert f"Results in {Path('runs') / 'synthetic-lines_cnn-1'}" in lines
+    assert "Results in run" in lines
 
 
 def test_a_folder_of_results_is_left(monkeypatch):
@@ -289,23 +290,23 @@ def test_what_a_run_leaves_says_validation_where_it_is_one(noise):
         "seconds",
     ]  # fmt: skip
     told = lines.split("\n\n")
-    assert [line.split(" - ")[0] for line in told[0].splitlines()] == [
+    assert [line.split(" - ")[0] for line in told[0].splitlines()[1:]] == [
         f"Epoch {epoch}/30" for epoch in range(1, epochs + 1)
     ]
     assert "Test" not in told[0]
+    assert told[0].count(" Val Loss: ") == epochs
     loss, accuracy = metrics["validation_loss"], metrics["validation_accuracy"]
     assert told[1].splitlines() == [
         "Stopped early: no better validation in 4 epochs",
-        f"Kept Epoch {best}, the best in validation - "
-        f"Validation Loss: {loss:.4f}, Validation Acc: {accuracy:.4f}",
+        f"Kept Epoch {best}, the best in validation - Loss: {loss:.4f}, Acc: {accuracy:.4f}",
     ]
-    assert lines.count("Test") == 1
+    assert lines.count("Test") == 2
     assert f"Final Test Accuracy: {metrics['test_accuracy']:.2%}" in told[2]
 
 
 def test_a_run_without_a_validation_set_says_test():
     lines = call("train", *QUICK, "--out", "run").stdout
-    assert "Validation" not in lines
+    assert "Val" not in lines
     assert "Kept" not in lines
     assert "validation" not in Path("run/history.csv").read_text()
 
@@ -394,12 +395,27 @@ def test_threads_are_passed_on(monkeypatch):
 def test_help_has_a_line_for_every_option(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     text = call("train", "--help").stdout
-    options = ["--data", "--recipe", "--model", "--epochs", "--batch-size", "--optimizer",
+    options = ["Data", "--data", "--validation-fraction", "Network", "--model", "--freeze",
+               "Training", "--recipe", "--epochs", "--batch-size", "--optimizer",
                "--learning-rate", "--schedule", "--momentum", "--weight-decay",
-               "--label-smoothing", "--augment", "--validation-fraction", "--patience", "--freeze",
+               "--label-smoothing", "--patience", "Augmentation", "--augment", "Run",
                "--seed", "--threads", "--checkpoint-every", "--out", "--resume", "--json",
                "--quiet"]  # fmt: skip
+    text = text.replace("─", " ")
     places = [text.index(f" {option} ") for option in options]
     assert places == sorted(places)
     for field in attrs.fields(type(SMALL.settings)):
         assert field.metadata["help"].split(".")[0][:40] in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such size of a terminal")
+def test_help_says_what_each_recipe_gives(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    text = call("train", "--help").stdout
+    for line in (
+        "[default: 16 (small); 3 (fast); 20 (best); 5 (reference)]",
+        "[default: 0.1 (small); 0.2 (fast, best); 0.01 (reference)]",
+        "[default: rotation=12, scale=0.1, shift=2.5 (small, fast, best); none (reference)]",
+        "Of sgd and nesterov. [default: 0.9]",
+    ):
+        assert line in text
