@@ -53,8 +53,9 @@ def run_errors(place: Path | str) -> Iterator[None]:
 class Config(Settings):
     """The settings of a run, the recipe they came from, and what is known of the data.
 
-    Data and models in files have absolute paths; the network is the model as it prints, and
-    the hash that of the data: by them a file that has changed is noticed.
+    Data and models in files have absolute paths (in config.json, see `write_config`, data may
+    have relative ones); the network is the model as it prints, and the hash that of the data:
+    by them a file that has changed is noticed.
     """
 
     recipe: str = text()
@@ -151,9 +152,32 @@ def data_hash(data: Dataset) -> str:
 
 
 def write_config(folder: Path, config: Config) -> None:
-    """Write config.json, with the format's number and the versions that made the run."""
+    """Write config.json, with the format's number and the versions that made the run.
+
+    Data inside of the folder or beside it is named from there, as ./NAME or ../NAME, so that both
+    can be moved. The file of a model is not: see `folder.load_run`.
+    """
     versions = {"fcnn": __version__, "numpy": np.__version__, "python": platform.python_version()}
-    write_json(folder / CONFIG, {"format": FORMAT, **config.plain(), "versions": versions})
+    places = {"data": _from_folder(folder, config.data)}
+    write_json(
+        folder / CONFIG, {"format": FORMAT, **config.plain(), **places, "versions": versions}
+    )
+
+
+def _from_folder(folder: Path, path: str) -> str:
+    """A path as config.json has it: relative, if it lies inside of the folder or beside it."""
+    home = Path(os.path.realpath(folder))
+    for start, written in ((home, "./"), (home.parent, "../")):
+        if Path(path).is_relative_to(start):
+            return written + Path(path).relative_to(start).as_posix()
+    return path
+
+
+def _from_anywhere(folder: Path, path: Any) -> Any:
+    """The absolute path of what `_from_folder` has written; other values as they are."""
+    if not isinstance(path, str) or not path.startswith(("./", "../")):
+        return path
+    return os.path.normpath(os.path.join(os.path.realpath(folder), path))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -198,6 +222,7 @@ def read_config(folder: Path) -> Config:
         raise RunError(f"{path} lacks {', '.join(missing)}")
     content.pop("versions", None)
     with run_errors(path):
+        content["data"] = _from_anywhere(folder, content["data"])
         try:
             return config_from(content)
         except ForbiddenExtraKeysError as error:

@@ -17,7 +17,7 @@ from typing import Final
 
 import attrs
 
-from fcnn.arguments.settings import as_path
+from fcnn.arguments.settings import as_path, check_kind
 from fcnn.files.locks import LOCK, only_process_in
 from fcnn.files.writing import is_left_over, remove_left_overs
 from fcnn.layers.layer import Layer
@@ -31,6 +31,10 @@ CHECKPOINT: Final = "checkpoint.npz"
 BEST: Final = "best.npz"
 PARAMS: Final = "params.npz"
 
+_OTHERWISE: Final = (
+    "name its new place in config.json, or give the model itself: load_run(folder, model=...)"
+)
+
 
 @attrs.frozen(eq=False)
 class Run:
@@ -42,19 +46,27 @@ class Run:
     params: Tree = attrs.field(repr=False)
 
 
-def load_run(folder: str | os.PathLike[str]) -> Run:
+def load_run(folder: str | os.PathLike[str], model: Layer | None = None) -> Run:
     """Read the model and parameters of a run that `fcnn train` made.
 
     Raises RunError if the folder holds no finished run, or what it holds is damaged.
     A model of one's own is made by running its file and calling its function again. That is
     refused, with a RunError, if the file may have come with the run: if it lies in the folder, or
     is named otherwise than by the absolute path, without links, that `fcnn train` writes.
+
+    A model that is given takes the place of that, and no code is run: so runs are loaded that
+    were moved away from the file of their model. It must print as the one that was trained.
     """
     folder = as_path("load_run", "folder", folder)
+    if model is not None:
+        check_kind("load_run", "model", model, Layer)
     config = read_config(folder)
     path = folder / PARAMS
     with run_errors(folder):
-        model = model_of(folder, config)
+        if model is None:
+            model = model_of(folder, config)
+        else:
+            _check_network(folder, config, model)
         if not path.exists():
             raise RunError(
                 f"{folder} holds no params.npz: the run did not finish; "
@@ -75,12 +87,16 @@ def model_of(folder: Path, config: Config) -> Layer:
         model = model_by_name(config.model, config.classes)
     except ValueError as error:
         raise RunError(f"{folder / CONFIG}: {error}") from error
+    _check_network(folder, config, model)
+    return model
+
+
+def _check_network(folder: Path, config: Config, model: Layer) -> None:
     if repr(model) != config.network:
         raise RunError(
             f"{folder}: {config.model} is another network now\n"
             f"  was {config.network}\n  is  {model!r}"
         )
-    return model
 
 
 def _check_place_of_code(folder: Path, model: str) -> None:
@@ -95,11 +111,14 @@ def _check_place_of_code(folder: Path, model: str) -> None:
             f"{named}, expected the file's absolute path without links, {absolute(model)}: "
             "code that may have come with a run is not run"
         )
-    parents = Path(model.rsplit(":", 1)[0]).parents
+    file = Path(model.rsplit(":", 1)[0])
+    if not os.path.isfile(file):
+        raise RunError(f"{named}, but there is no such file; {_OTHERWISE}")
+    parents = file.parents
     if folder.exists() and any(parent.samefile(folder) for parent in parents if parent.exists()):
         raise RunError(
             f"{named}, in the run's own folder: code that came with a run is not run; if you "
-            "trust it, move it out of the folder and name its new place in config.json"
+            f"trust it, move it out of the folder, and {_OTHERWISE}"
         )
 
 

@@ -22,8 +22,8 @@ def with_epochs(folder: Path, config: Config, epochs: int) -> Config:
     history = read_history(folder, config) if (folder / HISTORY).exists() else []
     if epochs <= len(history):
         raise RunError(
-            f"{folder} cannot go on to {epochs} epochs: it has done {len(history)} already; give the "
-            "number of epochs in all, more than that"
+            f"{folder} cannot go on to {epochs} epochs: it has done {len(history)} already; "
+            "give the number of epochs in all, more than that"
         )
     has_ended_early = is_complete(history, config) and len(history) < config.epochs
     patience = None if has_ended_early else config.patience

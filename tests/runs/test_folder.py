@@ -185,3 +185,57 @@ def test_a_history_that_lacks_epochs_is_noticed(finished):
     path.write_text(path.read_text().splitlines()[0])
     with pytest.raises(RunError, match=r"history.csv lacks epochs before 1"):
         train(make_plan(config, NOISE), finished, threads=1)
+
+
+def test_a_run_takes_a_model_of_ones_own_in_the_place_of_its_code():
+    folder, config, sign = run_with_code_in("run/mine.py")
+    run = load_run(folder, model=fcnn.models.linear(3))
+    assert not sign.exists()
+    assert run.config == config
+    assert fcnn.predict(run.model, run.params, NOISE[1][0]).shape == (30, 3)
+    (folder / "mine.py").unlink()
+    with pytest.raises(RunError, match=r"mine.py:net, but there is no such file; name its new"):
+        load_run(folder)
+    assert tree.equal(load_run(folder, fcnn.models.linear(3)).params, run.params)
+    with pytest.raises(RunError, match=r"another network now\n  was chain\(flatten, dense\(3\)\)"):
+        load_run(folder, model=fcnn.models.linear(4))
+    with pytest.raises(TypeError, match="load_run: model is a str, expected a Layer"):
+        load_run(folder, model="linear")
+
+
+@pytest.mark.parametrize("place", ["run/digits.npz", "digits.npz", "beside/digits.npz"])
+def test_a_run_is_moved_together_with_the_data_inside_of_it_or_beside_it(place):
+    Path("here/run").mkdir(parents=True)
+    data = Path("here", place)
+    data.parent.mkdir(exist_ok=True)
+    data.touch()
+    config = attrs.evolve(config_of(), data=str(data.resolve()))
+    write_config(Path("here/run"), config)
+    assert read_config(Path("here/run")) == config
+    Path("here").rename("there")
+    Path("link").symlink_to("there/run")
+    moved = attrs.evolve(config, data=str(Path("there", place).resolve()))
+    assert read_config(Path("there/run")) == read_config(Path("link")) == moved
+    assert read_config(Path("there/run").resolve()) == moved
+
+
+def test_other_data_stays_where_it_was():
+    Path("here/run").mkdir(parents=True)
+    for data in ("mnist", "synthetic", str(Path("digits.npz").resolve())):
+        config = attrs.evolve(config_of(), data=data)
+        write_config(Path("here/run"), config)
+        Path("here").rename("there")
+        assert read_config(Path("there/run")) == config
+        Path("there").rename("here")
+
+
+def test_the_file_of_a_model_has_its_absolute_path_wherever_it_lies():
+    """Else a run that one was given could have the code run that came beside it."""
+    folder, config, sign = run_with_code_in("beside/mine.py")
+    name_in_config(folder, config, f"{Path('beside/mine.py').resolve()}:net")
+    assert str(Path("beside/mine.py").resolve()) in (folder / "config.json").read_text()
+    for written in ("./../beside/mine.py:net", "../beside/mine.py:net"):
+        name_in_config(folder, config, written)
+        with pytest.raises(RunError, match="code that may have come with a run is not run"):
+            load_run(folder)
+    assert not sign.exists()

@@ -70,7 +70,7 @@ def test_it_may_be_killed_before_any_write(monkeypatch):
         folder, config = run_of(f"run{writes}", epochs=3)
         done = []
 
-        def dying(path, target, done=done):
+        def dying(path, target, done=done, writes=writes):
             if len(done) == writes:
                 raise KilledError
             done.append(target)

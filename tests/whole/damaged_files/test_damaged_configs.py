@@ -3,7 +3,9 @@
 import contextlib
 import itertools
 import json
+import os
 import sys
+from pathlib import Path
 
 import mutations
 import numpy as np
@@ -56,7 +58,7 @@ def without_repeats(pairs):
     return dict(pairs)
 
 
-def told_by_config(content, whole):
+def told_by_config(content, whole, run):
     """The settings in a config.json; None if they are not well formed, or not of this run."""
     try:
         found = json.loads(content, object_pairs_hook=without_repeats)
@@ -72,6 +74,8 @@ def told_by_config(content, whole):
     if any(found[key] != whole[key] for key in MISFITS):
         return None
     told = {key: default for key, (_, default) in LATER.items()} | found
+    if told["data"].startswith(("./", "../")):  # from the folder of the run
+        told["data"] = os.path.normpath(Path(run.resolve(), told["data"]))
     return {key: value for key, value in told.items() if key not in ("format", "versions")}
 
 
@@ -102,7 +106,7 @@ def test_configs(tmp_path, run):
         verdicts.judge(
             content,
             lambda: settings_of(fcnn.load_run(run)),
-            lambda content=content: told_by_config(content, whole),
+            lambda content=content: told_by_config(content, whole, run),
             RunError,
         )
         if key is None or key == "versions":
