@@ -153,7 +153,8 @@ def test_ctrl_c_stops_all_after_the_same_step(start, launch, monkeypatch, one):
 def test_what_all_meet_alike_is_told_once(launch, options, code, text):
     given = {**dict(zip(OPTIONS[::2], OPTIONS[1::2], strict=True)), "--out": "run"}
     given |= dict([options])
-    found, out, err = launch(3, *TRAIN, "--mpi", *(part for pair in given.items() for part in pair))
+    typed = [part for pair in given.items() for part in pair]
+    found, out, err = launch(3, *TRAIN, "--mpi", "--quiet", *typed)
     assert (out, found) == ("", code)
     assert err.startswith(text.removesuffix(".."))
     assert err.count("fcnn: ") == 1
@@ -200,7 +201,7 @@ def test_data_that_differs_is_an_error(launch):
     """
     Path("other").mkdir()
     Path("other", "mine.py").write_text(MODEL)
-    code, out, err = launch(2, program, "train", "--mpi", *OPTIONS, "--out", "run")
+    code, out, err = launch(2, program, "train", "--mpi", "--quiet", *OPTIONS, "--out", "run")
     assert (out, code) == ("", 1)
     assert err.startswith("fcnn: fit: processes differ: the training set is")
     assert len(err.splitlines()) == 1
