@@ -160,7 +160,10 @@ def measure(name: str, rounds: int, seconds: float) -> tuple[Costs, Link]:
     turns.end(sums)
     of_few, of_many, small, large, adding = map(min, zip(*found, strict=True))
     bandwidth = size / ((large - adding - small) / 2)  # a sum is a message up and one back down
-    return costs_of(of_few, of_many, adding, size), Link(small / 2, bandwidth)
+    costs = costs_of(of_few, of_many, adding, size)
+    if costs.step < 0 or bandwidth < 0:
+        raise SystemExit("less work took longer: the machine is too busy to be measured")
+    return costs, Link(small / 2, bandwidth)
 
 
 class Epochs:
