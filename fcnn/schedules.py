@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from fcnn.arguments.settings import check_function, not_negative, positive, whole_number
+from fcnn.arguments.written import Written, written
 
 Schedule: TypeAlias = Callable[[int], float]
 
@@ -23,7 +24,7 @@ def constant(rate: float) -> Schedule:
     0.1
     """
     rate = not_negative("constant", "rate", rate)
-    return lambda step: rate
+    return Written(written(constant, locals()), lambda step: rate)
 
 
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
@@ -38,7 +39,8 @@ def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     rate = not_negative("step_decay", "rate", rate)
     every = positive("step_decay", "every", every)
     factor = not_negative("step_decay", "factor", factor)
-    return lambda step: float(rate * factor ** (step // every))
+    text = written(step_decay, locals())
+    return Written(text, lambda step: float(rate * factor ** (step // every)))
 
 
 def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
@@ -58,7 +60,8 @@ def cosine(rate: float, steps: int, final: float = 0.0) -> Schedule:
     """
     rate, final = not_negative("cosine", "rate", rate), not_negative("cosine", "final", final)
     steps = positive("cosine", "steps", steps)
-    return lambda step: _cosine(rate, final, min(step / steps, 1.0))
+    text = written(cosine, locals())
+    return Written(text, lambda step: _cosine(rate, final, min(step / steps, 1.0)))
 
 
 def warm_up(schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
@@ -94,7 +97,7 @@ def warm_up(schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
         factor = 1.0 if step >= steps else start + (1 - start) * step / steps
         return float(schedule(step)) * factor
 
-    return warmed
+    return Written(written(warm_up, locals()), warmed)
 
 
 def one_cycle(
@@ -150,7 +153,7 @@ def one_cycle(
             return between(peak, last, (step - top) / (end - top))
         return last
 
-    return schedule
+    return Written(written(one_cycle, locals()), schedule)
 
 
 def _cosine(first: float, last: float, fraction: float) -> float:

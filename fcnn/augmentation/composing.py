@@ -7,6 +7,7 @@ import numpy as np
 
 from fcnn.arguments.arrays import shapes
 from fcnn.arguments.settings import check_function, check_kind
+from fcnn.arguments.written import Written, written
 from fcnn.numerics.arrays import Array
 
 Augmentation: TypeAlias = Callable[[np.random.Generator, Array], Array]
@@ -29,7 +30,7 @@ def compose(*augmentations: Augmentation) -> Augmentation:
             images = augmentation(rng, images)
         return images
 
-    return augment
+    return Written(written(compose, locals()), augment)
 
 
 def check_arguments(function: str, rng: np.random.Generator, images: Array) -> tuple[int, ...]:

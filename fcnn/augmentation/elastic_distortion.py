@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from fcnn.arguments.settings import above_zero, not_negative
+from fcnn.arguments.written import Written, written
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.augmentation.warping import warp
 from fcnn.distributed.blas_threads import on_one_blas_thread
@@ -52,7 +53,7 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Augmentation:
         across += np.arange(W, dtype=images.dtype)[:, None]
         return warp(images, lambda rows: (down[rows], across[rows]))
 
-    return augment
+    return Written(written(elastic, locals()), augment)
 
 
 @on_one_blas_thread  # whose bits do not depend on the number of cores

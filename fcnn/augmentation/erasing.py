@@ -6,6 +6,7 @@ import numpy as np
 
 from fcnn.arguments.settings import fraction, number
 from fcnn.arguments.wording import shown
+from fcnn.arguments.written import Written, written
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.numerics.arrays import Array, as_images
 
@@ -66,7 +67,7 @@ def random_erasing(
         np.copyto(result, value, where=rows[:, None, None] & columns)
         return as_images(result)
 
-    return augment
+    return Written(written(random_erasing, locals()), augment)
 
 
 def _stretch(size: int, length: Array, place: Array) -> Array:

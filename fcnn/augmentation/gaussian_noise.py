@@ -3,6 +3,7 @@
 import numpy as np
 
 from fcnn.arguments.settings import not_negative
+from fcnn.arguments.written import Written, written
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.numerics.arrays import Array, as_images, batch_innermost
 
@@ -30,4 +31,4 @@ def noise(deviation: float) -> Augmentation:
         drawn *= deviation
         return as_images(batch_innermost(drawn) + batch_innermost(images))
 
-    return augment
+    return Written(written(noise, locals()), augment)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fcnn.arguments.settings import not_negative
+from fcnn.arguments.written import Written, written
 from fcnn.augmentation.composing import Augmentation, check_arguments
 from fcnn.augmentation.warping import affine_warp
 from fcnn.numerics.arrays import Array
@@ -45,7 +46,7 @@ def affine(
         angle, growth, slant = drawn.T[:3]
         return affine_warp(images, *map_to_source(angle, growth, slant, drawn[:, 3:]))
 
-    return augment
+    return Written(written(affine, locals()), augment)
 
 
 def rotation(degrees: float) -> Augmentation:

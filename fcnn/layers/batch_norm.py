@@ -24,6 +24,7 @@ from fcnn.distributed.sample import Sample
 from fcnn.layers.layer import Layer, SharedCalibration
 from fcnn.numerics.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.numerics.products import product
+from fcnn.tree.description import in_brief
 from fcnn.tree.trained_leaves import UNTRAINED
 
 
@@ -38,6 +39,8 @@ class BatchNormParams:
     shift: Array
     mean: Array = attrs.field(metadata=UNTRAINED)
     var: Array = attrs.field(metadata=UNTRAINED)
+
+    __repr__ = in_brief
 
 
 class BatchNormCache(NamedTuple):

@@ -24,6 +24,7 @@ from fcnn.layers.window_sizes import image_shape, output_size
 from fcnn.numerics.arrays import Array, Pair, Shape, as_images, batch_innermost
 from fcnn.numerics.products import product
 from fcnn.numerics.row_windows import row_products, row_windows, spread
+from fcnn.tree.description import in_brief
 
 Padding: TypeAlias = "int | Pair | Literal['same']"
 
@@ -34,6 +35,8 @@ class Conv2dParams:
 
     w: Array
     b: Array | None
+
+    __repr__ = in_brief
 
 
 class Conv2dCache(NamedTuple):

@@ -13,6 +13,7 @@ from fcnn.layers.initializers import Initializer, draw, he_normal, named_unless_
 from fcnn.layers.layer import Layer
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.products import product
+from fcnn.tree.description import in_brief
 
 
 @attrs.frozen(eq=False)
@@ -21,6 +22,8 @@ class DenseParams:
 
     w: Array
     b: Array | None
+
+    __repr__ = in_brief
 
 
 class DenseCache(NamedTuple):

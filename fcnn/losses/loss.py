@@ -28,20 +28,24 @@ class Loss:
         `weight(labels)`: what these examples weigh when the losses of the shards of a
         batch are averaged. For a mean over examples, their number. Of examples that weigh 0,
         forward gives the sum of what they add all the same, since it cannot divide.
+    written
+        What one would write to make it, which is how it prints; without it, its name.
     """
 
     name: str
     forward: Callable[[Array, Array], tuple[float, Any]]
     backward: Callable[[Any], Array]
     weight: Callable[[Array], float] = len
+    written: str = ""
 
     def __attrs_post_init__(self) -> None:
         check_kind("Loss", "name", self.name, str)
         for name in ("forward", "backward", "weight"):
             check_function("Loss", name, getattr(self, name))
+        check_kind("Loss", "written", self.written, str)
 
     def __repr__(self) -> str:
-        return self.name
+        return self.written or self.name
 
 
 def call_loss(loss: Loss, outputs: Array, labels: Array) -> tuple[float, Any]:

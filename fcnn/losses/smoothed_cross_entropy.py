@@ -10,6 +10,7 @@ import numpy as np
 from fcnn.arguments.arrays import check_array, check_cache, check_labels
 from fcnn.arguments.settings import fraction
 from fcnn.arguments.wording import shown
+from fcnn.arguments.written import written
 from fcnn.losses.loss import Loss, check_outputs, softmax_and_log
 from fcnn.numerics.arrays import Array
 
@@ -68,7 +69,8 @@ def smoothed_cross_entropy(
             )
         return float(weights[labels].sum())
 
-    return Loss("smoothed_cross_entropy", forward, smoothed_cross_entropy_backward, weight)
+    text = written(smoothed_cross_entropy, locals())
+    return Loss("smoothed_cross_entropy", forward, smoothed_cross_entropy_backward, weight, text)
 
 
 def smoothed_cross_entropy_forward(

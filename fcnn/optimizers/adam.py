@@ -7,10 +7,12 @@ import attrs
 import numpy as np
 
 from fcnn.arguments.settings import above_zero, below_one
+from fcnn.arguments.written import written
 from fcnn.numerics.arrays import Array
 from fcnn.optimizers.optimizer import Optimizer, Rule, decays_kernels, leaf_by_leaf
 from fcnn.schedules import Schedule
 from fcnn.tree import Tree
+from fcnn.tree.description import in_brief
 
 
 @attrs.frozen(eq=False)
@@ -22,6 +24,8 @@ class AdamState:
     steps: Array
     mean: Tree
     square: Tree
+
+    __repr__ = in_brief
 
 
 def adam(
@@ -60,7 +64,8 @@ def adam(
     >>> params[0].round(6)
     array([0.9, 1.1])
     """
-    return leaf_by_leaf("adam", AdamState, _move("adam", beta1, beta2, epsilon), learning_rate)
+    move, text = _move("adam", beta1, beta2, epsilon), written(adam, locals())
+    return leaf_by_leaf("adam", AdamState, move, learning_rate, text=text)
 
 
 def adamw(
@@ -95,8 +100,8 @@ def adamw(
     >>> params["b"].round(6), params["w"].round(6)
     (array([0.9]), array([[0.85]]))
     """
-    move = _move("adamw", beta1, beta2, epsilon)
-    return leaf_by_leaf("adamw", AdamState, move, learning_rate, weight_decay, decays)
+    move, text = _move("adamw", beta1, beta2, epsilon), written(adamw, locals())
+    return leaf_by_leaf("adamw", AdamState, move, learning_rate, weight_decay, decays, text=text)
 
 
 def _move(

@@ -12,6 +12,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.settings import above_zero, check_function, check_kind, not_negative
+from fcnn.arguments.written import written
 from fcnn.optimizers.optimizer import Optimizer, Rule, aligned_leaves, decaying, decays_kernels
 from fcnn.tree import Tree
 
@@ -54,7 +55,9 @@ def clip_by_global_norm(optimizer: Optimizer, max_norm: float) -> Optimizer:
             grads = tree.map(lambda g: np.asarray(factor * g), grads)
         return optimizer.step(params, grads, state)
 
-    return Optimizer(optimizer.init, step, optimizer.trained)
+    return Optimizer(
+        optimizer.init, step, optimizer.trained, written(clip_by_global_norm, locals())
+    )
 
 
 def global_norm(grads: Tree) -> float:
@@ -101,4 +104,4 @@ def l2_penalty(optimizer: Optimizer, strength: float, decays: Rule = decays_kern
         penalised = [np.asarray(g + strength * p) if own else g for own, (p, g) in touched]
         return optimizer.step(params, tree.unflatten(structure, penalised), state)
 
-    return Optimizer(optimizer.init, step, optimizer.trained)
+    return Optimizer(optimizer.init, step, optimizer.trained, written(l2_penalty, locals()))

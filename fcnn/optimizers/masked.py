@@ -10,6 +10,7 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.settings import check_kind, true_or_false
+from fcnn.arguments.written import written
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.optimizers.optimizer import Optimizer, aligned_leaves
 from fcnn.tree import Structure, Tree
@@ -79,7 +80,7 @@ def masked(optimizer: Optimizer, trained: Callable[[str], bool] | Tree) -> Optim
         moved, state = optimizer.step(_part(params, mask), _part(grads, mask), state)
         return _merged(params, mask, moved), state
 
-    return Optimizer(init, step, mask_of)
+    return Optimizer(init, step, mask_of, written(masked, locals()))
 
 
 def _part(whole: Tree, mask: Tree) -> Tree:

@@ -17,6 +17,7 @@ import numpy as np
 from fcnn import tree
 from fcnn.arguments.arrays import check_floats
 from fcnn.arguments.settings import check_function, check_kind, not_negative
+from fcnn.arguments.written import name_of
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.schedules import Schedule
 from fcnn.tree import Structure, Tree
@@ -41,17 +42,24 @@ class Optimizer:
         `trained(params)`: a tree like the parameters, with a bool for each leaf, which says
         whether its steps change it (see `masked`); None, if they change all. An optimizer that
         wraps another passes it on.
+    written
+        What one would write to make it, which is how it prints; without it, its functions' names.
     """
 
     init: Callable[[Tree], Any]
     step: Callable[[Tree, Tree, Any], tuple[Tree, Any]]
     trained: Callable[[Tree], Tree] | None = None
+    written: str = ""
 
     def __attrs_post_init__(self) -> None:
         check_function("Optimizer", "init", self.init)
         check_function("Optimizer", "step", self.step)
         if self.trained is not None:
             check_function("Optimizer", "trained", self.trained)
+        check_kind("Optimizer", "written", self.written, str)
+
+    def __repr__(self) -> str:
+        return self.written or f"Optimizer({name_of(self.init)}, {name_of(self.step)})"
 
 
 def decays_kernels(path: str, leaf: Array) -> bool:
@@ -71,13 +79,15 @@ def leaf_by_leaf(
     learning_rate: float | Schedule,
     weight_decay: float = 0.0,
     decays: Rule = decays_kernels,
+    *,
+    text: str,
 ) -> Optimizer:
     """The optimizer that takes its step leaf by leaf, after weight decay.
 
     Its state is of the given kind: first how many steps were taken, then trees like the
     parameters, zeros at first. `move(eta, t, g, *own) -> (change, *own)` is given the learning
     rate, the number of the step from 1, the gradient of a leaf and its places in these trees, and
-    gives what is added to the parameter, and what takes their places.
+    gives what is added to the parameter, and what takes their places. It prints as the text.
     """
     rate = _rate_of(function, learning_rate)
     weight_decay = not_negative(function, "weight_decay", weight_decay)
@@ -108,7 +118,7 @@ def leaf_by_leaf(
         )
         return params, kind(freeze(state.steps + 1), *trees)
 
-    return Optimizer(init, step)
+    return Optimizer(init, step, written=text)
 
 
 def _rate_of(function: str, learning_rate: float | Schedule) -> Schedule:

@@ -7,9 +7,11 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.settings import below_one, check_kind, fraction
+from fcnn.arguments.written import written
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.optimizers.optimizer import Optimizer, aligned_leaves
 from fcnn.tree import Tree
+from fcnn.tree.description import in_brief
 
 
 def average(averaged: Tree, params: Tree, decay: float) -> Tree:
@@ -55,6 +57,8 @@ class AverageState:
     inner: Any
     steps: Array
     average: Tree
+
+    __repr__ = in_brief
 
 
 def with_average(optimizer: Optimizer, decay: float) -> Optimizer:
@@ -102,7 +106,7 @@ def with_average(optimizer: Optimizer, decay: float) -> Optimizer:
         new = average(state.average, params, decay_now)
         return params, AverageState(inner, freeze(state.steps + 1), new)
 
-    return Optimizer(init, step, optimizer.trained)
+    return Optimizer(init, step, optimizer.trained, written(with_average, locals()))
 
 
 def averaged(state: AverageState) -> Tree:

@@ -3,10 +3,12 @@
 import attrs
 
 from fcnn.arguments.settings import below_one, true_or_false
+from fcnn.arguments.written import written
 from fcnn.numerics.arrays import Array
 from fcnn.optimizers.optimizer import Optimizer, Rule, decays_kernels, leaf_by_leaf
 from fcnn.schedules import Schedule
 from fcnn.tree import Tree
+from fcnn.tree.description import in_brief
 
 
 @attrs.frozen(eq=False)
@@ -15,6 +17,8 @@ class SgdState:
 
     steps: Array
     velocity: Tree
+
+    __repr__ = in_brief
 
 
 def sgd(
@@ -84,4 +88,5 @@ def sgd(
         ahead -= pull
         return ahead, new
 
-    return leaf_by_leaf("sgd", SgdState, move, learning_rate, weight_decay, decays)
+    text = written(sgd, locals())
+    return leaf_by_leaf("sgd", SgdState, move, learning_rate, weight_decay, decays, text=text)

@@ -43,7 +43,10 @@ class Run:
     folder: Path
     config: Config
     model: Layer
-    params: Tree = attrs.field(repr=False)
+    params: Tree
+
+    def __repr__(self) -> str:
+        return f"load_run({str(self.folder)!r})"
 
 
 def load_run(folder: str | os.PathLike[str], model: Layer | None = None) -> Run:

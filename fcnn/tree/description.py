@@ -1,10 +1,13 @@
 """A tree in words: the form that snapshot tests compare."""
 
+from typing import Any
+
+import attrs
 import numpy as np
 
 from fcnn.files.npz import Header
 from fcnn.numerics.arrays import Array
-from fcnn.tree.mapping import leaves_with_path
+from fcnn.tree.mapping import leaves_with_path, map
 from fcnn.tree.structure import Tree
 
 
@@ -37,6 +40,23 @@ def describe(tree: Tree, *, values: bool = False) -> str:
 def form(array: Array | Header) -> str:
     """The dtype and shape of an array: `float32[8,1,3,3]`."""
     return f"{array.dtype}[{','.join(map(str, array.shape))}]"
+
+
+def in_brief(node: Any) -> str:
+    """The `__repr__` of classes of parameters: the forms of their arrays, not their numbers."""
+    names = [field.name for field in attrs.fields(type(node))]
+    parts = [f"{name}={map(_Form, getattr(node, name))!r}" for name in names]
+    return f"{type(node).__name__}({', '.join(parts)})"
+
+
+class _Form:
+    """A leaf that prints as its form, if it is an array."""
+
+    def __init__(self, leaf: Any) -> None:
+        self._leaf = leaf
+
+    def __repr__(self) -> str:
+        return form(self._leaf) if isinstance(self._leaf, np.ndarray) else repr(self._leaf)
 
 
 def _count(number: int, noun: str) -> str:

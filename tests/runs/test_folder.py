@@ -27,6 +27,7 @@ def test_a_run_loads(finished):
     run = load_run(finished)
     assert (run.folder, run.config) == (finished, read_config(finished))
     assert repr(run.model) == "chain(flatten, dense(3))"
+    assert repr(run) == f"load_run({str(run.folder)!r})"
     with np.load(finished / "params.npz") as archive:
         assert np.array_equal(archive["[1].w"], run.params[1].w)
     assert fcnn.predict(run.model, run.params, NOISE[1][0]).shape == (30, 3)

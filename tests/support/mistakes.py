@@ -475,7 +475,7 @@ MISTAKES = {
         {"smoothed_cross_entropy"}, {"smoothed_cross_entropy"}, {"value_and_grad"},
     ),
     "shards weighed by their size": Mistake(
-        _SMOOTHED(("cross_entropy_backward, weight)", "cross_entropy_backward, len)")),
+        _SMOOTHED(("cross_entropy_backward, weight, text)", "cross_entropy_backward, len, text)")),
         {"value_and_grad"},
     ),
 }  # fmt: skip
