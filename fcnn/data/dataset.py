@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -14,11 +15,39 @@ from fcnn.arguments.examples import check_batch, check_examples
 from fcnn.arguments.wording import kind_of
 from fcnn.numerics.arrays import Array
 
-Dataset: TypeAlias = tuple[tuple[Array, Array], tuple[Array, Array]]
-"""`(x_train, y_train), (x_test, y_test)`.
+Examples: TypeAlias = tuple[Array, Array]
+"""Images `(N, C, H, W)` and their classes `(N,)`."""
 
-Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 `(N,)`.
-"""
+
+class Dataset(tuple[Examples, Examples]):
+    """`(x_train, y_train), (x_test, y_test)`: a pair, with the names of its classes.
+
+    Images are float32 `(N, C, H, W)`, C-contiguous and in [0, 1]; labels are int64 `(N,)`, class
+    indices from 0. `labels` are the classes' names, a tuple of one text for each, or None.
+
+    Parameters
+    ----------
+    train, test : pairs of arrays
+        Images and labels.
+    labels : sequence of str, optional
+        Distinct, and printable; at least as many as there are classes.
+    """
+
+    labels: tuple[str, ...] | None
+
+    def __new__(
+        cls, train: Examples, test: Examples, labels: Sequence[str] | None = None
+    ) -> Dataset:
+        self = super().__new__(cls, (train, test))
+        self.labels = None if labels is None else class_names(labels)
+        if labels is not None:
+            number_of_classes(self)  # which are no more than the names
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """What a copy is made of."""
+        return (*self, self.labels)
+
 
 # The memory that a network takes grows with its classes: one wrong label must not fill it.
 MOST_CLASSES_OF_FEW: Final = 1000
@@ -42,7 +71,7 @@ def naming(path: Path | str) -> Iterator[None]:
 
 
 def number_of_classes(dataset: Dataset) -> int:
-    """The number of classes in a data set: its largest label, plus one.
+    """The number of classes in a data set: that of their names, or its largest label, plus one.
 
     A label that never occurs below the largest still counts: EMNIST's letters are
     numbered from 1, so that they make 27 classes, the first of them empty.
@@ -68,10 +97,37 @@ def number_of_classes(dataset: Dataset) -> int:
     for labels in (y_train, y_test):
         check_batch("number_of_classes", "labels", labels)
         check_labels("number_of_classes", labels, len(labels))
-    return int(max(y_train.max(), y_test.max())) + 1
+    found = int(max(y_train.max(), y_test.max())) + 1
+    names = getattr(dataset, "labels", None)  # a pair of pairs does too, which has none
+    if names is None:
+        return found
+    if found > len(names):
+        raise ValueError(f"labels: there are {len(names)} names, but {found} classes")
+    return len(names)
 
 
-def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test: Array) -> Dataset:
+def class_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of classes; TypeError or ValueError if they cannot tell them apart in print."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError("labels, the names of classes, must be texts")
+    for name in names:
+        if not name or not name.isprintable():
+            raise ValueError(f"labels: {name!r} is no printable name of a class")
+    if len(set(names)) < len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        raise ValueError(f"labels: two classes are called {twice!r}")
+    return tuple(names)
+
+
+def assemble(
+    source: str,
+    x_train: Array,
+    y_train: Array,
+    x_test: Array,
+    y_test: Array,
+    *,
+    labels: Sequence[str] | None = None,
+) -> Dataset:
     """The data set of four arrays as they were read; DataError if they do not belong together.
 
     Images (N, H, W) or (N, C, H, W) are uint8, scaled by 1/255 here, or floats, taken as they
@@ -90,10 +146,13 @@ def assemble(source: str, x_train: Array, y_train: Array, x_test: Array, y_test:
             f"{source}: training and test images differ in shape (C, H, W):"
             f" {shapes[0]} and {shapes[1]}"
         )
-    return train, test
+    try:
+        return Dataset(train, test, labels)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{source}: {error}") from None
 
 
-def _part(source: str, pixels: Array, labels: Array, most_classes: int) -> tuple[Array, Array]:
+def _part(source: str, pixels: Array, labels: Array, most_classes: int) -> Examples:
     images = _images(source, pixels)
     check_examples(source, images, labels)
     check_labels(source, labels, len(images))
@@ -116,6 +175,11 @@ def _images(source: str, pixels: Array) -> Array:
         )
     if pixels.size == 0:
         raise ValueError(f"{source}: no images, the shape (N, C, H, W) is {pixels.shape}")
+    return scaled(source, pixels)
+
+
+def scaled(source: str, pixels: Array) -> Array:
+    """Pixels as float32 in [0, 1], C-contiguous; ValueError if they are neither bytes nor that."""
     if pixels.dtype == np.uint8:
         scaled: Array = np.divide(pixels, np.float32(255), dtype=np.float32, order="C")
         return scaled

@@ -9,21 +9,24 @@ import numpy as np
 
 from fcnn.arguments.settings import as_path
 from fcnn.data.dataset import DataError, Dataset, assemble, naming
-from fcnn.files.npz import opened_archive
+from fcnn.files.npz import TEXTS, opened_archive
 from fcnn.files.reading import home_expanded, regular_file
 from fcnn.numerics.arrays import Array
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-CHANNEL_COUNTS = (1, 3)
+LABELS = "labels"
+MOST_NAMES = 100_000
+CHANNEL_COUNTS = (1, 3, 4)  # those of grey, RGB and RGBA pictures
 
 
 def npz_file(path: str | os.PathLike[str]) -> Dataset:
     """Read an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`.
 
-    Images of shape (N, H, W) get a channel axis. Images of four axes are (N, C, H, W),
-    unless the last axis is 1 or 3 and the second is not: then they are (N, H, W, C), and
-    the channels move to where they belong. DataError if the file or one of its keys is missing
-    or damaged, or the arrays are not images and labels that belong together.
+    Images of shape (N, H, W) get a channel axis. Images of four axes are (N, H, W, C) if the last
+    axis is 1, 3 or 4, and the channels move to where they belong; otherwise they are (N, C, H, W).
+    If the second axis is 1, 3 or 4 as well, either may be meant, and they are refused. An optional
+    array `labels` has the names of the classes, as `np.array(["cat", "dog"])`. DataError if the
+    file or one of its keys is missing or damaged, or the arrays do not belong together.
 
     Parameters
     ----------
@@ -40,12 +43,14 @@ def npz_file(path: str | os.PathLike[str]) -> Dataset:
     file = home_expanded(as_path("npz_file", "path", path))
     with naming(file), regular_file(file) as stream:
         x_train, y_train, x_test, y_test = read_arrays(stream, str(file))
+        labels = _labels(stream, str(file))
         return assemble(
             f"npz_file: {file}",
-            _channels_first(x_train),
+            channels_first(x_train),
             _without_column(y_train),
-            _channels_first(x_test),
+            channels_first(x_test),
             _without_column(y_test),
+            labels=labels,
         )
 
 
@@ -62,11 +67,33 @@ def read_arrays(file: IO[bytes], name: str) -> list[Array]:
         return arrays
 
 
-def _channels_first(images: Array) -> Array:
-    last = images.ndim == 4 and images.shape[3] in CHANNEL_COUNTS
-    if last and images.shape[1] not in CHANNEL_COUNTS:
-        return np.moveaxis(images, 3, 1)  # (N, H, W, C) -> (N, C, H, W)
-    return images
+def _labels(file: IO[bytes], name: str) -> list[str] | None:
+    """The names of the classes in an archive, if it has any."""
+    with opened_archive(file) as held:
+        if LABELS not in held:
+            return None
+        with naming(f"{LABELS} in {name}"):
+            array = held[LABELS].read(TEXTS)
+    if array.ndim != 1 or array.itemsize == 0 or len(array) > MOST_NAMES:
+        raise DataError(
+            f"{LABELS} in {name} has the shape {array.shape}, expected names of classes (K,)"
+        )
+    names: list[str] = array.tolist()
+    return names
+
+
+def channels_first(images: Array) -> Array:
+    """Images (N, C, H, W), others than of four axes as they are; ValueError if
+    C may be either axis.
+    """
+    if images.ndim != 4 or images.shape[3] not in CHANNEL_COUNTS:
+        return images
+    if images.shape[1] in CHANNEL_COUNTS:
+        raise ValueError(
+            f"images of the shape {images.shape} may be (N, C, H, W) or (N, H, W, C):"
+            " give grey ones as (N, H, W), others with a larger height and width"
+        )
+    return np.moveaxis(images, 3, 1)  # (N, H, W, C) -> (N, C, H, W)
 
 
 def _without_column(labels: Array) -> Array:

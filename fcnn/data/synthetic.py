@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fcnn.arguments.settings import whole_number
-from fcnn.data.dataset import Dataset
-from fcnn.numerics.arrays import Array
+from fcnn.data.dataset import Dataset, Examples
 from fcnn.numerics.random_streams import DATA, generator
 
 SIZE = 14
@@ -41,10 +40,10 @@ def synthetic_lines(seed: int = 0) -> Dataset:
     """
     # Without a number, the seed would come from the operating system.
     seed = whole_number("synthetic_lines", "seed", seed, 0)
-    return _part(seed, 0, TRAIN_COUNT), _part(seed, 1, TEST_COUNT)
+    return Dataset(_part(seed, 0, TRAIN_COUNT), _part(seed, 1, TEST_COUNT))
 
 
-def _part(seed: int, part: int, count: int) -> tuple[Array, Array]:
+def _part(seed: int, part: int, count: int) -> Examples:
     lines = np.zeros((3, 1, SIZE, SIZE), np.float32)
     lines[0, 0, :, MIDDLE] = 1
     lines[1, 0, MIDDLE, :] = 1

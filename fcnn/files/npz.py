@@ -23,7 +23,8 @@ from fcnn.numerics.arrays import Array, Shape
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
-_NUMBERS: Final = "biufc"  # the kinds of dtypes that are read
+NUMBERS: Final = "biufc"  # the kinds of dtypes that are read unless others are asked for
+TEXTS: Final = "U"
 _METHODS: Final = (0, 8)  # stored and deflated, those of NumPy; others expand without limit
 _HEADERS: Final = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # bytes of the length
 _LONGEST_HEADER: Final = 10_000  # as in NumPy: longer ones are slow to take apart
@@ -53,24 +54,27 @@ class StoredArray:
         with self._opened() as member:
             return _header(member)
 
-    def read(self) -> Array:
-        """The array, which may be far longer than the file."""
+    def read(self, kinds: str = NUMBERS) -> Array:
+        """The array, which may be far longer than the file; texts, if kinds are `TEXTS`."""
         with self._opened() as member:
-            shape, order, dtype = _header(member)
-            size = math.prod(shape) * dtype.itemsize
-            # Reading on to the end makes zipfile compare the checksum.
-            content = read_up_to(member, size + 1)
-        if len(content) != size:
-            raise ValueError(
-                f"its length is not that of {dtype} {shape}, which its header announces"
-            )
-        array: Array = np.ndarray(shape, dtype, content, order=order)
-        return array.copy(order)
+            return read_array(member, kinds)
 
     def _opened(self) -> IO[bytes]:
         if self.entry.compress_type not in _METHODS:
             raise ValueError("it is compressed by a method that NumPy never uses")
         return self.archive.open(self.entry)
+
+
+def read_array(stream: IO[bytes], kinds: str = NUMBERS) -> Array:
+    """The array in a stream, as in an `.npy` file; ValueError as of `StoredArray.read`."""
+    shape, order, dtype = _header(stream, kinds)
+    size = math.prod(shape) * dtype.itemsize
+    # Reading on to the end makes zipfile compare the checksum.
+    content = read_up_to(stream, size + 1)
+    if len(content) != size:
+        raise ValueError(f"its length is not that of {dtype} {shape}, which its header announces")
+    array: Array = np.ndarray(shape, dtype, content, order=order)
+    return array.copy(order)
 
 
 @contextmanager
@@ -95,7 +99,7 @@ def opened_archive(stream: IO[bytes]) -> Iterator[dict[str, StoredArray]]:
         yield arrays
 
 
-def _header(member: IO[bytes]) -> Header:
+def _header(member: IO[bytes], kinds: str = NUMBERS) -> Header:
     magic = member.read(8)
     if magic not in _HEADERS:
         raise ValueError("it is not an array in NumPy's format")
@@ -112,6 +116,8 @@ def _header(member: IO[bytes]) -> Header:
             shape, column_order, dtype = read(stream)
     except Exception as error:  # MemoryError and RecursionError too, where it is deeply nested
         raise ValueError("its header is damaged") from error
-    if dtype.kind not in _NUMBERS:
-        raise ValueError(f"it holds {dtype} values, expected numbers")
+    if dtype.kind not in kinds:
+        raise ValueError(
+            f"it holds {dtype} values, expected {'texts' if kinds == TEXTS else 'numbers'}"
+        )
     return Header(shape, "F" if column_order else "C", dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -150,3 +152,22 @@ def test_importing_the_data_package_stays_light():
     program = f"import sys, fcnn.data; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+# Data sets with names
+
+
+def test_a_data_set_is_a_pair_with_names_and_copies_keep_them():
+    train = np.zeros((2, 1, 1, 1), np.float32), np.array([0, 1])
+    test = train[0][1:], train[1][1:]
+    named = data.Dataset(train, test, ["cat", "dog", "cow"])
+    assert (named[0], named[1], len(named)) == (train, test, 2)
+    assert named.labels == ("cat", "dog", "cow")
+    assert data.number_of_classes(named) == 3
+    for other in (copy.copy(named), copy.deepcopy(named), pickle.loads(pickle.dumps(named))):
+        assert other.labels == named.labels
+    assert data.mnist5k().labels is None
+    with pytest.raises(ValueError, match="there are 1 names, but 2 classes"):
+        data.Dataset(train, test, ["cat"])
+    with pytest.raises(TypeError, match="must be texts"):
+        data.Dataset(train, test, [0, 1])

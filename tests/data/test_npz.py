@@ -56,8 +56,8 @@ def test_floats_are_taken_as_they_are(arrays, load, dtype):
         ((3, 8, 8), (3, 8, 8)),
         ((8, 8, 3), (3, 8, 8)),
         ((8, 9, 1), (1, 8, 9)),
-        ((1, 8, 3), (1, 8, 3)),
-        ((3, 8, 3), (3, 8, 3)),
+        ((8, 9, 4), (4, 8, 9)),
+        ((4, 8, 9), (4, 8, 9)),
         ((8, 8, 8), (8, 8, 8)),
         ((2, 8, 8), (2, 8, 8)),
     ],
@@ -70,6 +70,41 @@ def test_channels_last_are_moved(arrays, load, stored, loaded):
     expected = pixels if stored == loaded else pixels.transpose(2, 0, 1)
     assert expected.shape == loaded
     np.testing.assert_array_equal(x_train[0], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 3), (3, 8, 3), (4, 8, 4), (1, 8, 4), (3, 8, 1)])
+def test_channels_that_may_be_either_axis_are_refused(arrays, load, shape):
+    arrays["x_train"], arrays["x_test"] = np.zeros((6, *shape)), np.zeros((3, *shape))
+    with pytest.raises(data.DataError, match=r"\(6, .*may be \(N, C, H, W\) or \(N, H, W, C\)"):
+        load(arrays)
+
+
+def test_classes_have_the_names_that_are_stored(arrays, load):
+    assert load(arrays).labels is None
+    names = ["cat", "dog", "Eichhörnchen", "none of these"]
+    found = load(arrays | {"labels": np.array(names)})
+    assert found.labels == tuple(names)
+    assert data.number_of_classes(found) == 4
+    (x_train, y_train), _ = found
+    assert (len(x_train), y_train.tolist()) == (6, [0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array(["cat", "dog"]), "there are 2 names, but 3 classes"),
+        (np.array(["cat", "dog", "cat"]), "two classes are called 'cat'"),
+        (np.array(["cat", "", "dog"]), "'' is no printable name"),
+        (np.array(["cat", "\x1b[2J", "dog"]), "is no printable name"),
+        (np.array([["cat", "dog", "cow"]]), r"the shape \(1, 3\), expected names"),
+        (np.array(["cat", "dog", None]), "it holds object values"),
+        (np.arange(3), "it holds int64 values"),
+    ],
+)
+def test_names_that_do_not_name_the_classes(arrays, load, labels, message):
+    with pytest.raises(data.DataError, match=message) as caught:
+        load(arrays | {"labels": labels})
+    assert "digits.npz" in str(caught.value)
 
 
 def test_floats_up_to_255_are_refused_rather_than_trained_on(arrays, load):

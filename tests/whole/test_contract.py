@@ -43,7 +43,8 @@ NAMES_OF_ROOMS = {
         "GradientMismatch", "Report", "function", "layer", "loss",
     ],
     "data": [
-        "DataError", "DataStatus", "Dataset", "FileStatus", "Progress", "download_mnist",
+        "DataError", "DataStatus", "Dataset", "FileStatus", "Progress", "as_mnist", "download_mnist",
+        "image_folder",
         "idx_folder", "load", "mnist", "mnist5k", "npz_file", "number_of_classes", "status",
         "synthetic_lines",
     ],
