@@ -67,6 +67,9 @@ from fcnn.losses.cross_entropy import cross_entropy_backward as cross_entropy_ba
 from fcnn.losses.cross_entropy import softmax_cross_entropy_forward as softmax_cross_entropy_forward
 from fcnn.losses.cross_entropy import softmax_cross_entropy_backward as softmax_cross_entropy_backward
 from fcnn.losses.loss import Loss as Loss
+from fcnn.losses.mean_squared_error import mean_squared_error as mean_squared_error
+from fcnn.losses.mean_squared_error import mean_squared_error_forward as mean_squared_error_forward
+from fcnn.losses.mean_squared_error import mean_squared_error_backward as mean_squared_error_backward
 from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy as smoothed_cross_entropy
 from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy_forward as smoothed_cross_entropy_forward
 from fcnn.losses.smoothed_cross_entropy import smoothed_cross_entropy_backward as smoothed_cross_entropy_backward

@@ -102,6 +102,7 @@ def all_cases() -> list[ReferenceCase]:
         *operations(9, norms),
         *smoothed_losses(10),
         *optimizers(5),
+        *squared_errors(11),
     ]
 
 
@@ -193,6 +194,17 @@ def _smoothed(draws: Draws, case: LossCase) -> ReferenceCase:
         weights[inputs["labels"][0] - 1] = 0
         inputs["class_weights"], name = weights, f"{name}, weighted"
     return _computed(name, case.operation, dict(case.settings), inputs)
+
+
+def squared_errors(seed: int) -> list[ReferenceCase]:
+    """Outputs and targets of the same shape, vectors and images."""
+    draws, found = Draws(seed), []
+    for case in LOSSES["mean_squared_error"]:
+        outputs, targets = case.size * draws.numbers(2, *case.shape)
+        name = f"mean_squared_error on {times(case.shape)}"
+        inputs = {"outputs": outputs, "targets": targets}
+        found.append(_computed(name, case.operation, {}, inputs))
+    return found
 
 
 def networks(seed: int) -> list[ReferenceCase]:

@@ -1,4 +1,4 @@
-"""The checks of what is trained on and evaluated: examples and their labels.
+"""The checks of what is trained on and evaluated: examples and their labels, or other targets.
 
 `fit` and `evaluate` look at every number once, which costs less than reading it did. A single
 step, `value_and_grad` or `predict`, does not: there NaN goes in and comes out.
@@ -30,29 +30,37 @@ def check_batch(function: str, name: str, array: Array) -> None:
         raise ValueError(f"{function}: {name} is empty, N=0, expected at least one example")
 
 
-def check_data(function: str, x: Array, labels: Array) -> None:
-    """Finite inputs of the same number as labels, which are class indices from 0."""
-    check_examples(function, x, labels)
-    check_labels(function, labels, len(x))
-    if x.dtype.kind not in "fc" or x.size == 0:
+def check_data(function: str, x: Array, targets: Array, *, of_classes: bool) -> None:
+    """Finite inputs of the same number as targets: class indices from 0, or any finite numbers."""
+    check_examples(function, x, targets)
+    if of_classes:
+        check_labels(function, targets, len(x))
+    else:
+        _check_finite(function, "targets", targets)
+    _check_finite(function, "x", x)
+
+
+def _check_finite(function: str, name: str, array: Array) -> None:
+    if array.dtype.kind not in "fc" or array.size == 0:
         return
     with np.errstate(invalid="ignore"):
         # Both are NaN if one number is, and neither makes a copy as large as the array.
-        extremes = np.array([x.min(), x.max()])
+        extremes = np.array([array.min(), array.max()])
     if not np.isfinite(extremes).all():
-        places = np.argwhere(~np.isfinite(x))
+        places = np.argwhere(~np.isfinite(array))
         first = places[0].tolist()
         numbers = "1 value that is" if len(places) == 1 else f"{len(places):,} values that are"
         raise ValueError(
-            f"{function}: x has {numbers} not finite, the first, {x[tuple(first)]}, at {first}"
+            f"{function}: {name} has {numbers} not finite, "
+            f"the first, {array[tuple(first)]}, at {first}"
         )
 
 
-def examples(function: str, name: str, value: Any) -> tuple[Array, Array]:
-    """A pair of inputs and labels, as `check_data` has them; TypeError for anything else."""
+def examples(function: str, name: str, value: Any, *, of_classes: bool) -> tuple[Array, Array]:
+    """A pair of inputs and targets, as `check_data` has them; TypeError for anything else."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         kind = kind_of(value, with_length=True)
         raise TypeError(f"{function}: {name} is {kind}, expected a pair (x, labels)")
-    x, labels = value
-    check_data(f"{function}: {name}", x, labels)
-    return x, labels
+    x, targets = value
+    check_data(f"{function}: {name}", x, targets, of_classes=of_classes)
+    return x, targets

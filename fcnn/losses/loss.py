@@ -1,15 +1,17 @@
 """The record that every loss is, and what losses of class labels have in common."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import numpy as np
 
 from fcnn.arguments.arrays import check_labels, check_like, shapes
 from fcnn.arguments.settings import check_function, check_kind, not_negative, number
-from fcnn.arguments.wording import kind_of
+from fcnn.arguments.wording import kind_of, unknown
 from fcnn.numerics.arrays import Array
+
+_TARGETS: Final = ("classes", "values")
 
 
 @attrs.frozen(eq=False)
@@ -30,6 +32,10 @@ class Loss:
         forward gives the sum of what they add all the same, since it cannot divide.
     written
         What one would write to make it, which is how it prints; without it, its name.
+    targets
+        What stands in the place of labels: "classes", integer class indices (N,), of which `fit`
+        and `evaluate` also count how many are told right; or "values", any arrays (N, ...) that
+        forward takes, for which there is no accuracy.
     """
 
     name: str
@@ -37,12 +43,21 @@ class Loss:
     backward: Callable[[Any], Array]
     weight: Callable[[Array], float] = len
     written: str = ""
+    targets: str = "classes"
 
     def __attrs_post_init__(self) -> None:
         check_kind("Loss", "name", self.name, str)
         for name in ("forward", "backward", "weight"):
             check_function("Loss", name, getattr(self, name))
         check_kind("Loss", "written", self.written, str)
+        check_kind("Loss", "targets", self.targets, str)
+        if self.targets not in _TARGETS:
+            raise ValueError(f"Loss: {unknown('targets', self.targets, _TARGETS)}")
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether its targets are class indices."""
+        return self.targets == "classes"
 
     def __repr__(self) -> str:
         return self.written or self.name

@@ -14,15 +14,15 @@ from fcnn.numerics.arrays import Array
 
 @attrs.frozen
 class LossCase:
-    """A loss with its settings, random outputs (N, K) of some size, and labels.
+    """A loss with its settings, random outputs (N, K, ...) of some size, and labels or targets.
 
     Attributes
     ----------
     operation, settings
         The name of a loss, and what it is made with.
-    N, K, size
-        The shape of the outputs, and the size of logits; probabilities are mild, for their
-        differences to be exact.
+    N, K, size, rest
+        The shape of the outputs, rest for what follows K, and the size of logits; probabilities
+        are mild, for their differences to be exact.
     weighted
         Whether the classes have weights, one of them 0.
     """
@@ -33,16 +33,26 @@ class LossCase:
     size: float
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     weighted: bool = False
+    rest: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         given = [f"{name} {value}" for name, value in self.settings.items()]
         given += ["weighted"] * self.weighted
-        text = f"{self.K} classes, batch of {self.N}, outputs of size {self.size}"
+        what = f"{self.K} classes" if self.made().of_classes else f"outputs {self.shape[1:]}"
+        text = f"{what}, batch of {self.N}, outputs of size {self.size}"
         return ", ".join([text, *given])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the outputs."""
+        return (self.N, self.K, *self.rest)
 
     def inputs(self) -> dict[str, Array]:
         """The arrays by the names that `fcnn.proof.shipped_values` has for them."""
         rng = np.random.default_rng(0)
+        if self.operation == "mean_squared_error":
+            outputs, targets = self.size * rng.standard_normal((2, *self.shape))
+            return {"outputs": outputs, "targets": targets}
         outputs = self.size * rng.standard_normal((self.N, self.K))
         inputs = {"outputs": outputs, "labels": rng.integers(0, self.K, self.N)}
         if self.operation == "cross_entropy":
@@ -83,6 +93,10 @@ CHOSEN: Final[Mapping[str, list[LossCase]]] = {
             (3, 4, 1, 1.0, True),
         )
     ],
+    "mean_squared_error": [
+        LossCase("mean_squared_error", N, K, size, rest=rest)
+        for N, K, size, rest in ((1, 1, 1, ()), (5, 4, 1, ()), (3, 2, 1, (4, 3)), (2, 10, 20, ()))
+    ],
 }
 
 _OUTPUTS: Final[Sequence[tuple[int, int, float]]] = (
@@ -95,6 +109,10 @@ PRODUCTS: Final[Mapping[str, list[LossCase]]] = {
     "smoothed_cross_entropy": [
         LossCase("smoothed_cross_entropy", *o, {"label_smoothing": smoothing}, weighted)
         for o, smoothing, weighted in product(_OUTPUTS, (0.0, 0.05, 0.3, 1.0), (False, True))
+    ],
+    "mean_squared_error": [
+        LossCase("mean_squared_error", *o, rest=rest)
+        for o, rest in product(_OUTPUTS, ((), (1,), (2, 3)))
     ],
 }
 

@@ -1,5 +1,6 @@
 """What the losses are: their gradients, and that those that can be the same are the same."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -13,13 +14,13 @@ from fcnn.losses.loss import Loss
 from fcnn.numerics.arrays import Array
 from fcnn.proof.loss_cases import LossCase, cases_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences
-from fcnn.proof.shipped_values import plain_functions
+from fcnn.proof.shipped_values import plain_functions, targets_of
 
 
 def by_differences(name: str) -> Iterator[tuple[str, Run]]:
     """The whole gradient of each case, and that the loss's plain functions are those of it."""
     for case in cases_of(name):
-        if case.N * case.K <= 70:
+        if math.prod(case.shape) <= 70:
             yield str(case), partial(_check, case)
         yield f"{case}, plain functions", partial(_plain_functions, case)
 
@@ -27,7 +28,7 @@ def by_differences(name: str) -> Iterator[tuple[str, Run]]:
 def _check(case: LossCase) -> Mapping[str, float]:
     inputs = case.inputs()
     return check.loss(
-        case.made(), inputs["outputs"], inputs["labels"], tolerance=BY_DIFFERENCES
+        case.made(), inputs["outputs"], targets_of(inputs), tolerance=BY_DIFFERENCES
     ).errors
 
 
@@ -38,7 +39,7 @@ def _plain_functions(case: LossCase) -> Mapping[str, float]:
 
 
 def _computed(loss: Loss, inputs: Mapping[str, Array]) -> dict[str, Any]:
-    value, cache = loss.forward(inputs["outputs"], inputs["labels"])
+    value, cache = loss.forward(inputs["outputs"], targets_of(inputs))
     return {"loss": value, "doutputs": loss.backward(cache)}
 
 

@@ -1,6 +1,6 @@
 """What the optimizers do: steps that are their equations, written out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, Final, TypeAlias
@@ -9,6 +9,7 @@ import numpy as np
 
 import fcnn
 from fcnn.numerics.arrays import Array
+from fcnn.optimizers.optimizer import Optimizer
 from fcnn.proof.proofs import Run, differences
 
 # The gradients of a parameter so far, the last step's at the end, and the rate of each step.
@@ -42,6 +43,26 @@ def clipping() -> Iterator[tuple[str, Run]]:
 
     for size, most in product((1e-6, 1.0, 1e6), (0.25, 1.5)):
         yield f"a norm of {most} allowed, gradients times {size:g}", partial(errors, size, most)
+
+
+def masking() -> Iterator[tuple[str, Run]]:
+    """The trained leaves take the steps that they take without the others, which stay."""
+
+    def errors(make: Callable[[], Optimizer]) -> Mapping[str, float]:
+        rng = np.random.default_rng(0)
+        p = {leaf: rng.standard_normal((3, 2)) for leaf in ("frozen", "trained")}
+        expected, alone = dict(p), {"trained": p["trained"]}
+        optimizer, within = fcnn.masked(make(), lambda path: path == "['trained']"), make()
+        state, state_within = optimizer.init(p), within.init(alone)
+        for _ in range(3):
+            g = {leaf: rng.standard_normal((3, 2)) for leaf in p}
+            p, state = optimizer.step(p, g, state)
+            alone, state_within = within.step(alone, {"trained": g["trained"]}, state_within)
+        return differences(p, expected | alone)
+
+    yield "sgd with weight decay", partial(errors, lambda: fcnn.sgd(0.1, 0.9, weight_decay=0.2))
+    yield "adamw", partial(errors, lambda: fcnn.adamw(0.1, weight_decay=0.2))
+    yield "clipped sgd", partial(errors, lambda: fcnn.clip_by_global_norm(fcnn.sgd(0.1), 0.5))
 
 
 def _by_hand(

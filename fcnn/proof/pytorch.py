@@ -67,6 +67,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
 # PyTorch has the cross-entropy of probabilities for their logarithms only.
 LOSSES: dict[str, TorchLoss] = {
     "cross_entropy": lambda p, labels: functional.nll_loss(p.log(), labels),
+    "mean_squared_error": functional.mse_loss,
     "smoothed_cross_entropy": lambda logits, labels, class_weights=None, label_smoothing=0.0: (
         functional.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
     ),
@@ -75,7 +76,7 @@ LOSSES: dict[str, TorchLoss] = {
 
 # No gradient changes statistics: fcnn's is 0, and for PyTorch they are buffers.
 _STATISTICS = ("mean", "var")
-_GIVEN = ("dy", "labels", "class_weights", *_STATISTICS)
+_GIVEN = ("dy", "labels", "targets", "class_weights", *_STATISTICS)
 
 
 def mnist_cnn() -> nn.Module:
@@ -115,7 +116,8 @@ def compute(
     }
     if operation in LOSSES:
         weights = {name: tensors[name] for name in ("class_weights",) if name in tensors}
-        y = LOSSES[operation](tensors["outputs"], tensors["labels"], **weights, **settings)
+        targets = tensors["labels" if "labels" in tensors else "targets"]
+        y = LOSSES[operation](tensors["outputs"], targets, **weights, **settings)
         y.backward()  # type: ignore[no-untyped-call]
     else:
         y = OPERATIONS[operation](tensors, **settings)

@@ -47,8 +47,8 @@ class ReferenceCase:
         Keyword arguments of the operation; for a chain its layers, its loss, and what the
         optimizer is made with.
     inputs
-        Arrays by name: x, dy and parameters such as w and b, or outputs, labels and
-        class_weights; for a chain x, labels and the parameters by their paths.
+        Arrays by name: x, dy and parameters such as w and b, or outputs, labels (or
+        targets) and class_weights; for a chain x, labels and the parameters by their paths.
     expected
         Arrays by name: y and the gradients dx, dw, db, or loss and doutputs; for a chain
         the losses and, by path, the gradients or the parameters after training.
@@ -118,9 +118,9 @@ def plain_functions(
     """What the functions give that the names in `fcnn` say are those of a layer or loss."""
     forward = getattr(fcnn, f"{operation}_forward")
     backward = getattr(fcnn, f"{operation}_backward")
-    if "labels" in inputs:
+    if "outputs" in inputs:
         weights = {name: inputs[name] for name in ("class_weights",) if name in inputs}
-        loss, cache = forward(inputs["outputs"], inputs["labels"], **weights, **settings)
+        loss, cache = forward(inputs["outputs"], targets_of(inputs), **weights, **settings)
         return {"loss": np.asarray(loss), "doutputs": backward(cache)}
     if operation not in PARAMETERS:
         y, cache = forward(inputs["x"], **settings)
@@ -130,6 +130,11 @@ def plain_functions(
     y, cache = forward(params, inputs["x"], **settings)
     dparams, dx = backward(cache, inputs["dy"])
     return {"y": y, "dx": dx, **gradients(dparams)}
+
+
+def targets_of(inputs: Mapping[str, Array]) -> Array:
+    """What the outputs of a loss are compared with: labels, or targets of their own shape."""
+    return inputs["labels" if "labels" in inputs else "targets"]
 
 
 def gradients(dparams: Tree) -> dict[str, Array]:

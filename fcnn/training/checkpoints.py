@@ -18,7 +18,8 @@ from fcnn.tree.files import TreeFile, opened
 FORMAT: Final = 2  # format 1 has no figures of a validation set
 _MARK: Final = "fcnn_checkpoint"
 _MOST_AXES: Final = 64  # of any array of NumPy
-_FIGURES: Final = ("train_loss", "train_accuracy", "seconds")  # in every file
+_FIGURES: Final = ("train_loss", "seconds")  # in every file
+_OPTIONAL: Final = ("train_accuracy", *HELD_OUT)  # None without classes, or a set held out
 
 
 def save_checkpoint(path: str | os.PathLike[str], record: Epoch) -> None:
@@ -66,8 +67,8 @@ def load_checkpoint(path: str | os.PathLike[str], model: Layer, optimizer: Optim
         content = file.arranged(_expected(file, model, optimizer))
     if content["epoch"] < 1:
         raise ValueError(f"load_checkpoint: {path}: ['epoch'] is {content['epoch']}")
-    figures: dict[str, Any] = dict.fromkeys(HELD_OUT)  # None where nothing was held out
-    figures |= {name: float(content[name]) for name in _FIGURES + HELD_OUT if name in content}
+    figures: dict[str, Any] = dict.fromkeys(_OPTIONAL)
+    figures |= {name: float(content[name]) for name in _FIGURES + _OPTIONAL if name in content}
     return Epoch(
         epoch=int(content["epoch"]), params=content["params"], state=content["state"],
         in_shape=tuple(map(int, content["in_shape"])), **figures,
@@ -101,7 +102,7 @@ def _expected(file: TreeFile, model: Layer, optimizer: Optimizer) -> dict[str, A
         return leaf.astype(np.float64) if wide else leaf
 
     params = tree.map_with_path(as_stored, initial)
-    figures = [*_FIGURES, *(name for name in HELD_OUT if f"[{name!r}]" in file.arrays)]
+    figures = [*_FIGURES, *(name for name in _OPTIONAL if f"[{name!r}]" in file.arrays)]
     fields = {"epoch": 0, "params": params, "state": optimizer.init(params), "in_shape": in_shape}
     return {_MARK: FORMAT, **fields, **dict.fromkeys(figures, 0.0)}
 

@@ -26,7 +26,7 @@ from fcnn.distributed.shared_memory import room_for
 from fcnn.distributed.threads import useful_threads
 from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer, call_apply
-from fcnn.losses.loss import Loss
+from fcnn.losses.loss import Loss, call_loss
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import ORDER, SAMPLE, generator, generator_of_shard
 from fcnn.optimizers.optimizer import Optimizer
@@ -60,7 +60,8 @@ class NotFiniteError(ArithmeticError):
 class Epoch:
     """What stands after an epoch: parameters, optimizer state, and how well it went.
 
-    Losses are means over examples (weighted, if the loss is), accuracies fractions. Those
+    Losses are means over examples (weighted, if the loss is), accuracies fractions, or None if
+    the targets of the loss are no classes. Those
     of the training set are taken batch by batch, as the parameters were at the time; those
     of the test set and of the validation set, None without one, after the epoch. Seconds are
     wall time, evaluation included. in_shape is the shape of an example, which a checkpoint
@@ -71,7 +72,7 @@ class Epoch:
     params: Tree = attrs.field(repr=False)
     state: Any = attrs.field(repr=False)
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | Any  # None, as in `Evaluation`
     test_loss: float | None
     test_accuracy: float | None
     validation_loss: float | None = attrs.field(default=None, kw_only=True)
@@ -144,7 +145,7 @@ class Training:
 
     def _train(
         self, processes: Processes, wish: StopWish, epoch: int, standing: Standing
-    ) -> tuple[Tree, Any, float, float]:
+    ) -> tuple[Tree, Any, float, float | None]:
         """Parameters and optimizer state after a step for each batch; mean loss and accuracy."""
         params, state = standing.params, standing.state
         like = Like.of(params)
@@ -155,7 +156,7 @@ class Training:
             cut = self._cut(epoch, step, batch)
             found, stop = self._gradient_of(processes, wish, params, like, batch, cut)
             if step == 1:
-                self._check_classes(params, batch)
+                self._check_targets(params, batch)
             if found.weight > 0:
                 if not (math.isfinite(found.value) and are_finite(found.grads)):
                     raise NotFiniteError(
@@ -169,7 +170,8 @@ class Training:
             self._tell(wish, step, len(batches))
             if stop:
                 raise KeyboardInterrupt
-        return params, state, total_loss / total_weight, right / len(order)
+        accuracy = right / len(order) if self.loss.of_classes else None
+        return params, state, total_loss / total_weight, accuracy
 
     def _cut(self, epoch: int, step: int, batch: Array) -> Shards:
         """How the batch of a step is cut; each shard of an epoch has a stream of its own."""
@@ -246,11 +248,14 @@ class Training:
                 "seed": self.seed,
             })  # fmt: skip
 
-    def _check_classes(self, params: Tree, batch: Array) -> None:
+    def _check_targets(self, params: Tree, batch: Array) -> None:
         """What would be noticed when the epoch is over."""
         for name, (_, known) in self.held_out.items():
             outputs = call_apply(self.model, params, self.x[batch[:1]])
-            check_classes(f"fit: {name}", outputs, known)
+            if self.loss.of_classes:
+                check_classes(f"fit: {name}", outputs, known)
+            else:
+                call_loss(self.loss, outputs, known[:1])
 
     def _first_not_finite(self, params: Tree, batch: Array, cut: Shards) -> str:
         """What went wrong in a step: goes through it again, with what it drew."""

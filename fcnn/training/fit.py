@@ -45,19 +45,21 @@ def fit(
         Where to begin: params as `model.init` gives them. Of a model that the optimizer trains
         in part, see `masked`, the rest keeps its bits.
     train, test, validation
-        Pairs of finite inputs and integer labels. Every example of train is trained on once an
-        epoch; the last batch is smaller if the batch size does not divide their number. The
-        others are evaluated after each epoch: examples that decide something, such as when
-        training stops, are the validation set, and say nothing of how well it went.
+        Pairs of finite inputs and integer labels, or other targets if the loss is of such. Every
+        example of train is trained on once an epoch; the last batch is smaller if the batch size
+        does not divide their number. The others are evaluated after each epoch: examples that
+        decide something, such as when training stops, are the validation set, and say nothing of
+        how well it went.
     epochs, batch_size, seed
         Epochs in all. The batch size is at most the number of examples. The seed decides
         the order of the examples and what random layers draw; each epoch has streams of its
         own, so that a run resumed at any epoch is, bit for bit, the run that was never
         stopped.
     loss
-        Softmax and cross-entropy on logits unless given. With weights of which some are 0, a
-        batch may weigh nothing in all: it trains nothing, no step of the optimizer is taken,
-        and it counts in the accuracy but not in the loss.
+        Softmax and cross-entropy on logits unless given. One whose targets are no classes, such as
+        `mean_squared_error`, has no accuracy: it is None in the records. With weights of which
+        some are 0, a batch may weigh nothing in all: it trains nothing, no step of the optimizer
+        is taken, and it counts in the accuracy but not in the loss.
     threads
         Threads, or copies of this process where they can be had (see
         `distributed.helper_processes`), that share each step; None: as many as the process has
@@ -104,10 +106,11 @@ def fit(
     check_kind("fit", "model", model, Layer)
     check_kind("fit", "optimizer", optimizer, Optimizer)
     check_kind("fit", "loss", loss, Loss)
-    x, labels = examples("fit", "train", train)
+    of_classes = loss.of_classes
+    x, labels = examples("fit", "train", train, of_classes=of_classes)
     check_some_weight("fit: train", call_weight(loss, labels))
     held_out = {
-        name: examples("fit", name, pair)
+        name: examples("fit", name, pair, of_classes=of_classes)
         for name, pair in (("test", test), ("validation", validation))
         if pair is not None
     }
@@ -133,7 +136,7 @@ def fit(
     training = Training(
         model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, epochs=epochs,
         batch_size=batch_size, seed=seed, loss=loss, augment=augment,
-        gradient=GradientOfShards(model, loss, augment, counts_right=True),
+        gradient=GradientOfShards(model, loss, augment, counts_right=of_classes),
         on_batch=on_batch, threads=threads, world=world,
     )  # fmt: skip
     return training.records(standing)

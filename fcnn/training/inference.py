@@ -1,6 +1,6 @@
 """Running a model: predictions, and how good they are."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,13 +25,15 @@ class Evaluation(NamedTuple):
 
     loss is the mean over the examples, accuracy a fraction, per_class_accuracy (K,) the
     fraction of each class that was found (NaN for a class without examples), confusion
-    (K, K) the counts by true class (rows) and predicted class (columns).
+    (K, K) the counts by true class (rows) and predicted class (columns). Of a loss whose targets
+    are no classes, these three are None.
     """
 
     loss: float
-    accuracy: float
-    per_class_accuracy: Array
-    confusion: Array
+    # Any is None here: who knows the loss need not ask for it.
+    accuracy: float | Any
+    per_class_accuracy: Array | Any
+    confusion: Array | Any
 
 
 def predict(model: Layer, params: Tree, x: Array, *, threads: int | None = None) -> Array:
@@ -77,15 +79,17 @@ def evaluate(
 ) -> Evaluation:
     """Loss, accuracy, accuracy per class and confusion matrix; every example counts once.
 
-    The classes are those that the model tells apart: K is the width of its output. Raises
-    TypeError if something is not of its kind, ValueError if shapes do not fit, a label is not
-    one of 0..K-1, or x has values that are not finite.
+    The classes are those that the model tells apart: K is the width of its output. To a loss whose
+    targets are other values, such as `mean_squared_error`, labels are these. Raises TypeError if
+    something is not of its kind, ValueError if shapes do not fit, a label is not one of 0..K-1,
+    or there are values that are not finite.
     """
     check_kind("evaluate", "model", model, Layer)
     check_kind("evaluate", "loss", loss, Loss)
-    check_data("evaluate", x, labels)
+    check_data("evaluate", x, labels, of_classes=loss.of_classes)
     outputs = outputs_of(model, params, x, thread_count("evaluate", threads))
-    check_classes("evaluate", outputs, labels)
+    if loss.of_classes:
+        check_classes("evaluate", outputs, labels)
     return figures_of(loss, outputs, labels)
 
 
@@ -98,9 +102,11 @@ def check_classes(function: str, outputs: Array, labels: Array) -> None:
 
 
 def figures_of(loss: Loss, outputs: Array, labels: Array) -> Evaluation:
-    """What there is to say of outputs (N, K) of a model and the true classes."""
-    N, K = outputs.shape
+    """What there is to say of outputs of a model, (N, K) beside true classes."""
     value, _ = call_loss(loss, outputs, labels)
+    if not loss.of_classes:
+        return Evaluation(value, None, None, None)
+    N, K = outputs.shape
     predicted = outputs.argmax(1)
     pairs = labels.astype(np.int64) * K + predicted
     confusion = np.bincount(pairs, minlength=K * K).reshape(K, K)

@@ -39,6 +39,7 @@ def test_cases_hold_what_their_operations_have_to_give():
         "batch_norm": images | {"dscale", "dshift", "dmean", "dvar"},
         "cross_entropy": {"loss", "doutputs"},
         "smoothed_cross_entropy": {"loss", "doutputs"},
+        "mean_squared_error": {"loss", "doutputs"},
         "softmax_cross_entropy": {"loss", "doutputs"},
     }
     for case in CASES:

@@ -42,9 +42,11 @@ _DROPOUT = _in("layers/dropout.py")
 _COMBINATOR = _in("networks/combinator.py")
 _CROSS = _in("losses/cross_entropy.py")
 _SMOOTHED = _in("losses/smoothed_cross_entropy.py")
+_SQUARED = _in("losses/mean_squared_error.py")
 _SGD = _in("optimizers/sgd.py")
 _ADAM = _in("optimizers/adam.py")
 _STEP = _in("optimizers/optimizer.py")
+_MASKED = _in("optimizers/masked.py")
 _TRANSFORMS = _in("optimizers/gradient_transforms.py")
 _REWRITING = _in("networks/rewriting.py")
 _GRADIENT = _in("training/batch_gradient.py")
@@ -473,6 +475,23 @@ MISTAKES = {
     "a smoothed gradient of targets that do not add up to 1": Mistake(
         _SMOOTHED(("probabilities * targets.sum(1, keepdims=True)", "probabilities.copy()")),
         {"smoothed_cross_entropy"}, {"smoothed_cross_entropy"}, {"value_and_grad"},
+    ),
+    "frozen leaves that decay": Mistake(
+        _MASKED(("optimizer.step(_part(params, mask), _part(grads, mask), state)",
+                 "optimizer.step(params, tree.map(np.multiply, grads, mask), state)"),
+                ("return _merged(params, mask, moved), state", "return moved, state"),
+                ("optimizer.init(_part(params, own_mask(tree.structure(params))))",
+                 "optimizer.init(params)")),
+        {"masked"},
+    ),
+    "a squared error whose gradient lacks the 2": Mistake(
+        _SQUARED(("(2 / cache.difference.size)", "(1 / cache.difference.size)")),
+        {"mean_squared_error"}, {"mean_squared_error"},
+    ),
+    "a squared error that is the mean over examples of sums": Mistake(
+        _SQUARED((".mean()),", ".sum() / len(outputs)),"), ("(2 / cache.difference.size)",
+                  "(2 / len(cache.difference))")),
+        {"mean_squared_error"}, {"mean_squared_error"},
     ),
     "shards weighed by their size": Mistake(
         _SMOOTHED(("cross_entropy_backward, weight, text)", "cross_entropy_backward, len, text)")),
