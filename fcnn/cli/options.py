@@ -94,7 +94,9 @@ def _option(field: "attrs.Attribute[Any]") -> inspect.Parameter:
     elif isinstance(field.default, tuple):  # one text each time that it is typed
         typed = list[str]
     help_text = f"{known['help']} {_by_recipe(field.name)}".strip()
-    option = typer.Option(name, min=known.get("least"), help=help_text)
+    option = typer.Option(
+        name, min=known.get("least"), metavar=known.get("metavar"), help=help_text
+    )
     annotation = Annotated[typed | None, option]
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation

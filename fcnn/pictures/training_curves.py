@@ -23,7 +23,7 @@ class Epoch(Protocol):
     @property
     def train_loss(self) -> float: ...
     @property
-    def train_accuracy(self) -> float: ...
+    def train_accuracy(self) -> float | None: ...
     @property
     def validation_loss(self) -> float | None: ...
     @property
@@ -68,6 +68,8 @@ def _title(history: Sequence[Epoch], best: int | None) -> str:
         if accuracy is not None:
             kept = "" if best is None else ", which was kept"
             return f"{part.capitalize()} accuracy {accuracy:.2%} after epoch {shown.epoch}{kept}"
+    if shown.train_accuracy is None:  # of targets that are no classes
+        return f"Training loss {shown.train_loss:.4g} in epoch {shown.epoch}"
     return f"Training accuracy {shown.train_accuracy:.2%} in epoch {shown.epoch}"
 
 

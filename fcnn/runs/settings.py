@@ -51,9 +51,9 @@ def setting(
 ) -> Any:
     """A field that attrs' validators check; expected says in words what they let pass.
 
-    What else is known of it: its `help`; its `least` value, which the help shows; the `option`,
-    if that has not the field's name; and `since`, the first format of config.json that has it:
-    runs of older formats had the default.
+    What else is known of it: its `help`, and the `metavar` that the help has for its value; its
+    `least` value, which the help shows; the `option`, if that has not the field's name; and
+    `since`, the first format of config.json that has it: runs of older formats had the default.
     """
 
     def check(instance: Any, attribute: Any, value: Any) -> None:
@@ -161,8 +161,9 @@ class Settings:
         default=(),
         converter=lambda value: tuple(value) if isinstance(value, list) else value,
         since=4,
-        help="Do not train parameters whose path begins so, such as [0], where * stands for "
-        "anything; may be given several times.",
+        metavar="PATTERN",
+        help="Do not train parameters whose path begins so, such as [0]; * stands for anything. "
+        "May be given several times.",
     )
     seed: int = count(0, default=0, help="Decides everything random.")
 

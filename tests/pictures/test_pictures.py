@@ -149,6 +149,13 @@ def test_validation_and_test_have_curves_of_their_own():
     assert len({line.get_color() for line in curves.values()}) == 3
 
 
+def test_without_classes_the_loss_speaks():
+    records = history(3, "test")
+    for record in records:
+        record.train_accuracy = record.test_accuracy = None
+    assert texts(training_curves(records)) == ["Training loss 0.3333 in epoch 3"]
+
+
 def test_without_held_out_images_the_training_speaks():
     figure = training_curves(history(2))
     assert texts(figure) == ["Training accuracy 75.00% in epoch 2"]
