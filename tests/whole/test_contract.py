@@ -45,10 +45,9 @@ NAMES_OF_ROOMS = {
         "GradientMismatch", "Report", "function", "layer", "loss",
     ],
     "data": [
-        "DataError", "DataStatus", "Dataset", "FileStatus", "Progress", "as_mnist", "download_mnist",
-        "image_folder",
-        "idx_folder", "load", "mnist", "mnist5k", "npz_file", "number_of_classes", "status",
-        "synthetic_lines",
+        "DataError", "DataStatus", "Dataset", "FileStatus", "Progress", "as_mnist",
+        "download_mnist", "idx_folder", "image_folder", "load", "mnist", "mnist5k", "npz_file",
+        "number_of_classes", "status", "synthetic_lines",
     ],
     "distributed": ["World", "mpi_world"],
     "models": [
