@@ -19,7 +19,7 @@ import numpy as np
 
 import fcnn
 from fcnn.runs.config import configure
-from fcnn.runs.folder import initial_parameters
+from fcnn.runs.initial_parameters import initial_parameters
 from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.plan import make_plan
 from fcnn.runs.recipes import recipe_by_name

@@ -22,7 +22,7 @@ import fcnn
 from fcnn.augmentation.random_affine import map_to_source
 from fcnn.data import Dataset
 from fcnn.runs.config import Config, configure
-from fcnn.runs.folder import initial_parameters
+from fcnn.runs.initial_parameters import initial_parameters
 from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.plan import make_plan
 from fcnn.runs.recipes import recipe_by_name

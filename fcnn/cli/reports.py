@@ -17,6 +17,7 @@ from fcnn.arguments.settings import MOST
 from fcnn.cli.progress import COLOUR
 from fcnn.runs.config import Config
 from fcnn.runs.folder import slug
+from fcnn.runs.initial_parameters import Beginning
 from fcnn.runs.pace import Progress
 from fcnn.runs.results import Result, most_confused
 from fcnn.training.epochs import Epoch
@@ -76,6 +77,15 @@ def first_line(config: Config, parameters: int, folder: Path) -> str:
     said = f"{data}, {model}, {parameters:,} parameters, recipe {config.recipe},"
     fits = len(said) + 1 + len(str(folder)) <= COLUMNS
     return f"{said} {folder}" if fits else f"{said}\n  {folder}"
+
+
+def beginning(init: Path, found: Beginning) -> str:
+    """How much of another run a run begins with, and what of both is left out."""
+    arrays = f"{found.taken} array{'' if found.taken == 1 else 's'}"
+    lines = [f"Begins with {arrays} of the parameters in {init}"]
+    if found.misfits:
+        lines += ["Left out:", *(f"  {line}" for line in found.misfits)]
+    return "\n".join(lines)
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:

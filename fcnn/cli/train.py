@@ -21,6 +21,7 @@ from fcnn.runs import experiment
 from fcnn.runs.config import Config, configure, read_config, read_json
 from fcnn.runs.folder import new_folder, old_folder
 from fcnn.runs.going_on import with_epochs
+from fcnn.runs.initial_parameters import beginning_of, begun_with
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.recipes import DEFAULT, recipe_by_name
@@ -59,6 +60,10 @@ def train(
             "in all, though it is finished."
         ),
     ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Begin with the parameters of the run in this folder, where they fit."),
+    ] = None,
     mpi: options.MpiOption = False,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
@@ -71,9 +76,11 @@ def train(
         say: Callable[[str], None] = typer.echo if shown else lambda text: None
         with in_company(world), Bar(shown) as bar, ExitStack() as held:
             if resume is None:
-                plan = shared_plan(world, lambda: _new_plan(data, recipe, settings, bar))
+                plan = shared_plan(world, lambda: _new_plan(data, recipe, settings, init, bar))
                 folder = _folder_of_first(world, out, plan.config, held)
                 say(reports.first_line(plan.config, experiment.parameters_of(plan.config), folder))
+                if init is not None:
+                    say(reports.beginning(init, beginning_of(plan.config)))
             else:
                 folder = resume
                 with failing_alike(world):
@@ -124,7 +131,9 @@ def _plan_to_go_on(folder: Path, config: Config, bar: Bar) -> Plan:
     )
 
 
-def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar) -> Plan:
+def _new_plan(
+    data_name: str, recipe_name: str, given: dict[str, Any], init: Path | None, bar: Bar
+) -> Plan:
     with wrong_usage():
         if "augmentation" in given:
             given["augmentation"] = options.numbers("augment", given["augmentation"])
@@ -132,7 +141,8 @@ def _new_plan(data_name: str, recipe_name: str, given: dict[str, Any], bar: Bar)
         seed = recipe.with_given(data_name, given).seed
     data = options.load_data(data_name, seed, bar)
     with wrong_usage():
-        plan = make_plan(configure(data_name, data, recipe, **given), data)
+        config = configure(data_name, data, recipe, **given)
+        plan = make_plan(config if init is None else begun_with(init, config), data)
     experiment.check_batch_of_one(plan)
     return plan
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "config.json"
 
+_PLACES: Final = {"data", "init"}
+
 
 class RunError(ValueError):
     """A run folder that is not there, not ours, or damaged."""
@@ -49,20 +51,24 @@ def run_errors(place: Path | str) -> Iterator[None]:
         raise RunError(f"{place}: {error}") from error
 
 
+def _text_or_null(since: int) -> Any:
+    return setting(
+        "a text or null", optional([instance_of(str), min_len(1)]), default=None, since=since
+    )
+
+
 @attrs.frozen(kw_only=True)
 class Config(Settings):
     """The settings of a run, the recipe they came from, and what is known of the data.
 
-    Data and models in files have absolute paths (in config.json, see `write_config`, data may
-    have relative ones); the network is the model as it prints, and the hash that of the data:
-    by them a file that has changed is noticed.
+    The network is the model as it prints. A run may begin with the parameters of the run in the
+    folder init. Paths are absolute (in config.json, see `write_config`, some may be relative). By
+    the network and the hashes of data and parameters a file that has changed is noticed.
     """
 
     recipe: str = text()
     data: str = text()
-    data_hash: str | None = setting(
-        "a text or null", optional([instance_of(str), min_len(1)]), default=None, since=2
-    )
+    data_hash: str | None = _text_or_null(since=2)
     network: str = text()
     in_shape: tuple[int, ...] = setting(
         "a list of integers of at least 1",
@@ -71,6 +77,8 @@ class Config(Settings):
         converter=lambda value: tuple(value) if isinstance(value, list) else value,
     )
     classes: int = count()
+    init: str | None = _text_or_null(since=4)
+    init_hash: str | None = _text_or_null(since=4)
 
     @property
     def held_out(self) -> str:
@@ -154,18 +162,21 @@ def data_hash(data: Dataset) -> str:
 def write_config(folder: Path, config: Config) -> None:
     """Write config.json, with the format's number and the versions that made the run.
 
-    Data inside of the folder or beside it is named from there, as ./NAME or ../NAME, so that both
-    can be moved. The file of a model is not: see `folder.load_run`.
+    Data, and the run that this one begins with, are named from the folder, as ./NAME or ../NAME, if
+    they lie inside of it or beside it, so that all can be moved. The file of a model is not: see
+    `folder.load_run`.
     """
     versions = {"fcnn": __version__, "numpy": np.__version__, "python": platform.python_version()}
-    places = {"data": _from_folder(folder, config.data)}
+    places = {name: _from_folder(folder, getattr(config, name)) for name in _PLACES}
     write_json(
         folder / CONFIG, {"format": FORMAT, **config.plain(), **places, "versions": versions}
     )
 
 
-def _from_folder(folder: Path, path: str) -> str:
+def _from_folder(folder: Path, path: str | None) -> str | None:
     """A path as config.json has it: relative, if it lies inside of the folder or beside it."""
+    if path is None:
+        return None
     home = Path(os.path.realpath(folder))
     for start, written in ((home, "./"), (home.parent, "../")):
         if Path(path).is_relative_to(start):
@@ -222,7 +233,8 @@ def read_config(folder: Path) -> Config:
         raise RunError(f"{path} lacks {', '.join(missing)}")
     content.pop("versions", None)
     with run_errors(path):
-        content["data"] = _from_anywhere(folder, content["data"])
+        for name in _PLACES & content.keys():
+            content[name] = _from_anywhere(folder, content[name])
         try:
             return config_from(content)
         except ForbiddenExtraKeysError as error:

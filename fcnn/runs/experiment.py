@@ -20,8 +20,9 @@ from fcnn.networks.freezing import as_trained_by
 from fcnn.networks.summary import parameter_count
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash, read_config, write_config
-from fcnn.runs.folder import BEST, CHECKPOINT, Run, initial_parameters, model_of
+from fcnn.runs.folder import BEST, CHECKPOINT, Run, model_of
 from fcnn.runs.history import HISTORY, best_epoch, is_complete, read_history, write_history
+from fcnn.runs.initial_parameters import beginning_of, initial_parameters
 from fcnn.runs.model_by_name import model_by_name, telling_lines
 from fcnn.runs.plan import Plan, make_plan
 from fcnn.runs.results import METRICS, Result, write_results
@@ -115,9 +116,7 @@ def check_batch_of_one(plan: Plan) -> None:
 
 def parameters_of(config: Config) -> int:
     """How many parameters the model of a run has."""
-    with telling_lines(config.model):
-        model = model_by_name(config.model, config.classes)
-        return parameter_count(initial_parameters(model, config))
+    return parameter_count(beginning_of(config).params)
 
 
 def plan_to_go_on(folder: Path, config: Config, data: Dataset) -> Plan:

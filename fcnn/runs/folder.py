@@ -64,21 +64,27 @@ def load_run(folder: str | os.PathLike[str], model: Layer | None = None) -> Run:
     if model is not None:
         check_kind("load_run", "model", model, Layer)
     config = read_config(folder)
-    path = folder / PARAMS
     with run_errors(folder):
         if model is None:
             model = model_of(folder, config)
         else:
             _check_network(folder, config, model)
-        if not path.exists():
-            raise RunError(
-                f"{folder} holds no params.npz: the run did not finish; "
-                f"fcnn train --resume {folder} goes on with it"
-            )
+        path = params_file(folder)
         with opened("tree.load", path) as file:
             with telling_lines(config.model):
                 like, _ = model.init(streams.sparing(path), config.in_shape)
             return Run(folder, config, model, file.arranged(like))
+
+
+def params_file(folder: Path) -> Path:
+    """The file of a run's parameters; RunError if there is none."""
+    path = folder / PARAMS
+    if not path.exists():
+        raise RunError(
+            f"{folder} holds no params.npz: the run did not finish; "
+            f"fcnn train --resume {folder} goes on with it"
+        )
+    return path
 
 
 def model_of(folder: Path, config: Config) -> Layer:
@@ -123,11 +129,6 @@ def _check_place_of_code(folder: Path, model: str) -> None:
             f"{named}, in the run's own folder: code that came with a run is not run; if you "
             f"trust it, move it out of the folder, and {_OTHERWISE}"
         )
-
-
-def initial_parameters(model: Layer, config: Config) -> Tree:
-    """The parameters that a run starts from: drawn from its seed alone."""
-    return model.init(streams.generator(config.seed, streams.PARAMETERS), config.in_shape)[0]
 
 
 @contextmanager

@@ -219,3 +219,24 @@ def test_a_run_that_is_finished_is_not_begun_again(launch, one):
     code, out, err = launch(2, *TRAIN, "--mpi", "--resume", "one")
     assert (err, code) == ("", 0)
     assert out == "The run in one is finished; fcnn evaluate one shows it\n"
+
+
+def test_runs_that_begin_with_another_and_go_on_to_more_epochs_are_those_of_one(one, launch):
+    constant = ["--recipe", "reference", "--seed", 1]
+    more = [*OPTIONS[:-1], 1, *constant, "--init", "one", "--out"]
+    call("train", *more, "more")
+    call("train", "--resume", "more", "--epochs", 2)
+    code, out, err = launch(2, *TRAIN, "--mpi", *more, "run")
+    assert (err, code) == ("", 0)
+    assert out.count("Begins with 4 arrays of the parameters in one\n") == 1
+    code, out, err = launch(3, *TRAIN, "--mpi", "--quiet", "--resume", "run", "--epochs", 2)
+    assert (out, err, code) == ("", "", 0)
+    assert results(Path("run")) == results(Path("more"))
+    for options, text in [
+        (["--resume", "run", "--epochs", 2], "run cannot go on to 2 epochs: it has done 2"),
+        ([*more[:-3], "--init", "run", "--model", "linear", "--out", "b"], "no parameter of"),
+    ]:
+        code, out, err = launch(3, *TRAIN, "--mpi", *options)
+        assert (out, code) == ("", 2)
+        assert err.startswith(f"fcnn: {text}")
+        assert err.count("fcnn: ") == 1

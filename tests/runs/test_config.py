@@ -32,7 +32,7 @@ THIRD = {
     "optimizer": "sgd", "weight_decay": 0.0, "schedule": "constant", "label_smoothing": 0.0,
     "augmentation": {}, "validation_fraction": 0.0, "patience": None,
 }  # fmt: skip
-FOURTH = {"freeze": []}
+FOURTH = {"freeze": [], "init": None, "init_hash": None}
 
 
 def write(content):
@@ -61,7 +61,7 @@ def test_a_config_is_read_as_it_was_written():
         ({"format": 1} | FIRST, {}),
         ({"format": 2} | FIRST | SECOND | {"data_hash": "abc"}, {"data_hash"}),
         ({"format": 3} | FIRST | SECOND | THIRD | {"patience": 3}, {"patience"}),
-        ({"format": 4} | FIRST | SECOND | THIRD | {"freeze": ["[1].b"]}, {"freeze"}),
+        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"freeze": ["[1].b"]}, {"freeze"}),
     ],
 )
 def test_the_configs_of_all_formats_are_read(content, missing):

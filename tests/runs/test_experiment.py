@@ -16,8 +16,9 @@ from fcnn import tree
 from fcnn.numerics import random_streams as streams
 from fcnn.runs import experiment
 from fcnn.runs.config import RunError
-from fcnn.runs.folder import BEST, CHECKPOINT, initial_parameters, load_run
+from fcnn.runs.folder import BEST, CHECKPOINT, load_run
 from fcnn.runs.history import read_history
+from fcnn.runs.initial_parameters import initial_parameters
 from fcnn.runs.model_by_name import ModelError
 from fcnn.runs.plan import make_plan
 

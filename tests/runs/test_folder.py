@@ -11,7 +11,7 @@ import fcnn
 from fcnn import tree
 from fcnn.runs.config import RunError, read_config, write_config
 from fcnn.runs.experiment import train
-from fcnn.runs.folder import initial_parameters, load_run, model_of, new_folder, old_folder
+from fcnn.runs.folder import load_run, model_of, new_folder, old_folder
 from fcnn.runs.plan import make_plan
 
 
@@ -46,14 +46,6 @@ def test_a_model_that_is_another_now_is_noticed(finished):
         model_of(finished, config)
     with pytest.raises(RunError, match=r"run.config.json: unknown model 'linea'"):
         model_of(finished, attrs.evolve(config, model="linea"))
-
-
-def test_parameters_are_drawn_from_the_seed():
-    first, same, other = (
-        initial_parameters(fcnn.models.linear(3), config_of(seed=seed)) for seed in (1, 1, 2)
-    )
-    assert tree.equal(first, same)
-    assert not tree.equal(first, other)
 
 
 def test_new_runs_are_numbered():

@@ -13,7 +13,7 @@ from idx_files import small_arrays
 import fcnn
 from fcnn import data, tree
 from fcnn.runs.config import Config, write_config
-from fcnn.runs.folder import initial_parameters
+from fcnn.runs.initial_parameters import initial_parameters
 
 MOST_MEMORY = 256 << 20
 

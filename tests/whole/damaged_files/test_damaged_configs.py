@@ -30,6 +30,8 @@ WELL_FORMED = {
     "in_shape": lambda v: type(v) is list and v and all(type(n) is int and n >= 1 for n in v),
     "classes": lambda v: type(v) is int and v >= 1,
     "data_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
+    "init": lambda v: v is None or (isinstance(v, str) and v != ""),
+    "init_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
     "format": lambda v: type(v) is int and 1 <= v <= 4,
     "versions": lambda v: True,
     "optimizer": lambda v: v in ("sgd", "nesterov", "adam", "adamw"),
@@ -49,6 +51,7 @@ LATER = {
     "data_hash": (2, None), "optimizer": (3, "sgd"), "weight_decay": (3, 0.0),
     "schedule": (3, "constant"), "label_smoothing": (3, 0.0), "augmentation": (3, {}),
     "validation_fraction": (3, 0.0), "patience": (3, None), "freeze": (4, []),
+    "init": (4, None), "init_hash": (4, None),
     "versions": (5, None),
 }  # fmt: skip
 
@@ -74,8 +77,9 @@ def told_by_config(content, whole, run):
     if any(found[key] != whole[key] for key in MISFITS):
         return None
     told = {key: default for key, (_, default) in LATER.items()} | found
-    if told["data"].startswith(("./", "../")):  # from the folder of the run
-        told["data"] = os.path.normpath(Path(run.resolve(), told["data"]))
+    for name in ("data", "init"):
+        if told[name] is not None and told[name].startswith(("./", "../")):  # from the run's folder
+            told[name] = os.path.normpath(Path(run.resolve(), told[name]))
     return {key: value for key, value in told.items() if key not in ("format", "versions")}
 
 
