@@ -95,13 +95,16 @@ from fcnn.version import __version__ as __version__
 # What is loaded when it is first asked for: programs without it start the sooner.
 _LAZY = {
     "augmentation": "fcnn.augmentation", "check": "fcnn.check", "data": "fcnn.data",
-    "distributed": "fcnn.distributed", "models": "fcnn.models", "schedules": "fcnn.schedules", "tree": "fcnn.tree",
+    "distributed": "fcnn.distributed", "models": "fcnn.models", "pictures": "fcnn.pictures",
+    "schedules": "fcnn.schedules", "summary": "fcnn.networks.summary", "tree": "fcnn.tree",
     **dict.fromkeys(("Run", "load_run"), "fcnn.runs.folder"),
     **dict.fromkeys(("load_checkpoint", "save_checkpoint"), "fcnn.training.checkpoints"),
 }
 if _typing.TYPE_CHECKING:
     from fcnn import augmentation as augmentation, check as check, data as data
-    from fcnn import distributed as distributed, models as models, schedules as schedules, tree as tree
+    from fcnn import distributed as distributed, models as models, pictures as pictures
+    from fcnn import schedules as schedules, tree as tree
+    from fcnn.networks.summary import summary as summary
     from fcnn.runs.folder import Run as Run, load_run as load_run
     from fcnn.training.checkpoints import load_checkpoint as load_checkpoint
     from fcnn.training.checkpoints import save_checkpoint as save_checkpoint

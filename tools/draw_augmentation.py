@@ -69,7 +69,7 @@ def draw(target: Path) -> None:
         y = 0.0
         for tiles, captions, step in rows:
             for column, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
-                draw_tile(axes, tile[0], 1.06 * column, y, caption, cmap="gray_r", vmin=0, vmax=1)
+                draw_tile(axes, tile[0], 1.06 * column, y, caption, cmap="gray", vmin=0, vmax=1)
             y += step
         finish_tiles(axes, width, height)
         figure.savefig(target, metadata={"Software": None})

@@ -5,14 +5,14 @@ colour, the rest is the same in a file.
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import typer
 
+from fcnn.arguments import tables
 from fcnn.arguments.settings import MOST
 from fcnn.cli.progress import COLOUR
 from fcnn.runs.config import Config
@@ -23,50 +23,22 @@ from fcnn.runs.results import Result, most_confused
 from fcnn.training.epochs import Epoch
 from fcnn.training.inference import Evaluation
 
-COLUMNS: Final = 80  # of a terminal
-
 
 def print_json(content: Mapping[str, Any]) -> None:
     """One object on one line."""
     typer.echo(json.dumps(content, allow_nan=False))
 
 
-def table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    left: Sequence[int] = (),
-    folded: int | None = None,
-) -> str:
-    """Aligned columns, two spaces apart; to the right except for those listed in `left`.
-
-    A table that is too wide has the texts of its column `folded` on several lines.
-    """
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    excess = sum(widths) + 2 * (len(widths) - 1) - COLUMNS
-    if folded is not None and excess > 0:
-        lines = [part for line in lines for part in _folded(line, folded, widths[folded] - excess)]
-        widths[folded] = max(len(line[folded]) for line in lines)
-
-    def cell(text: str, i: int) -> str:
-        return text.ljust(widths[i]) if i in left else text.rjust(widths[i])
-
-    head, *body = ("  ".join(map(cell, line, range(len(line)))).rstrip() for line in lines)
-    return "\n".join([_coloured(head), *body])
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = ()) -> str:
+    """A table of `fcnn.arguments.tables`, whose head has a colour on a terminal."""
+    return with_coloured_head(tables.table(header, rows, left))
 
 
-def _folded(line: Sequence[str], column: int, width: int) -> list[list[str]]:
-    """A line of a table as several, in which one column is at most so wide, and at least 20."""
-    parts = textwrap.wrap(line[column], max(width, 20), subsequent_indent="  ") or [""]
-    first = [parts[0] if i == column else text for i, text in enumerate(line)]
-    others = [[part if i == column else "" for i in range(len(line))] for part in parts[1:]]
-    return [first, *others]
-
-
-def _coloured(text: str) -> str:
-    """A text in the colour of the progress bar, on a terminal that has colours."""
+def with_coloured_head(text: str) -> str:
+    """A table with its head in the colour of the progress bar, on a terminal that has colours."""
     plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    return text if plain else typer.style(text, fg=COLOUR)
+    head, *rest = text.split("\n")
+    return text if plain else "\n".join([typer.style(head, fg=COLOUR), *rest])
 
 
 def first_line(config: Config, parameters: int, folder: Path) -> str:
@@ -75,7 +47,7 @@ def first_line(config: Config, parameters: int, folder: Path) -> str:
     """
     data, model = (slug(name) for name in (config.data, config.model))
     said = f"{data}, {model}, {parameters:,} parameters, recipe {config.recipe},"
-    fits = len(said) + 1 + len(str(folder)) <= COLUMNS
+    fits = len(said) + 1 + len(str(folder)) <= tables.COLUMNS
     return f"{said} {folder}" if fits else f"{said}\n  {folder}"
 
 

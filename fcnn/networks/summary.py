@@ -7,10 +7,14 @@ import attrs
 import numpy as np
 
 from fcnn import tree
+from fcnn.arguments.arrays import check_sizes
+from fcnn.arguments.settings import check_kind
+from fcnn.arguments.tables import table
 from fcnn.layers.batch_norm import BatchNormParams
 from fcnn.layers.conv2d import Conv2dParams
 from fcnn.layers.dense import DenseParams
 from fcnn.layers.layer import Layer, call_init
+from fcnn.layers.window_sizes import times
 from fcnn.networks.chain import chain
 from fcnn.networks.parallel import parallel
 from fcnn.networks.residual import residual
@@ -41,6 +45,78 @@ def summarize(model: Layer, in_shape: Shape) -> list[Row]:
     one's own has one row, whatever it is made of.
     """
     return list(_rows(model, tuple(in_shape), ""))
+
+
+@attrs.frozen(repr=False)
+class Summary:
+    """What a network is made of and what it costs, for one example; it prints as a table.
+
+    Attributes
+    ----------
+    in_shape
+        The shape of the example.
+    rows
+        One for each layer: see `Row`.
+    """
+
+    in_shape: Shape
+    rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Input {times(self.in_shape)}; multiply-adds and activation bytes for one image, "
+            f"float32\n\n{self.table()}"
+        )
+
+    def table(self) -> str:
+        """The rows, and their sums."""
+        body = [
+            [
+                row.path,
+                row.layer,
+                times(row.out_shape),
+                f"{row.parameters:,}",
+                "?" if row.multiply_adds is None else f"{row.multiply_adds:,}",
+                f"{row.activation_bytes:,}",
+            ]
+            for row in self.rows
+        ]
+        parameters = sum(row.parameters for row in self.rows)
+        multiply_adds = sum(row.multiply_adds or 0 for row in self.rows)
+        unknown = "+?" * any(row.multiply_adds is None for row in self.rows)
+        size = sum(row.activation_bytes for row in self.rows)
+        body.append(
+            ["Total", "", "", f"{parameters:,}", f"{multiply_adds:,}{unknown}", f"{size:,}"]
+        )
+        header = ["Path", "Layer", "Output", "Parameters", "Multiply-adds", "Bytes"]
+        return table(header, body, left=[0, 1, 2], folded=1)
+
+
+def summary(model: Layer, in_shape: Shape) -> Summary:
+    """The layers of a network with their shapes and costs for one image, as `fcnn summary` shows
+    them.
+
+    Parameters
+    ----------
+    model
+        Any layer; those of nested chains and branches have rows of their own.
+    in_shape
+        Of an example, without the batch axis. ValueError, if the network does not fit it.
+
+    Examples
+    --------
+    >>> import fcnn
+    >>> fcnn.summary(fcnn.models.linear(), (1, 28, 28))
+    Input 1x28x28; multiply-adds and activation bytes for one image, float32
+    <BLANKLINE>
+    Path   Layer      Output  Parameters  Multiply-adds  Bytes
+    [0]    flatten    784              0              0  3,136
+    [1]    dense(10)  10           7,850          7,840     40
+    Total                          7,850          7,840  3,176
+    """
+    check_kind("summary", "model", model, Layer)
+    in_shape = check_sizes("summary", in_shape)
+    return Summary(in_shape, tuple(summarize(model, in_shape)))
 
 
 def parameter_count(params: Tree) -> int:

@@ -43,13 +43,20 @@ def framed_figure(
     left: float = 0.15,
     bottom: float = 0.1,
     right: float = 0.15,
+    run: str = "",
 ) -> tuple[Figure, Axes]:
-    """A titled figure around axes of this size; every length is in inches."""
-    text = 0.3 + max(0.12 * len(title), 0.08 * len(note))  # roughly, and rather too wide
+    """A titled figure around axes of this size, with the name of a run in its corner; every length
+    is in inches.
+    """
+    # Roughly, and rather too wide.
+    text = 0.3 + max(0.12 * len(title) + 0.09 * len(run), 0.08 * len(note))
     whole = max(text, left + width + right), bottom + height + 0.8
     figure = Figure(figsize=whole)
     figure.text(0.15 / whole[0], 1 - 0.3 / whole[1], title, size=13, weight="bold")
     figure.text(0.15 / whole[0], 1 - 0.6 / whole[1], note)
+    if run:
+        corner = 1 - 0.15 / whole[0], 1 - 0.3 / whole[1]
+        figure.text(*corner, run, size=9, color="0.4", horizontalalignment="right")
     box = left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]
     return figure, figure.add_axes(box)
 
@@ -69,10 +76,14 @@ def draw_tile(
     height, width = (side / max(tile.shape[:2]) for side in tile.shape[:2])
     extent = (x, x + width, y + height, y)
     image = axes.imshow(tile, extent=extent, interpolation="nearest", **colours)
-    frame = Rectangle((x, y), width, height, fill=False, edgecolor="0.6", linewidth=0.6)
-    axes.add_patch(frame)
+    axes.add_patch(frame((x, y), width, height))
     axes.text(x, y + height + 0.03, caption, size=9, color="0.2", verticalalignment="top")
     return image
+
+
+def frame(corner: tuple[float, float], width: float, height: float) -> Rectangle:
+    """What is around a tile."""
+    return Rectangle(corner, width, height, fill=False, edgecolor="0.6", linewidth=0.6)
 
 
 def finish_tiles(axes: Axes, width: float, height: float) -> None:

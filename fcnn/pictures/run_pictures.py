@@ -14,7 +14,7 @@ from fcnn.files.writing import whole_file
 from fcnn.numerics.arrays import Array
 
 if TYPE_CHECKING:
-    from fcnn.pictures.training_curves import Epoch
+    from fcnn.pictures.curves import Epoch
 
 
 def available() -> bool:
@@ -32,6 +32,7 @@ def save_pictures(
     labels: Array,
     probabilities: Array,
     kernels: Array | None,
+    run: str = "",
 ) -> list[Path]:
     """Draw a run as ``training.png``, ``confusion.png``, ``mistakes.png`` and ``filters.png`` in a
     folder, which is created if need be.
@@ -46,6 +47,8 @@ def save_pictures(
         Of `mistakes`, the test set; without any image there is no ``mistakes.png``.
     kernels
         Of `filters`; None where there are none, and no ``filters.png``.
+    run
+        The name of the run, which is written in each of them.
 
     Returns
     -------
@@ -57,17 +60,17 @@ def save_pictures(
         importlib.import_module("matplotlib")
     except Exception as error:  # ValueError, if MPLBACKEND names no backend
         raise ImportError(f"matplotlib cannot be imported: {error}") from error
-    from fcnn.pictures.confusion_matrix import confusion_matrix
+    from fcnn.pictures.confusion import confusion_matrix
+    from fcnn.pictures.curves import training_curves
     from fcnn.pictures.drawing import plain_style
-    from fcnn.pictures.filters import filters
-    from fcnn.pictures.mistakes import mistakes
-    from fcnn.pictures.training_curves import training_curves
+    from fcnn.pictures.kernels import filters
+    from fcnn.pictures.mistaken_images import mistakes
 
     figures = {
-        "training.png": training_curves(history, best=best) if len(history) else None,
-        "confusion.png": confusion_matrix(confusion),
-        "mistakes.png": mistakes(images, labels, probabilities) if len(labels) else None,
-        "filters.png": None if kernels is None else filters(kernels),
+        "training.png": training_curves(history, best=best, run=run) if len(history) else None,
+        "confusion.png": confusion_matrix(confusion, run=run),
+        "mistakes.png": mistakes(images, labels, probabilities, run=run) if len(labels) else None,
+        "filters.png": None if kernels is None else filters(kernels, run=run),
     }
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

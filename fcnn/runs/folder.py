@@ -23,7 +23,9 @@ from fcnn.files.writing import is_left_over, remove_left_overs
 from fcnn.layers.layer import Layer
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, read_config, run_errors, write_config
+from fcnn.runs.history import best_epoch, read_history
 from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
+from fcnn.training.epochs import Epoch
 from fcnn.tree import Tree
 from fcnn.tree.files import opened
 
@@ -44,6 +46,16 @@ class Run:
     config: Config
     model: Layer
     params: Tree
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The records of its epochs, without parameters; RunError if they cannot be read."""
+        return read_history(self.folder, self.config)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch that was kept of a run with a validation set; None for the last of others."""
+        return best_epoch(self.history) if self.config.validation_fraction else None
 
     def __repr__(self) -> str:
         return f"load_run({str(self.folder)!r})"

@@ -58,6 +58,7 @@ def write_results(
                 labels=test[1],
                 probabilities=probabilities,
                 kernels=_first_kernels(run.params),
+                run=run.folder.name,
             )
         except ImportError as error:  # a run is finished without them too
             picture_error = error

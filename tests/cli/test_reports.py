@@ -9,6 +9,7 @@ import pytest
 from small_runs import NOISE, config_of
 
 import fcnn
+from fcnn.arguments import tables
 from fcnn.cli import reports
 from fcnn.runs.pace import Pace
 from fcnn.runs.plan import make_plan
@@ -108,13 +109,13 @@ def test_the_folder_of_a_run_has_a_line_of_its_own_where_one_is_too_short():
 
 def test_a_table_that_is_too_wide_is_folded():
     rows = [["[0]", "conv2d(8, padding=1, bias=False)", "1" * 44], ["[1]", "relu", "2"]]
-    assert reports.table(["Path", "Layer", "N"], rows, left=[0, 1], folded=1).splitlines() == [
+    assert tables.table(["Path", "Layer", "N"], rows, left=[0, 1], folded=1).splitlines() == [
         "Path  Layer                 " + "N".rjust(44),
         "[0]   conv2d(8, padding=1,  " + "1" * 44,
         "        bias=False)",
         "[1]   relu                  " + "2".rjust(44),
     ]
-    assert len(reports.table(["Layer", "N"], [["a" * 36, "1" * 42]], folded=0).splitlines()) == 2
+    assert len(tables.table(["Layer", "N"], [["a" * 36, "1" * 42]], folded=0).splitlines()) == 2
 
 
 class Terminal(io.StringIO):

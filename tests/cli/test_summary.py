@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from commands import call
 
+import fcnn
 from fcnn.runs.model_by_name import MODELS
 
 
@@ -54,3 +55,13 @@ def test_the_model_of_a_run():
     said = call("summary", "run", "--model", "linear", code=2).stderr
     assert said == "fcnn: RUN takes the settings of the run; leave out --model\n"
     assert "nowhere is not a run" in call("summary", "nowhere", code=2).stderr
+
+
+def test_the_library_prints_the_same():
+    found = fcnn.summary(fcnn.models.deep_cnn(10), (1, 28, 28))
+    assert repr(found) + "\n" == call("summary", "--model", "deep_cnn").stdout
+    assert sum(row.parameters for row in found.rows) == 157_954
+    with pytest.raises(TypeError, match="summary: model is a function, expected a Layer"):
+        fcnn.summary(fcnn.models.linear, (1, 28, 28))
+    with pytest.raises(ValueError, match="dense"):
+        fcnn.summary(fcnn.dense(3), (1, 4, 4))

@@ -4,17 +4,23 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fcnn.pictures import run_pictures
-from fcnn.pictures.confusion_matrix import confusion_matrix
-from fcnn.pictures.filters import filters
-from fcnn.pictures.mistakes import as_rgb, mistakes
+import fcnn
+from fcnn.pictures import (
+    activations,
+    confusion_matrix,
+    filters,
+    mistakes,
+    run_pictures,
+    training_curves,
+)
+from fcnn.pictures.mistaken_images import as_rgb
 from fcnn.pictures.run_pictures import available, save_pictures
-from fcnn.pictures.training_curves import training_curves
 
 NAMES = ["training.png", "confusion.png", "mistakes.png", "filters.png"]
 
@@ -280,3 +286,111 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
         save_pictures(tmp_path, **run(epochs=0))
     assert [path.name for path in tmp_path.iterdir()] == ["confusion.png"]
     assert (tmp_path / "confusion.png").read_bytes() == b"old"
+
+
+def test_the_axis_of_accuracies_shows_what_matters_at_the_end():
+    records = history(30, "test")
+    for record, late in zip(records, np.linspace(0.98, 0.99, 30), strict=True):
+        record.train_accuracy = record.test_accuracy = late if record.epoch > 5 else 0.1
+    _, accuracy = training_curves(records).axes[0].child_axes
+    low, high = accuracy.get_ylim()
+    assert 0.97 < low < 0.983
+    assert 0.99 < high < 1
+    for record in records:
+        record.train_accuracy = record.test_accuracy = 1.0
+    _, accuracy = training_curves(records).axes[0].child_axes
+    low, high = accuracy.get_ylim()
+    assert high - low >= 0.005
+    assert low < 1 <= high < 1.001
+
+
+def test_the_curves_of_a_run_are_those_of_its_records():
+    records = history(3, "validation")
+    run = SimpleNamespace(history=records, best_epoch=2, folder=Path("runs/lines-1"))
+    title, name = texts(training_curves(run))
+    assert title == "Validation accuracy 60.00% after epoch 2, which was kept"
+    assert name == "lines-1"
+
+
+def test_pictures_name_their_run():
+    arguments = run()
+    images, labels, probabilities = (arguments[k] for k in ("images", "labels", "probabilities"))
+    for figure in (
+        training_curves(history(3), run="mine-3"),
+        confusion_matrix(arguments["confusion"], run="mine-3"),
+        mistakes(images, labels, probabilities, run="mine-3"),
+        filters(arguments["kernels"], run="mine-3"),
+    ):
+        figure.draw_without_rendering()
+        (name,) = [text for text in figure.texts if text.get_text() == "mine-3"]
+        box, title = name.get_window_extent(), figure.texts[0].get_window_extent()
+        assert figure.bbox.fully_containsx(box.x1)
+        assert not box.overlaps(title)
+
+
+def test_mistakes_that_are_left_out_are_counted():
+    images, labels = np.zeros((51, 1, 2, 2)), np.zeros(51, int)
+    title, note, *captions = texts(mistakes(images, labels, np.tile([0.0, 1.0], (51, 1))))
+    assert title == "51 mistakes among 51 test images"
+    assert note.startswith("24 of 51, the most confident first: ")
+    assert len(captions) == 24
+
+
+def test_large_counts_are_written_as_elsewhere():
+    assert texts(confusion_matrix(np.diag([1500, 20])))[2:] == ["1,500", "20"]
+
+
+def test_activations_go_layer_by_layer():
+    model = fcnn.chain(
+        fcnn.chain(fcnn.conv2d(12), fcnn.relu),
+        fcnn.residual(fcnn.relu),
+        fcnn.flatten,
+        fcnn.dense(3),
+    )
+    params, _ = model.init(np.random.default_rng(0), (2, 6, 4))
+    image = np.random.default_rng(0).random((2, 6, 4), np.float32)
+    figure = activations(model, params, image, run="mine")
+    *_, name = [text.get_text() for text in figure.texts]
+    assert name == "mine"
+    assert [text.get_text() for text in figure.axes[0].texts if text.get_text()] == [
+        "the image   2x6x4",
+        "[0][0] conv2d(12, 3)   12x4x2, the first 10 channels",
+        "[0][1] relu   12x4x2, the first 10 channels",
+        "[1] residual(relu)   12x4x2, the first 10 channels",
+        "[2] flatten   96",
+        "[3] dense(3)   3",
+        "0", "1", "2",
+    ]  # fmt: skip
+    *_, logits = figure.axes[0].images
+    y = fcnn.predict(model, params, image[None])[0]
+    low, high = y.min(initial=0), y.max(initial=0)
+    np.testing.assert_allclose(logits.get_array()[0], (y - low) / (high - low), rtol=1e-4)
+    broken = fcnn.tree.map(lambda leaf: np.full_like(leaf, np.nan), params)
+    activations(model, broken, image).draw_without_rendering()
+
+
+def test_activations_want_one_image():
+    model = fcnn.models.linear(3)
+    params, _ = model.init(np.random.default_rng(0), (1, 4, 4))
+    with pytest.raises(ValueError, match="activations: image"):
+        activations(model, params, np.zeros((1, 1, 4, 4), np.float32))
+    with pytest.raises(TypeError, match="activations: model"):
+        activations(fcnn.relu_forward, params, np.zeros((1, 4, 4), np.float32))
+
+
+def test_the_room_is_there_without_matplotlib(tmp_path):
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+import fcnn
+print(*dir(fcnn.pictures))
+try:
+    fcnn.pictures.filters
+except ImportError as error:
+    print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    names, why = told.stdout.splitlines()
+    assert names == "activations confusion_matrix filters mistakes training_curves"
+    assert why.startswith("fcnn.pictures.filters needs matplotlib")
+    assert why.endswith("pip install 'fcnn[pictures]'")

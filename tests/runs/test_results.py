@@ -105,6 +105,7 @@ def test_the_pictures_are_drawn_of_what_the_run_has(monkeypatch, fraction):
         assert math.isfinite(record.validation_loss if fraction else record.test_loss)
         assert (record.test_loss if fraction else record.validation_loss) is None
     assert told["kernels"] is None
+    assert told["run"] == "run"
     assert np.array_equal(told["confusion"], result.evaluation.confusion)
     assert told["images"] is NOISE[1][0]
     assert told["labels"] is NOISE[1][1]

@@ -26,14 +26,15 @@ NAMES = [
     "glorot_uniform", "he_normal", "l2_penalty", "leaky_relu", "leaky_relu_backward",
     "leaky_relu_forward", "load_checkpoint", "load_run", "masked", "max_pool2d",
     "max_pool2d_backward", "max_pool2d_forward", "mean_squared_error",
-    "mean_squared_error_backward", "mean_squared_error_forward", "models", "parallel", "predict",
+    "mean_squared_error_backward", "mean_squared_error_forward", "models", "parallel", "pictures",
+    "predict",
     "relu", "relu_backward", "relu_forward", "residual", "save_checkpoint", "schedules", "sgd",
     "sigmoid",
     "sigmoid_backward", "sigmoid_forward", "smoothed_cross_entropy",
     "smoothed_cross_entropy_backward", "smoothed_cross_entropy_forward", "softmax",
     "softmax_backward", "softmax_cross_entropy", "softmax_cross_entropy_backward",
-    "softmax_cross_entropy_forward", "softmax_forward", "tanh", "tanh_backward", "tanh_forward",
-    "tree", "value_and_grad", "with_average",
+    "softmax_cross_entropy_forward", "softmax_forward", "summary", "tanh", "tanh_backward",
+    "tanh_forward", "tree", "value_and_grad", "with_average",
 ]  # fmt: skip
 
 NAMES_OF_ROOMS = {
@@ -53,6 +54,7 @@ NAMES_OF_ROOMS = {
     "models": [
         "deep_cnn", "deep_cnn_small", "lenet5", "linear", "lines_cnn", "mnist_cnn",
     ],
+    "pictures": ["activations", "confusion_matrix", "filters", "mistakes", "training_curves"],
     "schedules": [
         "Schedule", "constant", "cosine", "one_cycle", "step_decay", "warm_up",
     ],
@@ -111,6 +113,7 @@ SIGNATURES = {
     "masked": lambda optimizer, trained: 0,
     "sgd": lambda learning_rate, momentum=0.0: 0,
     "value_and_grad": lambda model, loss, *, threads=None, shard=32: 0,
+    "summary": lambda model, in_shape: 0,
     "predict": lambda model, params, x, *, threads=None: 0,
     "fit": lambda model, params, optimizer, train, *, epochs, batch_size, seed,
     loss=fcnn.softmax_cross_entropy, test=None, threads=None, start=None: 0,

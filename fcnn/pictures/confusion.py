@@ -15,7 +15,7 @@ MOST_COUNTED_CLASSES: Final = 20  # of more, there is no room for the counts
 
 
 @plain_style()
-def confusion_matrix(confusion: Array) -> Figure:
+def confusion_matrix(confusion: Array, *, run: str = "") -> Figure:
     """The counts (K, K) of true classes, the rows, and predicted ones, coloured by their share of
     the true class.
     """
@@ -29,7 +29,9 @@ def confusion_matrix(confusion: Array) -> Figure:
     title = f"{right:,} of {total:,} test images right"
     note = "Orange: mistaken, the darker the more often." if right < total else "No mistakes."
     note = f"Blue: right. {note}"
-    figure, axes = framed_figure(side, side, title, note, left=0.65, bottom=0.65, right=1.2)
+    figure, axes = framed_figure(
+        side, side, title, note, left=0.65, bottom=0.65, right=1.2, run=run
+    )
     # The diagonal would drown the mistakes: it gets a pale scale of its own, up to only half
     # of its colours, and the mistakes get all of theirs, small shares lifted by the root.
     axes.imshow(np.ma.array(share, mask=~diagonal), cmap="Blues", vmin=0, vmax=2)
@@ -44,15 +46,15 @@ def confusion_matrix(confusion: Array) -> Figure:
         _write_counts(axes, confusion, dark, cell=side / classes)
     if right < total:
         bar = add_colour_bar(figure, axes, mistakes, "mistakes, share of the true class")
-        bar.formatter = PercentFormatter(1.0)
+        bar.formatter = PercentFormatter(1.0, decimals=1)
     return figure
 
 
 def _write_counts(axes: Axes, confusion: Array, dark: Array, *, cell: float) -> None:
     """Each count into its cell of so many inches, white where the cell is dark."""
-    digits = len(f"{confusion.max(initial=0)}")
+    digits = len(f"{confusion.max(initial=0):,}")
     size = min(10.0, 100 * cell / digits)  # points
     for (row, column), count in np.ndenumerate(confusion):
         if count or row == column:
             colour, centre = "white" if dark[row, column] else "black", "center"
-            axes.text(column, row, f"{count}", size=size, color=colour, ha=centre, va="center")
+            axes.text(column, row, f"{count:,}", size=size, color=colour, ha=centre, va="center")

@@ -13,7 +13,7 @@ COLUMNS: Final = 6
 
 
 @plain_style()
-def mistakes(images: Array, labels: Array, probabilities: Array) -> Figure:
+def mistakes(images: Array, labels: Array, probabilities: Array, *, run: str = "") -> Figure:
     """The most confident mistakes; without any, the least confident right predictions.
 
     Of images (N, C, H, W), floats, one channel is drawn grey, three in colour, any other number
@@ -27,6 +27,8 @@ def mistakes(images: Array, labels: Array, probabilities: Array) -> Figure:
         plural = "mistake" if len(wrong) == 1 else "mistakes"
         title = f"{len(wrong):,} {plural} among {len(labels):,} test images"
         note = "The most confident first: true class, predicted class and its probability"
+        if len(shown) < len(wrong):
+            note = f"{len(shown)} of {len(wrong):,}, t{note[1:]}"
         captions = [f"true {k}\n{text}" for k, text in zip(labels, captions, strict=True)]
     else:
         shown = np.argsort(confidence, kind="stable")[:MOST_SHOWN]
@@ -35,7 +37,7 @@ def mistakes(images: Array, labels: Array, probabilities: Array) -> Figure:
 
     rows = -(-len(shown) // COLUMNS)
     step = images.shape[2] / max(images.shape[2:]) + (0.35 if len(wrong) else 0.22)
-    figure, axes = framed_figure(1.35 * COLUMNS * 1.15, 1.35 * rows * step, title, note)
+    figure, axes = framed_figure(1.35 * COLUMNS * 1.15, 1.35 * rows * step, title, note, run=run)
     for k, (index, tile) in enumerate(zip(shown, as_rgb(images[shown]), strict=True)):
         row, column = divmod(k, COLUMNS)
         draw_tile(axes, tile, 1.15 * column, step * row, captions[index])

@@ -13,7 +13,7 @@ MOST_CHANNELS: Final = 8
 
 
 @drawing.plain_style()
-def filters(kernels: Array) -> Figure:
+def filters(kernels: Array, *, run: str = "") -> Figure:
     """A tile for each channel of each kernel (F, C, KH, KW), red where positive, blue where not."""
     features, channels = kernels.shape[:2]
     used = min(channels, MOST_CHANNELS)
@@ -28,7 +28,9 @@ def filters(kernels: Array) -> Figure:
     step_y = kernels.shape[2] / max(kernels.shape[2:]) + 0.28 / inch
     width, height = across * step_x, down * step_y
     title, note = _words(features, len(shown), channels, used)
-    figure, axes = drawing.framed_figure(inch * width, inch * height, title, note, right=1.2)
+    figure, axes = drawing.framed_figure(
+        inch * width, inch * height, title, note, right=1.2, run=run
+    )
     colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     for k, kernel in enumerate(shown):
         row, column = divmod(k, across)
