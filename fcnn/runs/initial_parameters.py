@@ -39,7 +39,7 @@ def initial_parameters(model: Layer, config: Config) -> Tree:
 
 
 def beginning(model: Layer, config: Config) -> Beginning:
-    """What a run of a model begins with. Of the other run, no more is read than numbers.
+    """What a run of a model begins with. Of the other run only numbers are read; no code of it is run.
 
     Raises RunError if the other run has changed since this one began.
     """

@@ -399,7 +399,7 @@ def test_help_has_a_line_for_every_option(monkeypatch):
                "Training", "--recipe", "--epochs", "--batch-size", "--optimizer",
                "--learning-rate", "--schedule", "--momentum", "--weight-decay",
                "--label-smoothing", "--patience", "Augmentation", "--augment", "Run",
-               "--seed", "--threads", "--checkpoint-every", "--out", "--resume", "--json",
+               "--seed", "--threads", "--checkpoint-every", "--out", "--resume", "--init", "--json",
                "--quiet"]  # fmt: skip
     text = text.replace("─", " ")
     places = [text.index(f" {option} ") for option in options]

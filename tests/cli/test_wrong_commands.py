@@ -441,7 +441,7 @@ DAMAGED_RUNS = [
      "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: model, "
      "epochs, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, "
      "label_smoothing, augmentation, validation_fraction, patience, freeze, seed, recipe, data, "
-     "data_hash, network, in_shape, classes"),
+     "data_hash, network, in_shape, classes, init, init_hash"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
      "fcnn: run/config.json: learning_rate is nan, expected a finite number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
