@@ -61,6 +61,9 @@ class Layer:
         a rewrite for speed knows the layer, and makes it again of other children. A name alone
         says nothing of what a layer computes. Optional; who replaces functions of such a
         layer, with `attrs.evolve` say, sets it to None.
+    frozen
+        Whether nothing of it is trained, as `fit` sees of the optimizer: what it is part of then
+        takes zeros for its gradients, and goes back no further than to what is trained.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Layer:
     children: tuple[Layer, ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     make: Callable[..., Layer] | None = None
+    frozen: bool = False
 
     def __attrs_post_init__(self) -> None:
         check_kind("Layer", "name", self.name, str)

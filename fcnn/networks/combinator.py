@@ -164,15 +164,23 @@ class Combinator:
 
     def backward_params(self, cache: CombinatorCache, dy: Array) -> Tree:
         self._check_cache(cache)
-        grads = list(cache.params)  # empty parameters are their own gradients
-        lowest = next((i for i, own in enumerate(grads) if tree.leaves(own)), len(grads))
+        frozen = [layer.frozen for layer in self.layers]
+        # Those of empty parameters are these themselves.
+        grads = [
+            tree.map(np.zeros_like, own) if is_frozen else own
+            for own, is_frozen in zip(cache.params, frozen, strict=True)
+        ]
+        trained = [i for i, own in enumerate(grads) if tree.leaves(own) and not frozen[i]]
+        lowest = min(trained, default=len(grads))
 
         @self._placing_errors
         def step(i: int, dy: Array) -> Any:
             if self.in_sequence and i > lowest:
-                grads[i], dx = call_backward(self.layers[i], cache.caches[i], dy)
+                dparams, dx = call_backward(self.layers[i], cache.caches[i], dy)
+                if not frozen[i]:
+                    grads[i] = dparams
                 return dx
-            if not self.in_sequence or i == lowest:
+            if i == lowest or not (self.in_sequence or frozen[i]):
                 grads[i] = parameter_gradients(self.layers[i], cache.caches[i], dy)
             return None
 

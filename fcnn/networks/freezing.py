@@ -31,18 +31,22 @@ def as_trained_by(optimizer: Optimizer, model: Layer, params: Tree) -> Layer:
 def with_frozen(model: Layer, trained: Tree) -> Layer:
     """The model as it is in training if only some of its parameters are trained.
 
-    trained is a tree like them, with a bool for each leaf. A layer with statistics none of whose
-    leaves is trained does what it does in inference, and is not calibrated. Where some are
-    not trained, those keep their values in calibration. The rest is as it was.
+    trained is a tree like them, with a bool for each leaf. A layer none of whose leaves is trained
+    is marked as frozen: no gradient is computed for it alone. If it has statistics, it does what
+    it does in inference, and is not calibrated; where some leaves are not trained, those keep
+    their values in calibration.
     """
+    flags = tree.leaves(trained)
+    if all(flags):
+        return model
+    frozen = not any(flags)
     if model.make in (chain, parallel, residual):
         parts = (trained,) if model.make is residual else trained
         layers = map(with_frozen, model.children, parts)
-        return model.make(*layers, **model.settings)
-    flags = tree.leaves(trained)
-    if model.calibrate is None or all(flags):
-        return model
-    if any(flags):
+        return attrs.evolve(model.make(*layers, **model.settings), frozen=frozen)
+    if model.calibrate is None:
+        return attrs.evolve(model, frozen=frozen)
+    if not frozen:
         calibrate = SharedCalibration(partial(_calibrate, model, trained))
         return attrs.evolve(model, calibrate=calibrate, make=None)
     return attrs.evolve(
@@ -51,6 +55,7 @@ def with_frozen(model: Layer, trained: Tree) -> Layer:
         needs_rng=False,
         calibrate=None,
         make=None,
+        frozen=True,
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
+import attrs
+
 from fcnn.layers.layer import Layer
 from fcnn.layers.max_pool2d import max_pool2d
 from fcnn.layers.relu import relu
@@ -51,4 +53,4 @@ def faster(model: Layer) -> Layer:
         for i in range(len(layers) - 1):
             if layers[i] is relu and layers[i + 1].make is max_pool2d:
                 layers[i], layers[i + 1] = layers[i + 1], layers[i]
-    return model.make(*layers, **model.settings)
+    return attrs.evolve(model.make(*layers, **model.settings), frozen=model.frozen)

@@ -23,10 +23,11 @@ def masked(optimizer: Optimizer, trained: Callable[[str], bool] | Tree) -> Optim
     The optimizer within is given the trained leaves alone, with None in the place of each
     other: it has no velocity for these, decays none of them, and their gradients count in no norm.
 
-    `fit` reads of the optimizer what is trained. Statistics that are not, such as the mean
-    and var of a `batch_norm`, are not calibrated after an epoch; and a layer with statistics none
-    of whose leaves is trained does in training what it does in inference. (`value_and_grad` and
-    `calibrate` do not know the optimizer: to them all layers are trained.)
+    `fit` reads of the optimizer what is trained, and goes back no further than to the lowest layer
+    of it. Statistics that are not trained, such as the mean and var of a `batch_norm`, are not
+    calibrated after an epoch; and a layer with statistics none of whose leaves is trained does
+    in training what it does in inference. (`value_and_grad` and `calibrate` do not know the
+    optimizer: to them all layers are trained.)
 
     Parameters
     ----------

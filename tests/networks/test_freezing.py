@@ -108,6 +108,65 @@ def test_layers_above_frozen_statistics_are_calibrated_to_what_comes_of_them():
     assert np.allclose(after[1].var, y.var(0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("places", [["[8]"], ["[7]", "[8]"], ["[4][0][0]", "[8]"], ["[0]"]])
+def test_trained_leaves_get_the_gradients_they_would_get_and_frozen_ones_zeros(places):
+    """With batch_norms that are all in inference mode, which no gradient shows."""
+    mask = tree.map_with_path(lambda path, leaf: path.startswith(tuple(places)), PARAMS)
+    norms = tree.map_with_path(lambda path, leaf: not path.startswith(tuple(NORMS)), PARAMS)
+    frozen = with_frozen(NETWORK, tree.map(lambda one, other: one and other, mask, norms))
+
+    def gradients(model):
+        f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=1)
+        return f(PARAMS, X, LABELS, RNG(1))
+
+    (value, found), (other, whole) = gradients(frozen), gradients(with_frozen(NETWORK, norms))
+    assert value == other
+    for path, leaf in tree.leaves_with_path(found):
+        if not path.startswith(tuple(places)) or path.startswith(tuple(NORMS)):
+            assert not leaf.any(), path
+    for place in places:
+        if place not in NORMS:
+            assert bits(found, lambda path, place=place: path.startswith(place)) == bits(
+                whole, lambda path, place=place: path.startswith(place)
+            )
+
+
+def test_nothing_below_the_lowest_trained_layer_is_gone_back_through():
+    gone_back = []
+
+    def spy(name):
+        def backward(cache, dy):
+            gone_back.append(name)
+            return {"w": dy.sum()[None]}, dy
+
+        return fcnn.Layer(
+            name,
+            init=lambda rng, shape: ({"w": np.ones(1, np.float32)}, shape),
+            forward=lambda params, x, rng=None: (x, ()),
+            backward=backward,
+        )
+
+    model = fcnn.chain(
+        spy("a"), fcnn.residual(spy("b")), fcnn.parallel(spy("c"), spy("d"), merge="add"),
+        fcnn.chain(spy("e"), spy("f")), fcnn.dense(3),
+    )  # fmt: skip
+    params, _ = model.init(RNG(0), (4,))
+    x = RNG(1).standard_normal((20, 4)).astype(np.float32)
+    for trained, expected in [
+        ("[4]", []), ("[3][1]", ["f"]), ("[3]", ["f", "e"]), ("[2][1]", ["f", "e", "d"]),
+        ("[1]", ["f", "e", "c", "d", "b"]), ("[0]", ["f", "e", "c", "d", "b", "a"]),
+    ]:  # fmt: skip
+        gone_back.clear()
+        optimizer = fcnn.masked(fcnn.sgd(0.1), lambda path, own=trained: path.startswith(own))
+        list(
+            fcnn.fit(
+                model, params, optimizer, (x, np.arange(20) % 3), epochs=1, batch_size=20, seed=0,
+                threads=1,
+            )
+        )  # fmt: skip
+        assert gone_back == expected, trained
+
+
 def test_a_layer_of_ones_own_with_statistics_is_frozen_too():
     modes = []
 
