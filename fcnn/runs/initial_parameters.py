@@ -19,7 +19,7 @@ from fcnn.runs.folder import params_file
 from fcnn.runs.model_by_name import model_by_name, telling_lines
 from fcnn.tree import Tree
 from fcnn.tree.description import form
-from fcnn.tree.files import opened
+from fcnn.tree.files import TreeFile, opened
 
 
 @attrs.frozen(eq=False)
@@ -39,33 +39,35 @@ def initial_parameters(model: Layer, config: Config) -> Tree:
 
 
 def beginning(model: Layer, config: Config) -> Beginning:
-    """What a run of a model begins with. Of the other run only numbers are read; no code of it is run.
+    """What a run of a model begins with. Of the other run numbers are read, and no code is run.
 
     Raises RunError if the other run has changed since this one began.
     """
     drawn, _ = model.init(streams.generator(config.seed, streams.PARAMETERS), config.in_shape)
     if config.init is None:
         return Beginning(drawn)
-    path = params_file(Path(config.init))
     with run_errors(config.init):
+        path = params_file(Path(config.init))
         if _hash(path) != config.init_hash:
             raise RunError(f"{path} has changed since a run began with these parameters")
         with opened("tree.load", path) as file:
-            here = dict(tree.leaves_with_path(drawn))
-            there = {place: file.header(place) for place in file.arrays}
-            taken = {place for place in here if place in there and _fits(there[place], here[place])}
-            params = tree.map_with_path(
-                lambda place, leaf: (
-                    freeze(file.read(place).astype(leaf.dtype)) if place in taken else leaf
-                ),
-                drawn,
-            )
+            return _with_what_fits(file, drawn)
+
+
+def _with_what_fits(file: TreeFile, drawn: Tree) -> Beginning:
+    here = dict(tree.leaves_with_path(drawn))
+    there = {place: file.header(place) for place in file.arrays}
+    taken = {place for place in here if place in there and _fits(there[place], here[place])}
+
+    def begun(place: str, leaf: Array) -> Array:
+        return freeze(file.read(place).astype(leaf.dtype)) if place in taken else leaf
+
     misfits = [
         f"{place}: {_form(there, place)} there, {_form(here, place)} here"
         for place in dict.fromkeys([*here, *there])
         if place not in taken
     ]
-    return Beginning(params, len(taken), misfits)
+    return Beginning(tree.map_with_path(begun, drawn), len(taken), misfits)
 
 
 def beginning_of(config: Config) -> Beginning:
