@@ -23,6 +23,10 @@ either: treat arrays as values.
 Axes go by these letters everywhere: N batch, C channels in, F features out, H W height and
 width, KH KW kernel or window, SH SW stride, DH DW dilation, PH PW padding, OH OW output, G
 groups, D K dense in and out (K also: classes).
+
+Public rooms, loaded when they are first asked for: fcnn.data, fcnn.models, fcnn.schedules,
+fcnn.augmentation, fcnn.pictures, fcnn.check, fcnn.tree, fcnn.distributed; `help(fcnn.data)` and so
+on say what is in them.
 """
 
 import typing as _typing

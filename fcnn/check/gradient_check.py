@@ -119,6 +119,8 @@ def layer(
     ------
     GradientMismatch
         If a gradient is wrong; the message has the argument's path and both numbers.
+    TypeError
+        If a dtype drifts: initial parameters that are not float32, float64 from float32.
     ValueError
         If x lies on a kink or tie and there is no `approach`.
 
@@ -169,6 +171,7 @@ def layer(
                 raise
         else:
             _check_backward_params(layer, *forward(arguments), rng)
+            _check_float32(layer, initial, arguments, seed)
             return report
     raise ValueError(f"check: {layer.name} has kinks wherever it was tried")
 
@@ -312,6 +315,28 @@ def _check_backward_params(layer: Layer, y: Array, cache: Cache, rng: np.random.
         raise GradientMismatch(
             f"check: {layer.name}: backward_params gives other gradients than backward"
         )
+
+
+def _check_float32(layer: Layer, initial: Tree, arguments: Arguments, seed: int) -> None:
+    """TypeError for a layer that draws other parameters than float32, or makes float64 of them."""
+    check = f"check: {layer.name}"
+    for path, leaf in tree.leaves_with_path(initial):
+        if np.asarray(leaf).dtype != np.float32:
+            found = np.asarray(leaf).dtype
+            raise TypeError(f"{check}: init gives params{path} of {found}, expected float32")
+    with np.errstate(all="ignore"):  # the numbers were looked at in float64
+        arguments = tree.map(lambda a: _read_only(a.astype(np.float32)), arguments)
+        y, cache = call_forward(layer, arguments.params, arguments.x, np.random.default_rng(seed))
+        if y.dtype != np.float32:
+            raise TypeError(f"{check}: forward gives {y.dtype} for float32 arguments")
+        gradients = Arguments(*call_backward(layer, cache, np.ones_like(y)))
+    for path, leaf in tree.leaves_with_path(gradients):
+        if np.asarray(leaf).dtype != np.float32:
+            found = np.asarray(leaf).dtype
+            raise TypeError(
+                f"{check}: backward gives the gradient by {path.lstrip('.')} as {found} for "
+                "float32 arguments"
+            )
 
 
 def _gradient_leaves(name: str, gradient: Tree, arguments: Tree) -> list[Array]:

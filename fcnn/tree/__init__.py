@@ -1,8 +1,9 @@
 """Trees of arrays: parameters, gradients, velocities, and maps over them.
 
-The names follow `jax.tree`. Nodes are attrs classes, tuples (named ones stay named),
-lists, dicts (keys sorted) and None; anything else is a leaf. A path names a place in a
-tree as Python would: `[0].w`, `['bias'][2]`.
+The names follow `jax.tree`. Nodes are attrs classes and dataclasses, tuples (named ones stay
+named), lists, dicts and defaultdicts (keys sorted), OrderedDicts and None; `register` adds classes
+of one's own, and anything else is a leaf. A path names a place in a tree as Python would:
+`[0].w`, `['bias'][2]`.
 
 >>> import fcnn, numpy as np
 >>> params = (fcnn.DenseParams(w=np.ones((2, 3)), b=np.zeros(3)), ())
@@ -28,6 +29,7 @@ from fcnn.tree.mapping import reduce as reduce
 from fcnn.tree.structure import Structure as Structure
 from fcnn.tree.structure import Tree as Tree
 from fcnn.tree.structure import flatten as flatten
+from fcnn.tree.structure import register as register
 from fcnn.tree.structure import structure as structure
 from fcnn.tree.structure import unflatten as unflatten
 

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from fcnn.arguments.settings import check_function
 from fcnn.arguments.wording import kind_of
 from fcnn.tree.structure import Structure, Tree, check_same_structure, flatten, unflatten
@@ -14,17 +16,18 @@ _NOTHING: Any = object()
 def map(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     """Apply f to every leaf, or to the leaves of several trees that share one structure.
 
-    Raises ValueError, with the first path where they differ, for other structures.
+    Raises ValueError, with the first path where they differ, for other structures, and with the
+    path where f refuses shapes that do not fit.
     """
     rows, structure = _side_by_side("tree.map", f, tree, *rest)
-    return unflatten(structure, [f(*row) for row in rows])
+    return unflatten(structure, _results("tree.map", f, rows, structure))
 
 
 def map_with_path(f: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
     """Like `map`, for f(path, leaf, ...); the path is a string such as `[0].w`."""
     rows, structure = _side_by_side("tree.map_with_path", f, tree, *rest)
-    paths = structure.paths()
-    return unflatten(structure, [f(path, *row) for path, row in zip(paths, rows, strict=True)])
+    with_paths = zip(structure.paths(), *zip(*rows, strict=True), strict=True)
+    return unflatten(structure, _results("tree.map_with_path", f, with_paths, structure))
 
 
 def leaves(tree: Tree) -> list[Any]:
@@ -63,6 +66,26 @@ def all(tree: Tree) -> bool:
                 f"tree.all: {path or 'the root'} is {kind_of(leaf)}, expected one truth value"
             ) from None
     return True
+
+
+def _results(
+    function: str, f: Callable[..., Any], rows: Iterable[tuple[Any, ...]], structure: Structure
+) -> list[Any]:
+    """f of each row of leaves; a ValueError of leaves whose shapes differ names their path."""
+    results = []
+    for row in rows:
+        try:
+            results.append(f(*row))
+        except ValueError as error:
+            shapes = [leaf.shape for leaf in row if isinstance(leaf, np.ndarray)]
+            if len(set(shapes)) < 2:
+                raise
+            place = structure.paths()[len(results)] or "the root"
+            told = " and ".join([str(shape) for shape in shapes])
+            raise ValueError(
+                f"{function}: the shapes at {place}, {told}, do not fit: {error}"
+            ) from error
+    return results
 
 
 def _side_by_side(

@@ -1,5 +1,6 @@
 """What a tree is: taking one apart, putting one together, naming where two differ."""
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -9,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import attrs
 import numpy as np
 
-from fcnn.arguments.settings import check_kind
-from fcnn.arguments.wording import kind_of
+from fcnn.arguments.settings import check_function, check_kind
+from fcnn.arguments.wording import article, kind_of
 
 Tree: TypeAlias = Any
 Keys: TypeAlias = tuple[Hashable, ...]
@@ -22,6 +23,7 @@ class Structure(NamedTuple):
     kind: type | None  # the class of the node, None for a leaf
     keys: Keys = ()
     children: tuple["Structure", ...] = ()
+    made_with: tuple[Hashable, ...] | None = None  # what else a node of a registered class needs
 
     def size(self) -> int:
         """How many leaves there are."""
@@ -38,6 +40,9 @@ class Structure(NamedTuple):
         """The first place where two structures differ, in words; None if they are equal."""
         if self.kind is not other.kind:
             return f"{path or 'the root'}: {self._words()} against {other._words()}"
+        if self.made_with != other.made_with:
+            made = f"made with {self.made_with} against {other.made_with}"
+            return f"{path or 'the root'}: {self._words()} {made}"
         ours, theirs = (dict(zip(each.keys, each.children, strict=True)) for each in (self, other))
         for key in ours | theirs:
             place = path + self._step(key)
@@ -47,16 +52,19 @@ class Structure(NamedTuple):
                 return f"{place}: nothing against {theirs[key]._words()}"
             if found := ours[key].difference(theirs[key], place):
                 return found
+        if self.keys != other.keys:  # the same ones in another order
+            return f"{path or 'the root'}: the order of keys {self.keys} against {other.keys}"
         return None
 
     def _step(self, key: Hashable) -> str:
-        return f".{key}" if isinstance(key, str) and self.kind is not dict else f"[{key!r}]"
+        plain = self.kind is dict or self.made_with is not None
+        return f"[{key!r}]" if plain or not isinstance(key, str) else f".{key}"
 
     def _words(self) -> str:
         if self.kind is None:
             return "a leaf"
-        if self.kind in (tuple, list, dict):
-            return f"a {self.kind.__name__} of {len(self.keys)}"
+        if self.kind in (tuple, list, dict, OrderedDict, defaultdict):
+            return f"{article(self.kind.__name__)} of {len(self.keys)}"
         return "None" if self.kind is type(None) else self.kind.__name__
 
 
@@ -108,7 +116,7 @@ def _take_apart(tree: Tree, leaves: list[Any]) -> Structure:
     if open_node is None:
         leaves.append(tree)
         return LEAF
-    keys, children = open_node(tree)
+    keys, children, made_with = open_node(tree)
     structures = []
     for child in children:
         if type(child) is np.ndarray:  # a call for each would take half of the time
@@ -116,26 +124,109 @@ def _take_apart(tree: Tree, leaves: list[Any]) -> Structure:
             structures.append(LEAF)
         else:
             structures.append(_take_apart(child, leaves))
-    return Structure(kind, keys, tuple(structures))
+    return Structure(kind, keys, tuple(structures), made_with)
+
+
+Opened: TypeAlias = tuple[Keys, Sequence[Any], tuple[Hashable, ...] | None]
+Opener: TypeAlias = Callable[[Any], Opened]
+Closer: TypeAlias = Callable[[Keys, Sequence[Any], Any], Any]
+
+# How nodes of other classes are taken apart and put together again.
+_registered: dict[type, tuple[Opener, Closer]] = {
+    OrderedDict: (
+        lambda tree: (tuple(tree), [*tree.values()], (None,)),
+        lambda keys, children, _: OrderedDict(zip(keys, children, strict=True)),
+    ),
+    defaultdict: (
+        lambda tree: (
+            keys := _sorted_keys(tree),
+            [tree[key] for key in keys],
+            (tree.default_factory,),
+        ),
+        lambda keys, children, factory: defaultdict(factory, zip(keys, children, strict=True)),
+    ),
+}
+
+
+def register(
+    kind: type,
+    flatten: Callable[[Any], tuple[Sequence[Any], Hashable]],
+    unflatten: Callable[[Any, Sequence[Any]], Any],
+) -> None:
+    """Make a class of one's own a node of trees, for the rest of the process.
+
+    As `jax.tree_util.register_pytree_node` has it. Subclasses stay leaves. Raises ValueError for
+    a class that is a node already.
+
+    Parameters
+    ----------
+    kind
+        The class.
+    flatten
+        `flatten(node) -> (children, rest)`: the children, from left to right, and what else
+        is needed to make the node again, hashable and comparable. The path of child i is `[i]`.
+    unflatten
+        `unflatten(rest, children) -> node`. The children may be anything, such as shapes.
+
+    Examples
+    --------
+    >>> class Pair:
+    ...     def __init__(self, a, b):
+    ...         self.a, self.b = a, b
+    >>> register(Pair, lambda pair: ((pair.a, pair.b), None), lambda rest, both: Pair(*both))
+    >>> unflatten(structure(Pair(1, 2)), [3, 4]).b
+    4
+    """
+    check_kind("tree.register", "kind", kind, type)
+    check_function("tree.register", "flatten", flatten)
+    check_function("tree.register", "unflatten", unflatten)
+    if _opener(kind) is not None:
+        raise ValueError(f"tree.register: {kind.__name__} is the class of a node already")
+
+    def open_node(node: Any) -> Opened:
+        found = flatten(node)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise TypeError(
+                f"tree.register: flatten of {kind.__name__} must return the tuple "
+                f"(children, rest), not {kind_of(found, with_length=True)}"
+            )
+        children, rest = tuple(found[0]), found[1]
+        return _indices(len(children)), children, (rest,)
+
+    _registered[kind] = open_node, lambda keys, children, rest: unflatten(rest, children)
+    _opener.cache_clear()
 
 
 @cache
-def _opener(kind: type) -> Callable[[Any], tuple[Keys, Sequence[Any]]] | None:
+def _opener(kind: type) -> Opener | None:
     """What gives the keys and children of nodes of a class; None for the class of a leaf."""
+    if kind in _registered:
+        return _registered[kind][0]
     if kind is type(None):
-        return lambda tree: ((), ())
+        return lambda tree: ((), (), None)
     if kind is dict:
-        return lambda tree: (keys := _sorted_keys(tree), [tree[key] for key in keys])
+        return lambda tree: (keys := _sorted_keys(tree), [tree[key] for key in keys], None)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return lambda tree: (kind._fields, tree)
+        return lambda tree: (kind._fields, tree, None)
     if issubclass(kind, tuple) or kind is list:
-        return lambda tree: (_indices(len(tree)), tree)
+        return lambda tree: (_indices(len(tree)), tree, None)
+    names = _field_names(kind)
+    if names is None:
+        return None
+    if len(names) > 1:
+        get = attrgetter(*names)
+        return lambda tree: (names, get(tree), None)
+    return lambda tree: (names, [getattr(tree, name) for name in names], None)
+
+
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The fields of an attrs class or a dataclass; None for any other class."""
     if attrs.has(kind):
-        names = tuple(field.name for field in attrs.fields(kind))
-        if len(names) > 1:
-            get = attrgetter(*names)
-            return lambda tree: (names, get(tree))
-        return lambda tree: (names, [getattr(tree, name) for name in names])
+        return tuple(field.name for field in attrs.fields(kind))
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields
+
+        return tuple(field.name for field in fields(kind))
     return None
 
 
@@ -165,6 +256,8 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Tree:
         return kind(children)
     if kind is dict:
         return dict(zip(structure.keys, children, strict=True))
+    if structure.made_with is not None:
+        return _registered[kind][1](structure.keys, children, *structure.made_with)
     if issubclass(kind, tuple):
         return tuple.__new__(kind, children)
     # Past __init__: converters and validators would refuse trees of masks, norms or shapes.

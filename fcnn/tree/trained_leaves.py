@@ -1,12 +1,12 @@
 """Which leaves of the parameters no training may touch: statistics, such as running means.
 
 The class of the parameters says so itself, field by field:
-`mean: Array = attrs.field(metadata=UNTRAINED)`.
+`mean: Array = attrs.field(metadata=UNTRAINED)`, or the same of a dataclass.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -26,7 +26,9 @@ def _trained(structure: Structure, inside: bool) -> Iterator[bool]:
     if kind is None:
         yield inside
         return
-    fields = attrs.fields_dict(kind) if attrs.has(kind) else {}
+    fields: Mapping[str, Any] = getattr(kind, "__dataclass_fields__", {})
+    if attrs.has(kind):
+        fields = attrs.fields_dict(kind)
     for key, child in zip(structure.keys, structure.children, strict=True):
         field = fields.get(str(key))
         own = field is None or field.metadata.get("trained", True)

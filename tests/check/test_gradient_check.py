@@ -110,7 +110,7 @@ def test_smooth_functions_with_strong_curvature_pass():
 
 def test_random_layers_draw_the_same_at_every_call():
     def forward(params, x, rng=None):
-        mask = (rng.random(x.shape) < 0.5) / 0.5
+        mask = ((rng.random(x.shape) < 0.5) / 0.5).astype(x.dtype)
         return x * mask, mask
 
     dropout = fcnn.Layer(
@@ -286,3 +286,36 @@ def test_a_gradient_so_great_that_the_comparison_is_nan_is_noticed():
     huge = layer_like(fcnn.flatten, backward=lambda cache, dy: ((), np.full_like(dy, 1.7e308)))
     with np.errstate(all="ignore"), pytest.raises(check.GradientMismatch, match="by x is wrong"):
         check.layer(huge, (3,))
+
+
+def _drifting(where):
+    """A layer y = s * x whose dtype drifts to float64 in one of its functions."""
+
+    def init(rng, in_shape):
+        return [np.ones(1, np.float64 if where == "init" else np.float32)], in_shape
+
+    def forward(params, x, rng=None):
+        y = params[0] * x
+        return (y * np.ones(1) if where == "forward" else y), (params[0], x)
+
+    def backward(cache, dy):
+        s, x = cache
+        ds, dx = (dy * x).sum(keepdims=True).reshape(1), dy * s
+        return [ds * np.ones(1) if where == "ds" else ds], dx * np.ones(1) if where == "dx" else dx
+
+    return fcnn.Layer("mine", init, forward, backward)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("init", r"init gives params\[0\] of float64, expected float32"),
+        ("forward", "forward gives float64 for float32 arguments"),
+        ("ds", r"backward gives the gradient by params\[0\] as float64 for float32 arguments"),
+        ("dx", "backward gives the gradient by x as float64 for float32 arguments"),
+    ],
+)
+def test_dtypes_that_drift_are_found(where, told):
+    with pytest.raises(TypeError, match=f"check: mine: {told}"):
+        check.layer(_drifting(where), (4,))
+    assert check.layer(_drifting("nowhere"), (4,)).worst < 1e-6

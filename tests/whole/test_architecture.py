@@ -2,9 +2,11 @@
 
 import ast
 import graphlib
+import rlcompleter
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import fcnn
 
@@ -118,3 +120,17 @@ def test_everything_public_is_there_and_documented():
 def test_the_package_is_small():
     assert sum(path.stat().st_size for path in PACKAGE.rglob("*") if path.is_file()
                and path.suffix != ".pyc") < 3e6  # fmt: skip
+
+
+def test_what_is_completed_by_tab_is_public():
+    namespace = {"fcnn": fcnn}
+    completer = rlcompleter.Completer(namespace)
+    found = {name.rstrip("(") for name in completer.attr_matches("fcnn.")}
+    assert found == {f"fcnn.{name}" for name in fcnn.__all__ if name[0] != "_"}
+
+
+def test_the_help_names_every_public_room():
+    rooms = [name for name in fcnn.__all__ if isinstance(getattr(fcnn, name), ModuleType)]
+    assert {"data", "schedules", "augmentation", "pictures"} < set(rooms)
+    last = fcnn.__doc__.split("\n\n")[-1]
+    assert all(f"fcnn.{room}" in last for room in rooms)

@@ -60,8 +60,8 @@ NAMES_OF_ROOMS = {
     ],
     "tree": [
         "Structure", "Tree", "all", "allclose", "describe", "equal", "flatten", "leaves",
-        "leaves_with_path", "load", "map", "map_with_path", "reduce", "save", "structure",
-        "unflatten",
+        "leaves_with_path", "load", "map", "map_with_path", "reduce", "register", "save",
+        "structure", "unflatten",
     ],
 }  # fmt: skip
 
