@@ -39,7 +39,12 @@ from fcnn.distributed.blas_threads import one_blas_thread
 from fcnn.distributed.fork import fork
 from fcnn.distributed.interrupts import call_while_deleting, interrupts_deferred
 from fcnn.distributed.shared_links import SharedLinks
-from fcnn.distributed.threads import available_cores, end_idle_threads, is_only_thread
+from fcnn.distributed.threads import (
+    available_cores,
+    check_limit,
+    end_idle_threads,
+    is_only_thread,
+)
 from fcnn.distributed.world import LostError, World
 
 Link: TypeAlias = Any  # an end of a pipe, of multiprocessing
@@ -106,6 +111,9 @@ class HelperProcesses:
         with interrupts_deferred():
             self._end = weakref.finalize(self, call_while_deleting, _end, ids, self._pipes)
             end_idle_threads()
+            # A fork ends the threads of OpenBLAS for a moment. Where they cannot come back, it
+            # sends SIGINT, and later products wait for them for ever. Helpers start theirs too.
+            check_limit(count * available_cores())
             for rank in range(1, count + 1):
                 here, there = Pipe()
                 self._pipes.append(here)

@@ -115,6 +115,23 @@ def end_idle_threads() -> None:
         _pool.cache_clear()
 
 
+def check_limit(threads: int) -> None:
+    """RuntimeError, unless the system lets this process have so many threads more."""
+    gate = threading.Event()
+    begun: list[threading.Thread] = []
+    try:
+        for _ in range(threads):
+            begun.append(threading.Thread(target=gate.wait))
+            begun[-1].start()
+    except RuntimeError:
+        begun.pop()
+        raise
+    finally:
+        gate.set()
+        for thread in begun:
+            thread.join()
+
+
 def _start(function: Callable[[], None], threads: int) -> list[Future[None]]:
     """Run a function on that many threads of the pool, or fewer if the system has no more, or the
     interpreter, which is about to end.

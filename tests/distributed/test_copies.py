@@ -312,3 +312,36 @@ def test_a_run_goes_on_while_the_interpreter_is_ending():
             """
         )
         assert (done.stdout, done.stderr, done.returncode) == ("[1, 2]\n", "", 0)
+
+
+def test_where_the_system_has_no_more_threads_one_works_alone_and_keeps_those_of_blas():
+    """After a fork that fails OpenBLAS may send SIGINT, and the next product may hang."""
+    done = in_another_python(
+        """
+        import concurrent.futures.thread, json, multiprocessing.connection, os, resource
+        import numpy as np, fcnn
+        from fcnn import tree
+
+        model = fcnn.dense(3)
+        params, _ = model.init(np.random.default_rng(0), (4,))
+        data = np.ones((128, 4), np.float32), np.arange(128) % 3
+        square = np.ones((300, 300), np.float32)
+
+        def trained(**threads):
+            records = fcnn.fit(
+                model, params, fcnn.sgd(0.1), data, epochs=2, batch_size=64, seed=0, **threads
+            )
+            return [record.params for record in records]
+
+        one = trained(threads=1)
+        fcnn.value_and_grad(model, fcnn.softmax_cross_entropy)(params, *data)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        if os.getuid() == 0:  # there is no limit for root
+            os.setuid(65534)
+        assert tree.equal(trained(threads=2), one)
+        f = fcnn.value_and_grad(model, fcnn.softmax_cross_entropy, threads=2)
+        assert len({f(params, *data)[0] for _ in range(5)}) == 1
+        assert (square @ square == 300).all()
+        """
+    )
+    assert (done.returncode, done.stderr) == (0, "")
