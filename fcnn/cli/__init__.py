@@ -1,4 +1,4 @@
-"""The command line: `fcnn train`, `evaluate`, `summary`, `verify`, `bench` and `data`.
+"""The command line: `fcnn train`, `evaluate`, `predict`, `summary`, `verify`, `bench` and `data`.
 
 Options in, words out. Results go to standard output, progress to standard error. Exit codes:
 0 done, 1 the run failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold,
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from fcnn.cli import bench, data, evaluate, summary, train, verify
+from fcnn.cli import bench, data, evaluate, predict, summary, train, verify
 from fcnn.version import __version__
 
 app = typer.Typer(
@@ -21,7 +21,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train.train, evaluate.evaluate, summary.summary, verify.verify, bench.bench):
+for command in (
+    train.train,
+    evaluate.evaluate,
+    predict.predict,
+    summary.summary,
+    verify.verify,
+    bench.bench,
+):
     app.command()(command)
 app.add_typer(data.app, name="data")
 

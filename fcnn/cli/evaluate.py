@@ -28,14 +28,17 @@ def evaluate(
         with wrong_usage():
             loaded = load_run(run)
         data_name = loaded.config.data if data is None else data
-        _, test = load_data(data_name, loaded.config.seed, bar)
+        found = load_data(data_name, loaded.config.seed, bar, loaded.config.image_size)
         with wrong_usage():
+            test = results.test_set(loaded, found)
             evaluation, probabilities = results.assess(loaded, test, threads=threads)
-        samples = results.samples(test[1], probabilities)
+        labels = loaded.config.labels
+        samples = results.samples(test[1], probabilities, labels)
         if as_json:
-            figures = results.figures(loaded, data_name, evaluation) | results.by_class(evaluation)
+            figures = results.figures(loaded, data_name, evaluation)
+            figures |= results.by_class(evaluation, labels)
             seconds = time.perf_counter() - begun
             reports.print_json({**figures, "samples": samples, "seconds": seconds})
         else:
-            typer.echo(reports.evaluation(evaluation) + "\n")
+            typer.echo(reports.evaluation(evaluation, labels) + "\n")
             typer.echo(reports.samples(samples))

@@ -70,7 +70,7 @@ def wrong_usage() -> Iterator[None]:
     """What the library refuses here is the fault of what was typed."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError) as error:  # an extra that is not installed
         stop(error, WRONG_USAGE)
 
 

@@ -24,7 +24,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         help="mnist5k (embedded), mnist (all of it), synthetic (lines), "
-        "a folder of IDX files, or an .npz file.",
+        "a folder of IDX files or of pictures (a sub-folder for each class), or an .npz file.",
     ),
 ]
 ModelOption = Annotated[
@@ -49,7 +49,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but er
 
 # The panels of a long help, in this order; other settings stand in Training, other options in Run.
 PANELS: Final[Mapping[str, Sequence[str]]] = {
-    "Data": ("data", "validation_fraction"),
+    "Data": ("data", "image_size", "validation_fraction"),
     "Network": ("model", "freeze"),
     "Training": ("recipe",),
     "Augmentation": ("augmentation",),
@@ -159,10 +159,10 @@ def refuse_beside(context: typer.Context, option: str, allowed: Sequence[str]) -
             )
 
 
-def load_data(name: str, seed: int, bar: Bar) -> Dataset:
-    """Data by name; a bar shows the download."""
+def load_data(name: str, seed: int, bar: Bar, size: int | None = None) -> Dataset:
+    """Data by name; a bar shows the download, and pictures in folders are resized."""
     with wrong_usage():
-        loaded = load(name, seed=seed, progress=bar.update)
+        loaded = load(name, seed=seed, progress=bar.update, size=size)
     bar.close()
     return loaded
 

@@ -29,9 +29,14 @@ def print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, allow_nan=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: Sequence[int] = ()) -> str:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    left: Sequence[int] = (),
+    folded: int | None = None,
+) -> str:
     """A table of `fcnn.arguments.tables`, whose head has a colour on a terminal."""
-    return with_coloured_head(tables.table(header, rows, left))
+    return with_coloured_head(tables.table(header, rows, left, folded))
 
 
 def with_coloured_head(text: str) -> str:
@@ -93,19 +98,25 @@ def kept_epoch(config: Config, metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def evaluation(result: Evaluation) -> str:
-    """The final accuracy and loss, a table by class, and the most frequent confusions."""
+def evaluation(result: Evaluation, labels: Sequence[str] | None = None) -> str:
+    """The final accuracy and loss, a table by class, and the most frequent confusions; with the
+    names of the classes, if they have any.
+    """
+    names: Sequence[object] = labels or range(len(result.confusion))
+    left = [0, 1] if labels else []
     counts = result.confusion.sum(1)
     rows = [
-        [label, f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
+        [names[label], f"{counts[label]:,}", f"{accuracy:.2%}" if counts[label] else "-"]
         for label, accuracy in enumerate(result.per_class_accuracy)
         if counts[label] or result.confusion[:, label].any()
     ]
-    by_class = table(["Class", "Images", "Accuracy"], rows)
+    by_class = table(["Class", "Images", "Accuracy"], rows, left=left[:1], folded=0)
     confusions = "No confusions: every test image was recognised."
     if confused := most_confused(result.confusion):
-        rows = [[true, predicted, f"{images:,}"] for true, predicted, images in confused]
-        confusions = "Most frequent confusions\n" + table(["True", "Predicted", "Images"], rows)
+        rows = [[names[true], names[other], f"{n:,}"] for true, other, n in confused]
+        confusions = "Most frequent confusions\n" + table(
+            ["True", "Predicted", "Images"], rows, left=left, folded=0
+        )
     return (
         f"Final Test Accuracy: {result.accuracy:.2%}\nFinal Test Loss: {result.loss:.4f}\n\n"
         f"{by_class}\n\n{confusions}"

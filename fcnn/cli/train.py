@@ -102,7 +102,7 @@ def train(
                 return
             if plan.validation is not None:
                 say("\n" + reports.kept_epoch(plan.config, result.metrics))
-            say("\n" + reports.evaluation(result.evaluation) + "\n")
+            say("\n" + reports.evaluation(result.evaluation, plan.config.labels) + "\n")
             say(reports.results(folder, result, pictures.available()))
             if as_json:
                 reports.print_json(result.metrics)
@@ -126,9 +126,8 @@ def _config_to_go_on(world: World, folder: Path, epochs: int | None, held: ExitS
 
 
 def _plan_to_go_on(folder: Path, config: Config, bar: Bar) -> Plan:
-    return experiment.plan_to_go_on(
-        folder, config, options.load_data(config.data, config.seed, bar)
-    )
+    data = options.load_data(config.data, config.seed, bar, config.image_size)
+    return experiment.plan_to_go_on(folder, config, data)
 
 
 def _new_plan(
@@ -138,8 +137,8 @@ def _new_plan(
         if "augmentation" in given:
             given["augmentation"] = options.numbers("augment", given["augmentation"])
         recipe = recipe_by_name(recipe_name)
-        seed = recipe.with_given(data_name, given).seed
-    data = options.load_data(data_name, seed, bar)
+        known = recipe.with_given(data_name, given)
+    data = options.load_data(data_name, known.seed, bar, known.image_size)
     with wrong_usage():
         config = configure(data_name, data, recipe, **given)
         plan = make_plan(config if init is None else begun_with(init, config), data)

@@ -33,7 +33,7 @@ class Dataset(tuple[Examples, Examples]):
         Distinct, and printable; at least as many as there are classes.
     """
 
-    labels: tuple[str, ...] | None
+    labels: tuple[str, ...] | None = None
 
     def __new__(
         cls, train: Examples, test: Examples, labels: Sequence[str] | None = None

@@ -79,5 +79,6 @@ def _load_path(text: str, seed: int, size: int | tuple[int, int] | None) -> Data
     if is_npz or any(separator in text for separator in (os.sep, os.altsep) if separator):
         raise DataError(f"load: {text} does not exist")
     raise ValueError(
-        f"load: {unknown('data', text, DATA_NAMES)}, a folder of IDX files, or an .npz file"
+        f"load: {unknown('data', text, DATA_NAMES)}, "
+        "a folder of IDX files or pictures, or an .npz file"
     )

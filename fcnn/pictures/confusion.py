@@ -1,5 +1,6 @@
 """How often each class was taken for each other."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,15 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fcnn.numerics.arrays import Array
-from fcnn.pictures.drawing import add_colour_bar, framed_figure, plain_style
+from fcnn.pictures.drawing import add_colour_bar, framed_figure, plain, plain_style
 
 MOST_COUNTED_CLASSES: Final = 20  # of more, there is no room for the counts
 
 
 @plain_style()
-def confusion_matrix(confusion: Array, *, run: str = "") -> Figure:
+def confusion_matrix(
+    confusion: Array, names: Sequence[str] | None = None, *, run: str = ""
+) -> Figure:
     """The counts (K, K) of true classes, the rows, and predicted ones, coloured by their share of
-    the true class.
+    the true class; with the names of the classes, if they have any.
     """
     classes = len(confusion)
     right, total = int(np.trace(confusion)), int(confusion.sum())
@@ -25,12 +28,14 @@ def confusion_matrix(confusion: Array, *, run: str = "") -> Figure:
     diagonal = np.eye(classes, dtype=bool)
     worst = share[~diagonal].max(initial=0.03)  # a rare mistake is not painted dark
 
+    called = plain(names or [])
+    room = 0.085 * max(map(len, called), default=0)  # inches for the names
     side = float(np.clip(0.55 * classes, 3.0, 7.5))  # inches
     title = f"{right:,} of {total:,} test images right"
     note = "Orange: mistaken, the darker the more often." if right < total else "No mistakes."
     note = f"Blue: right. {note}"
     figure, axes = framed_figure(
-        side, side, title, note, left=0.65, bottom=0.65, right=1.2, run=run
+        side, side, title, note, left=0.65 + room, bottom=0.65 + room, right=1.2, run=run
     )
     # The diagonal would drown the mistakes: it gets a pale scale of its own, up to only half
     # of its colours, and the mistakes get all of theirs, small shares lifted by the root.
@@ -41,6 +46,9 @@ def confusion_matrix(confusion: Array, *, run: str = "") -> Figure:
     axes.spines[:].set(visible=True, color="0.6")
     ticks = range(0, classes, -(-classes // MOST_COUNTED_CLASSES))
     axes.set(xlabel="predicted class", ylabel="true class", xticks=ticks, yticks=ticks)
+    if called:
+        axes.set_xticklabels([called[k] for k in ticks], rotation=90)
+        axes.set_yticklabels([called[k] for k in ticks])
     if classes <= MOST_COUNTED_CLASSES:
         dark = ~diagonal & (norm(share) > 0.75)
         _write_counts(axes, confusion, dark, cell=side / classes)

@@ -4,6 +4,7 @@ nothing overlaps.
 They are `Figure` objects, made without pyplot: no window, no global figure, no backend to choose.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -32,6 +33,12 @@ SETTINGS: Final = {
 }
 # Matplotlib's own defaults and these, whatever anyone has set: a context, and a decorator.
 plain_style = partial(style.context, SETTINGS, after_reset=True)
+
+
+def plain(names: Sequence[str], longest: int = 18) -> list[str]:
+    """Names that fit, without the dollars that would be mathematics."""
+    short = [name if len(name) <= longest else name[: longest - 1] + "…" for name in names]
+    return [name.replace("$", r"\$") for name in short]
 
 
 def framed_figure(

@@ -6,7 +6,7 @@ matplotlib is an optional extra: what draws with it is imported when a run is dr
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,31 @@ def available() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
+def check_available() -> None:
+    """ImportError if matplotlib is missing or cannot be imported."""
+    try:
+        importlib.import_module("matplotlib")
+    except Exception as error:  # ValueError, if MPLBACKEND names no backend
+        raise ImportError(f"matplotlib cannot be imported: {error}") from error
+
+
+def save_predictions(
+    path: Path,
+    *,
+    files: Sequence[str],
+    images: Sequence[Array],
+    probabilities: Sequence[Mapping[str, float]],
+) -> Path:
+    """Draw what `predictions` does into a file; ImportError as of `check_available`."""
+    check_available()
+    from fcnn.pictures.drawing import plain_style
+    from fcnn.pictures.seen import predictions
+
+    with plain_style(), whole_file(path) as file:
+        predictions(files, images, probabilities).savefig(file, metadata={"Software": None})
+    return path
+
+
 def save_pictures(
     folder: str | Path,
     *,
@@ -33,6 +58,7 @@ def save_pictures(
     probabilities: Array,
     kernels: Array | None,
     run: str = "",
+    names: Sequence[str] | None = None,
 ) -> list[Path]:
     """Draw a run as ``training.png``, ``confusion.png``, ``mistakes.png`` and ``filters.png`` in a
     folder, which is created if need be.
@@ -45,6 +71,8 @@ def save_pictures(
         Of `confusion_matrix`.
     images, labels, probabilities
         Of `mistakes`, the test set; without any image there is no ``mistakes.png``.
+    names
+        Those of the classes, if they have any.
     kernels
         Of `filters`; None where there are none, and no ``filters.png``.
     run
@@ -56,10 +84,7 @@ def save_pictures(
     Raises ImportError if matplotlib is missing, of which `available` tells beforehand, or cannot
     be imported, and OSError if a file cannot be written.
     """
-    try:
-        importlib.import_module("matplotlib")
-    except Exception as error:  # ValueError, if MPLBACKEND names no backend
-        raise ImportError(f"matplotlib cannot be imported: {error}") from error
+    check_available()
     from fcnn.pictures.confusion import confusion_matrix
     from fcnn.pictures.curves import training_curves
     from fcnn.pictures.drawing import plain_style
@@ -68,8 +93,10 @@ def save_pictures(
 
     figures = {
         "training.png": training_curves(history, best=best, run=run) if len(history) else None,
-        "confusion.png": confusion_matrix(confusion, run=run),
-        "mistakes.png": mistakes(images, labels, probabilities, run=run) if len(labels) else None,
+        "confusion.png": confusion_matrix(confusion, names, run=run),
+        "mistakes.png": mistakes(images, labels, probabilities, names, run=run)
+        if len(labels)
+        else None,
         "filters.png": None if kernels is None else filters(kernels, run=run),
     }
     folder = Path(folder)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
-from attrs.validators import deep_iterable, ge, instance_of, min_len, optional
+from attrs.validators import deep_iterable, ge, in_, instance_of, min_len, optional
 
 from fcnn import tree
 from fcnn.arguments.wording import unknown
 from fcnn.data import Dataset, number_of_classes
+from fcnn.data.dataset import class_names
 from fcnn.data.loading import DATA_NAMES
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.files.writing import whole_file
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 CONFIG: Final = "config.json"
+DIGITS: Final = ("mnist", "mnist5k")  # data that as_mnist makes pictures like
 
 _PLACES: Final = {"data", "init"}
 
@@ -79,6 +81,25 @@ class Config(Settings):
     classes: int = count()
     init: str | None = _text_or_null(since=4)
     init_hash: str | None = _text_or_null(since=4)
+    labels: tuple[str, ...] | None = setting(
+        "a distinct text for each class, or null",
+        lambda config, attribute, names: _check_names(config.classes, names),
+        default=None,
+        converter=lambda value: tuple(value) if isinstance(value, list) else value,
+        since=4,
+    )
+    preparation: str | None = setting(
+        "mnist or null",
+        in_(("mnist", None)),
+        # Of pictures that are to be recognised, see `fcnn.data.as_mnist`.
+        default=attrs.Factory(lambda config: _preparation_for(config.data), takes_self=True),
+        since=4,
+    )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called: by their numbers, if they have no names."""
+        return self.labels or tuple(map(str, range(self.classes)))
 
     @property
     def held_out(self) -> str:
@@ -91,8 +112,18 @@ class Config(Settings):
             "in_shape": list(self.in_shape),
             "augmentation": dict(self.augmentation),
             "freeze": list(self.freeze),
+            "labels": None if self.labels is None else list(self.labels),
         }
         return attrs.asdict(self, recurse=False) | own
+
+
+def _check_names(classes: int, names: Any) -> None:
+    if names is not None and (type(names) is not tuple or len(class_names(names)) != classes):
+        raise ValueError
+
+
+def _preparation_for(data: str) -> str | None:
+    return "mnist" if data in DIGITS else None
 
 
 SINCE: Final = {field.name: field.metadata.get("since", 1) for field in attrs.fields(Config)}
@@ -116,6 +147,11 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, **given: Any) -> Co
         settings = attrs.evolve(settings, batch_size=examples)
     settings = attrs.evolve(settings, model=absolute(settings.model))
     in_shape, classes = images.shape[1:], number_of_classes(data)
+    if settings.image_size is not None and in_shape[1:] != (settings.image_size,) * 2:
+        raise ValueError(
+            f"image_size is {settings.image_size}, but the images of {data_name} are {in_shape}: "
+            "it is for folders of pictures"
+        )
     return Config(
         **attrs.asdict(settings, recurse=False),
         recipe=recipe.name,
@@ -124,6 +160,7 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, **given: Any) -> Co
         network=_network(settings, in_shape, classes),
         in_shape=in_shape,
         classes=classes,
+        labels=getattr(data, "labels", None),  # which a plain pair has not
     )
 
 

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from fcnn import tree
+from fcnn.data import Dataset
 from fcnn.layers.conv2d import Conv2dParams
 from fcnn.layers.softmax import softmax_forward
 from fcnn.networks.summary import parameter_count
@@ -59,6 +60,7 @@ def write_results(
                 probabilities=probabilities,
                 kernels=_first_kernels(run.params),
                 run=run.folder.name,
+                names=run.config.labels,
             )
         except ImportError as error:  # a run is finished without them too
             picture_error = error
@@ -74,8 +76,19 @@ def write_results(
         "validation_accuracy": kept.validation_accuracy,
         "seconds": time.perf_counter() - begun,
     }
-    write_json(run.folder / METRICS, metrics | by_class(evaluation))
+    write_json(run.folder / METRICS, metrics | by_class(evaluation, run.config.labels))
     return Result(metrics, evaluation, drawn, picture_error)
+
+
+def test_set(run: Run, data: Dataset) -> Examples:
+    """The test set of some data, with the classes of the run: where both have names, by these."""
+    x, labels = data[1]
+    own, others = run.config.labels, data.labels
+    if own is None or others is None or own == others:
+        return x, labels
+    if unknown := [name for name in others if name not in own]:
+        raise ValueError(f"the data has a class {unknown[0]}, the model knows {', '.join(own)}")
+    return x, np.array([own.index(name) for name in others])[labels]
 
 
 def assess(run: Run, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:
@@ -85,6 +98,11 @@ def assess(run: Run, test: Examples, *, threads: int | None) -> tuple[Evaluation
         raise ValueError(
             f"the data has a label {labels.max()}, the model tells {run.config.classes} "
             "classes apart, from 0 on"
+        )
+    if x.shape[1:] != run.config.in_shape:
+        raise ValueError(
+            f"the images of the data are {x.shape[1:]}, the model was trained on "
+            f"{run.config.in_shape} as (C, H, W)"
         )
     with telling_lines(run.config.model):
         evaluation = evaluate(
@@ -106,10 +124,13 @@ def figures(run: Run, data_name: str, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def by_class(evaluation: Evaluation) -> dict[str, Any]:
-    """Accuracies by class, None for one without examples (JSON has no NaN), and confusions."""
+def by_class(evaluation: Evaluation, labels: Sequence[str] | None = None) -> dict[str, Any]:
+    """Accuracies by class, None for one without examples (JSON has no NaN), and confusions; and
+    the names of the classes, if they have any.
+    """
     accuracies = [None if np.isnan(a) else float(a) for a in evaluation.per_class_accuracy]
-    return {"per_class_accuracy": accuracies, "confusion": evaluation.confusion.tolist()}
+    named = {} if labels is None else {"labels": [*labels]}
+    return named | {"per_class_accuracy": accuracies, "confusion": evaluation.confusion.tolist()}
 
 
 def most_confused(confusion: Array, most: int = 5) -> list[tuple[int, int, int]]:
@@ -120,16 +141,19 @@ def most_confused(confusion: Array, most: int = 5) -> list[tuple[int, int, int]]
     return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs]
 
 
-def samples(labels: Array, probabilities: Array, most: int = 10) -> list[dict[str, Any]]:
+def samples(
+    labels: Array, probabilities: Array, names: Sequence[str] | None = None, most: int = 10
+) -> list[dict[str, Any]]:
     """Predictions for single images, from the first to the last at equal distances: what each is,
-    what the model says, and how sure it is.
+    what the model says, and how sure it is. Classes have their numbers, or names if there are any.
     """
+    known: Sequence[Any] = names or range(probabilities.shape[1])
     chosen = np.linspace(0, len(labels) - 1, min(most, len(labels))).astype(int)
     return [
         {
             "image": int(i),
-            "true": int(labels[i]),
-            "predicted": int(probabilities[i].argmax()),
+            "true": known[labels[i]],
+            "predicted": known[probabilities[i].argmax()],
             "confidence": float(probabilities[i].max()),
         }
         for i in chosen

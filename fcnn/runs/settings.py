@@ -155,6 +155,14 @@ class Settings:
         since=3,
         help="Stop after so many epochs without a better one on what is held out.",
     )
+    image_size: int | None = setting(
+        "an integer of at least 1 or null",
+        optional(and_(INTEGER, ge(1))),
+        default=None,
+        least=1,
+        since=4,
+        help="Resize the pictures of a folder to so many pixels, across and down.",
+    )
     freeze: tuple[str, ...] = setting(
         "a list of texts",
         deep_iterable(and_(instance_of(str), min_len(1)), instance_of(tuple)),

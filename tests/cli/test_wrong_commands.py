@@ -165,10 +165,10 @@ WRONG_COMMANDS = [
      "Missing argument .."),
     ("unknown data", "train --data mnsit", 2,
      "fcnn: load: unknown data 'mnsit'; did you mean 'mnist'? Known: mnist5k, mnist, "
-     "synthetic, a folder of IDX files, or an .npz file"),
+     "synthetic, a folder of IDX files or pictures, or an .npz file"),
     ("data without a name", "train --data=", 2,
      "fcnn: load: unknown data ''. Known: mnist5k, mnist, synthetic, a folder of IDX "
-     "files, or an .npz file"),
+     "files or pictures, or an .npz file"),
     ("an unknown recipe", "train --recipe refrence", 2,
      "fcnn: unknown recipe 'refrence'; did you mean 'reference'? Known: small, fast, best, "
      "reference"),
@@ -359,12 +359,10 @@ WRONG_COMMANDS = [
      "fcnn: nowhere is not a run: there is no readable config.json in it"),
     ("data that a run does not know", "evaluate run --data mnsit", 2,
      "fcnn: load: unknown data 'mnsit'; did you mean 'mnist'? Known: mnist5k, mnist, "
-     "synthetic, a folder of IDX files, or an .npz file"),
+     "synthetic, a folder of IDX files or pictures, or an .npz file"),
     ("data of another shape than a run's", "evaluate run --data good.npz", 2,
-     "fcnn: dense: x has D=36 values, but w expects D=196\n"
-     "  x: (8, 36)  as (N, D)\n"
-     "  w: (196, 3) as (D, K)\n"
-     "in chain layer 1 (dense)"),
+     "fcnn: the images of the data are (1, 6, 6), the model was trained on (1, 14, 14) as "
+     "(C, H, W)"),
     ("data with more classes than a run's", "evaluate run --data mnist5k", 2,
      "fcnn: the data has a label 9, the model tells 3 classes apart, from 0 on"),
     ("measuring for a negative time", "bench SYN --seconds=-1", 2,
@@ -440,8 +438,8 @@ DAMAGED_RUNS = [
     ("an unknown key", "config.json", lambda old: old.replace(b"{", b'{"epoch": 1,', 1),
      "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: model, "
      "epochs, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, "
-     "label_smoothing, augmentation, validation_fraction, patience, freeze, seed, recipe, data, "
-     "data_hash, network, in_shape, classes, init, init_hash"),
+     "label_smoothing, augmentation, validation_fraction, patience, image_size, freeze, seed, "
+     "recipe, data, data_hash, network, in_shape, classes, init, init_hash, labels, preparation"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
      "fcnn: run/config.json: learning_rate is nan, expected a finite number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
@@ -527,7 +525,7 @@ WRONG_FILES = [
      "load: name is None, expected a path"),
     ("data of an unknown name", lambda: data.load("mnist5"), ValueError,
      "load: unknown data 'mnist5'; did you mean 'mnist5k'? Known: mnist5k, mnist, "
-     "synthetic, a folder of IDX files, or an .npz file"),
+     "synthetic, a folder of IDX files or pictures, or an .npz file"),
     ("data in bytes", lambda: data.load(b"mnist5k"), TypeError,
      "load: name is a bytes, expected a path"),
     ("a folder for an archive", lambda: data.npz_file("empty"), DataError,

@@ -20,7 +20,8 @@ from fcnn.pictures import (
     training_curves,
 )
 from fcnn.pictures.mistaken_images import as_rgb
-from fcnn.pictures.run_pictures import available, save_pictures
+from fcnn.pictures.run_pictures import available, save_pictures, save_predictions
+from fcnn.pictures.seen import predictions
 
 NAMES = ["training.png", "confusion.png", "mistakes.png", "filters.png"]
 
@@ -394,3 +395,39 @@ except ImportError as error:
     assert names == "activations confusion_matrix filters mistakes training_curves"
     assert why.startswith("fcnn.pictures.filters needs matplotlib")
     assert why.endswith("pip install 'fcnn[pictures]'")
+
+
+NAMED = ["cat", "a name that is longer than any room", "$pider_1$", "dog"]
+
+
+def test_classes_are_called_by_their_names(tmp_path):
+    arguments = run(classes=4, mistakes=6)
+    assert len(save_pictures(tmp_path, **arguments, names=NAMED)) == 4
+    figure = confusion_matrix(arguments["confusion"], NAMED)
+    (axes, _) = figure.axes
+    shown = ["cat", "a name that is lo…", r"\$pider_1\$", "dog"]
+    for axis in (axes.xaxis, axes.yaxis):
+        assert [label.get_text() for label in axis.get_ticklabels()] == shown
+    figure.draw_without_rendering()
+    assert figure.bbox.fully_contains(*axes.get_tightbbox().min)
+    images, labels = np.zeros((2, 1, 2, 2)), np.array([0, 1])
+    probabilities = np.array([[0.25, 0.75, 0, 0], [0.75, 0.25, 0, 0]])
+    _, _, *captions = texts(mistakes(images, labels, probabilities, NAMED))
+    assert captions == ["true cat\npredicted a name that…\n(75.0%)",
+                        "true a name that…\npredicted cat\n(75.0%)"]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 4, 60])
+def test_what_the_network_saw_stands_beside_its_answers(tmp_path, n):
+    images = [np.full((3, 4, 6), k / n, np.float32) for k in range(n)]
+    files = [f"folder/picture{k}.png" for k in range(n)]
+    answers = [{"$5": 0.75, "6": 0.125, "7": 0.0625}] * n
+    figure = predictions(files, images, answers)
+    _, note, *said = texts(figure)
+    assert said[:4] == ["picture0.png", r"\$5  75.0%", "6  12.5%", "7  6.2%"]
+    assert len(said) == 4 * min(n, 48)
+    assert ("the first 48" in note) == (n == 60)
+    path = save_predictions(
+        tmp_path / "predictions.png", files=files, images=images, probabilities=answers
+    )
+    assert path.read_bytes().startswith(b"\x89PNG")

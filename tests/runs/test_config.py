@@ -32,7 +32,10 @@ THIRD = {
     "optimizer": "sgd", "weight_decay": 0.0, "schedule": "constant", "label_smoothing": 0.0,
     "augmentation": {}, "validation_fraction": 0.0, "patience": None,
 }  # fmt: skip
-FOURTH = {"freeze": [], "init": None, "init_hash": None}
+FOURTH = {
+    "freeze": [], "init": None, "init_hash": None, "image_size": None, "labels": None,
+    "preparation": None,
+}  # fmt: skip
 
 
 def write(content):
@@ -61,7 +64,16 @@ def test_a_config_is_read_as_it_was_written():
         ({"format": 1} | FIRST, {}),
         ({"format": 2} | FIRST | SECOND | {"data_hash": "abc"}, {"data_hash"}),
         ({"format": 3} | FIRST | SECOND | THIRD | {"patience": 3}, {"patience"}),
-        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"freeze": ["[1].b"]}, {"freeze"}),
+        (
+            {"format": 4}
+            | FIRST
+            | SECOND
+            | THIRD
+            | FOURTH
+            | {"freeze": ["[1].b"], "image_size": 14, "labels": ["a", "b", "c"]}
+            | {"preparation": "mnist"},
+            {"freeze", "image_size", "labels", "preparation"},
+        ),
     ],
 )
 def test_the_configs_of_all_formats_are_read(content, missing):
@@ -95,6 +107,11 @@ def test_the_configs_of_all_formats_are_read(content, missing):
         ({"format": 1, "data_hash": ""} | FIRST, "data_hash is '', expected a text or null"),
         ({"format": 3} | FIRST | SECOND | THIRD | {"optimizer": "sg"}, "unknown optimizer 'sg'; "),
         ({"format": 3} | FIRST | SECOND | THIRD | {"augmentation": [1]}, "augmentation is"),
+        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"labels": ["a", "b"]}, "labels is"),
+        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"labels": [*"aba"]}, "labels is"),
+        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"labels": "abc"}, "labels is 'abc', "),
+        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"preparation": "x"}, "preparation is"),
+        ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"image_size": 0}, "image_size is 0, "),
     ],
 )
 def test_what_is_wrong_in_a_config_is_told_with_file_and_key(content, text):

@@ -38,6 +38,7 @@ def test_the_reference_recipe_is_five_epochs_in_batches_of_64():
         "augmentation": {},
         "validation_fraction": 0.0,
         "patience": None,
+        "image_size": None,
         "freeze": (),
         "seed": 0,
     }

@@ -33,9 +33,9 @@ def digit_picture(digit, kind, rng):
         pen = np.full(3, rng.choice([0.0, 0.2, 0.8, 1.0]))
         # What does not show may have any colour.
         return _bytes(np.concatenate([np.broadcast_to(pen, (*ink.shape[:2], 3)), ink], axis=2))
-    light = _light(height, width, rng)[..., None]
-    noise = rng.normal(0, rng.uniform(0.01, 0.05), (height, width, 1))
-    return _bytes(on(0.9, rng.uniform(0.05, 0.35)) * light + noise)
+    light = _light(height, width, rng)
+    noise = rng.normal(0, rng.uniform(0.01, 0.05), (height, width))
+    return _bytes(on(0.9, rng.uniform(0.05, 0.35))[..., 0] * light + noise)
 
 
 def _light(height, width, rng):

@@ -9,6 +9,8 @@ import zipfile
 
 import numpy as np
 
+from fcnn import data
+
 
 def told_by_idx(content):
     """The array in an IDX file of bytes, packed or not; None if there is none."""
@@ -69,7 +71,7 @@ def data_set(x_train, y_train, x_test, y_test, *, plain=False):
     if x.shape[1:] != x_other.shape[1:] or len(x) != len(y) or len(x_other) != len(y_other):
         return None
     most = max(1000, len(y))
-    return parts if max(y.max(), y_other.max()) < most else None
+    return data.Dataset(*parts) if max(y.max(), y_other.max()) < most else None
 
 
 def images(x, plain):
@@ -77,7 +79,9 @@ def images(x, plain):
         return None
     if x.ndim == 3:
         x = x[:, None]
-    elif not plain and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
+    elif not plain and x.shape[3] in (1, 3, 4):
+        if x.shape[1] in (1, 3, 4):
+            return None
         x = x.transpose(0, 3, 1, 2)
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x.astype(np.float32) / np.float32(255))

@@ -44,6 +44,9 @@ WELL_FORMED = {
     ),
     "validation_fraction": lambda v: type(v) in (int, float) and 0 <= v < 1,
     "patience": lambda v: v is None or (type(v) is int and v >= 1),
+    "image_size": lambda v: v is None or (type(v) is int and v >= 1),
+    "labels": lambda v: v is None or is_names(v),
+    "preparation": lambda v: v in (None, "mnist"),
     "freeze": lambda v: type(v) is list and all(isinstance(text, str) and text for text in v),
 }
 # What older formats did not have, and what it is in them.
@@ -52,8 +55,16 @@ LATER = {
     "schedule": (3, "constant"), "label_smoothing": (3, 0.0), "augmentation": (3, {}),
     "validation_fraction": (3, 0.0), "patience": (3, None), "freeze": (4, []),
     "init": (4, None), "init_hash": (4, None),
+    "image_size": (4, None), "labels": (4, None), "preparation": (4, None),
     "versions": (5, None),
 }  # fmt: skip
+
+
+def is_names(value):
+    """Whether it may name the three classes of the run."""
+    if type(value) is not list or not all(isinstance(text, str) for text in value):
+        return False
+    return len({*value}) == len(value) == 3 and all(text and text.isprintable() for text in value)
 
 
 def without_repeats(pairs):
