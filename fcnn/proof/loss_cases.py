@@ -95,7 +95,7 @@ CHOSEN: Final[Mapping[str, list[LossCase]]] = {
     ],
     "mean_squared_error": [
         LossCase("mean_squared_error", N, K, size, rest=rest)
-        for N, K, size, rest in ((1, 1, 1, ()), (5, 4, 1, ()), (3, 2, 1, (4, 3)), (2, 10, 20, ()))
+        for N, K, size, rest in ((2, 3, 1, ()), (5, 4, 1, ()), (3, 2, 1, (4, 3)), (2, 10, 20, ()))
     ],
 }
 
