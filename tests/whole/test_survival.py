@@ -69,7 +69,7 @@ def test_ctrl_c_ends_after_the_step_and_says_how_to_go_on(elsewhere):
     settings = ["--data", "synthetic", "--batch-size", "100", "--epochs", "25"]
     with start(*settings, "--out", "whole", "--quiet") as whole:
         with start(*settings, "--out", "run") as process:
-            for _ in range(3):
+            for _ in range(4):  # what is trained, and three epochs
                 process.stdout.readline()
             os.killpg(process.pid, signal.SIGINT)
             _, errors = process.communicate(timeout=60)
@@ -131,6 +131,7 @@ def test_a_run_whose_folder_was_deleted_writes_nothing_to_that_of_another(
     Path("waiting.py").write_text(WAITING)
     waiting = ["--data", "synthetic", "--model", "waiting.py:waiting", "--threads", "1"]
     with start(*waiting, "--out", "run") as process:
+        assert " parameters, recipe " in process.stdout.readline()
         assert process.stdout.readline() == "step\n"
         shutil.rmtree("run")
         call("train", *QUICK, "--epochs", "1", "--out", "run", "--quiet")
@@ -163,6 +164,7 @@ def test_a_second_ctrl_c_stops_at_once(elsewhere):
     Path("slow.py").write_text(SLOW)
     settings = ["--data", "synthetic", "--model", "slow.py:slow", "--threads", "1"]
     with start(*settings, "--out", "run") as process:
+        assert " parameters, recipe " in process.stdout.readline()
         assert process.stdout.readline() == "step\n"
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
