@@ -48,7 +48,10 @@ def _leave_signals_and_files_but(kept: set[int]) -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
     ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGKILL)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in kept:
-            with suppress(OSError):
-                os.close(int(name))
+    found = {int(name) for name in os.listdir("/proc/self/fd")}
+    # Their numbers stay taken: an object that still has one may close it, and nothing else.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for file in found - kept - {nothing}:
+        with suppress(OSError):
+            os.fstat(file)  # the listing itself was one of them
+            os.dup2(nothing, file, inheritable=False)

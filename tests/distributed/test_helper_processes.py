@@ -210,3 +210,32 @@ def test_helpers_do_not_hold_the_files_of_the_caller():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n0 8\n")
+
+
+def test_files_of_the_caller_that_a_helper_gives_up_are_closed_there_without_a_word():
+    done = in_another_python(
+        """
+        import gc, os
+        import numpy as np
+        from pools import Pool, pool_of, process_ids
+
+        gc.disable()
+        old = pool_of(process_ids)
+        for _ in range(4):
+            old.run([np.ones(1)], range(8))
+        caller, cycle = os.getpid(), [old]
+        cycle.append(cycle)
+        del old, cycle
+
+        def collecting(arrays, item):
+            if os.getpid() != caller:
+                gc.collect()
+            return process_ids(arrays, item)
+
+        pool = Pool(collecting, 2)
+        for _ in range(4):
+            found = {int(r[0]) for r in pool.run([np.ones(1)], range(8))}
+        print(len(found))
+        """
+    )
+    assert (done.stdout, done.stderr) == ("2\n", "")
