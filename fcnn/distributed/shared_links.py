@@ -26,6 +26,7 @@ from fcnn.numerics.arrays import Array
 _LOOKS: Final = 50  # before others may run
 _BUSY: Final = 0.003  # seconds of looking before the first sleep
 _LONGEST_SLEEP: Final = 0.01
+_LONGEST_LOOK: Final = 0.1  # seconds between two looks, however busy the machine
 _LINE: Final = ALIGNMENT // 8  # numbers: each lies in a line of the cache of its own
 _LEAST_ROOM: Final = 1 << 16  # bytes
 
@@ -112,12 +113,14 @@ class SharedLinks:
         self._work_begun = time.monotonic()
 
     def _wait_for(self, rank: int) -> None:
-        begun, sleep = time.monotonic(), 0.0
+        begun = now = time.monotonic()
+        waited = sleep = 0.0
         while True:
             for _ in range(_LOOKS):
                 if self._turns[rank * _LINE] >= self._turn:
                     return
-            waited = time.monotonic() - begun
+            before, now = now, time.monotonic()
+            waited += min(now - before, _LONGEST_LOOK)  # a process that was stopped did not wait
             if waited < _BUSY:
                 os.sched_yield()
                 continue

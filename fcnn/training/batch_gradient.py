@@ -20,7 +20,7 @@ from fcnn.layers.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import loss as losses
 from fcnn.losses.loss import Loss, call_weight
 from fcnn.networks.rewriting import by_faster
-from fcnn.numerics.arrays import Array
+from fcnn.numerics.arrays import Array, compact
 from fcnn.training.agreement import check_same
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
@@ -243,7 +243,7 @@ def _batch_gradients(
             if is_first_call:
                 given = {"the parameters": like.leaves, "the batch": (x, labels), "shard": shard}
                 check_same("value_and_grad", world, given)
-            arrays_of = _arrays_of_call(gradient, like.structure, arrays, cut)
+            arrays_of = _arrays_of_call(gradient, like.structure, [*map(compact, arrays)], cut)
             sums = world.total(count, arrays_of, like=like.arrays, threads=threads)
         is_first_call = False
         return gradient.result(like, sums, cut)

@@ -98,6 +98,7 @@ def files(tmp_path, monkeypatch):
     npz("integers.npz", x_train=IMAGES.astype(int))
     npz("complex.npz", x_train=IMAGES.astype(complex))
     npz("objects.npz", x_train=IMAGES.astype(object))
+    np.savez("object_tree.npz", **{"['w']": np.array([{}, {}])})
     npz("vectors.npz", x_train=IMAGES.reshape(8, -1))
     npz("no_images.npz", x_test=IMAGES[:0], y_test=LABELS[:0])
     npz("shapes.npz", x_test=IMAGES[:, :5])
@@ -507,8 +508,8 @@ WRONG_FILES = [
      "tree.load: text.npz is not a readable .npz file: .."),
     ("loading a single array", lambda: tree.load("array.npz", TREE), ValueError,
      "tree.load: array.npz is not a readable .npz file: .."),
-    ("loading objects", lambda: tree.load("objects.npz", {"x_train": np.ones(1)}), ValueError,
-     "tree.load: objects.npz is not a readable .npz file: .."),
+    ("loading objects", lambda: tree.load("object_tree.npz", {"w": np.ones(2)}), ValueError,
+     "tree.load: object_tree.npz is not a readable .npz file: .."),
     ("loading a tree of other paths",
      lambda: tree.load("tree.npz", {"w": np.ones(2), "c": np.ones(3)}), ValueError,
      "tree.load: tree.npz does not fit:\n"
