@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -59,6 +59,7 @@ class SharedLinks:
         self._turn = 0
         self._work_begun = time.monotonic()
         self._fence = threading.Lock()
+        self._last_views: dict[tuple[int, int], tuple[Any, list[Array]]] = {}
 
     @property
     def room(self) -> int:
@@ -129,10 +130,17 @@ class SharedLinks:
             time.sleep(sleep)
 
     def _views(self, rank: int, like: Arrays) -> list[Array]:
-        """The arrays at the place of a process, of these shapes and dtypes."""
-        if room_for(like) > self._room:
-            raise MemoryError("arrays do not fit into the shared memory")
-        return arrays_like(like, self._memory, self._place(rank))
+        """The arrays at the place of a process, of these shapes and dtypes: the same objects as
+        last time, if those are the same, for to make them takes as long as to add them up.
+        """
+        kinds = [(array.shape, array.dtype) for array in like]
+        known, views = self._last_views.get((rank, self._turn % 2), (None, []))
+        if kinds != known:
+            if room_for(like) > self._room:
+                raise MemoryError("arrays do not fit into the shared memory")
+            views = arrays_like(like, self._memory, self._place(rank))
+            self._last_views[rank, self._turn % 2] = kinds, views
+        return views
 
     def _place(self, rank: int) -> int:
         return self._size * ALIGNMENT + (2 * rank + self._turn % 2) * self._room
