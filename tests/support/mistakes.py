@@ -323,7 +323,7 @@ MISTAKES = {
     ),
     "the sign of the step": Mistake(
         _SGD(("return new, new", "return -new, new"), ("return ahead", "return -ahead")),
-        {"sgd"}, {"sgd"},
+        {"sgd"}, {"sgd"}, {"clip_by_global_norm"},
     ),
     "momentum dampened": Mistake(
         _SGD(("new -= pull", "new -= (1 - momentum) * pull")), {"sgd"}, {"sgd"}
