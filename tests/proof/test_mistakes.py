@@ -28,7 +28,7 @@ def test_nothing_is_noticed_without_a_mistake(library):
 @pytest.mark.parametrize("name", MISTAKES)
 def test_every_mistake_is_noticed_and_named(name, library):
     mistake = MISTAKES[name]
-    layers = LAYERS if effort.full else mistake.own
+    layers = {*LAYERS, *mistake.own} if effort.full else mistake.own
     verdicts = library.prove(mistake.edits, layers, most=16, values=mistake.values)
     wrong = [verdict for verdict in verdicts if verdict["failures"]]
     expected = mistake.own | mistake.others if effort.full else mistake.own | mistake.values
