@@ -121,6 +121,7 @@ class HelperProcesses:
                 world = attrs.evolve(self.world, rank=rank)
                 ids.append(fork(partial(_work, world, there, program), there.fileno()))
                 there.close()
+                del there  # here, where an interrupt waits: one in its `__del__` would be lost
             _alive.add(self)
 
     @property
@@ -225,6 +226,7 @@ def _raise_warning(message: Warning | str, category: type[Warning], *rest: Any) 
 def _end(processes: list[int], pipes: list[Link]) -> None:
     for pipe in pipes:
         pipe.close()
+    pipes.clear()
     for process in processes:
         # Somebody else may have waited for it; and to a forked process it is no child.
         with suppress(ProcessLookupError, ChildProcessError):
