@@ -135,7 +135,9 @@ class Training:
         params = self._calibrated(processes, params)
         found = {f"what functions make of the parameters in epoch {epoch}": (params, state)}
         processes.together(lambda world: check_same("fit", world, found))
-        self._share(wish)
+        if self._in_company:  # the wish of one without shards has not ridden with any gradients
+            own = "stop" if wish.made else ""
+            wish.made = any(processes.together(lambda world: world.texts(own)))
         return Epoch(
             epoch=epoch, params=params, state=state,
             train_loss=train_loss, train_accuracy=train_accuracy,
@@ -276,11 +278,6 @@ class Training:
 
     def _noting(self, wish: StopWish) -> AbstractContextManager[None]:
         return wish.noted() if self._in_company else nullcontext()
-
-    def _share(self, wish: StopWish) -> None:
-        """That of a process without shards has not ridden with any gradients."""
-        if self.world is not None and self.world.size > 1:
-            wish.made = any(self.world.texts("stop" if wish.made else ""))
 
     def _tell(self, wish: StopWish, step: int, steps: int) -> None:
         """Call on_batch. In company, who interrupts there waits for the others."""

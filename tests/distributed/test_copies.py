@@ -2,21 +2,28 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 import warnings
 
 import numpy as np
 import pytest
-from pools import WITH_SUPPORT, gone_within, in_another_python, is_running
+from pools import (
+    WITH_SUPPORT,
+    gone_within,
+    helper_of_a_killed_caller,
+    in_another_python,
+    is_running,
+)
 
 import fcnn
 from fcnn import tree
-from fcnn.distributed.helper_processes import can_fork
 from fcnn.training.agreement import DisagreementError
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux"),
+    pytest.mark.usefixtures("no_other_threads"),
+]
 CALLER = os.getpid()
 MODEL = fcnn.chain(
     fcnn.conv2d(2, 3, bias=False), fcnn.batch_norm(), fcnn.relu, fcnn.max_pool2d(2), fcnn.flatten,
@@ -24,12 +31,6 @@ MODEL = fcnn.chain(
 )  # fmt: skip
 X = np.random.default_rng(0).random((225, 1, 6, 6), np.float32)
 LABELS = np.arange(len(X)) % 3
-
-
-@pytest.fixture(autouse=True)
-def no_other_threads():
-    """Threads that earlier tests have left, in another library too, would keep us from forking."""
-    assert can_fork()
 
 
 def records_of(model=MODEL, *, threads, in_shape=(1, 6, 6), **settings):
@@ -157,14 +158,7 @@ time.sleep(60)
         **WITH_SUPPORT,
         "PYTHONPATH": os.pathsep.join([*sys.path, os.path.dirname(__file__)]),
     }
-    caller = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    with caller:
-        pid = int(caller.stdout.readline())
-        time.sleep(0.2)
-        caller.kill()
-    assert gone_within(10, pid)
+    assert gone_within(10, helper_of_a_killed_caller(program, environment))
 
 
 def test_a_copy_that_is_killed_costs_time_and_nothing_else():

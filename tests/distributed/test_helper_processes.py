@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -14,10 +13,10 @@ import pytest
 from pools import (
     BUSY,
     CALLER,
-    WITH_SUPPORT,
     Pool,
     X,
     gone_within,
+    helper_of_a_killed_caller,
     helpers_of,
     in_another_python,
     is_running,
@@ -25,15 +24,10 @@ from pools import (
     process_ids,
 )  # fmt: skip
 
-from fcnn.distributed.helper_processes import can_fork
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux")
-
-
-@pytest.fixture(autouse=True)
-def no_other_threads():
-    """Threads that earlier tests have left, in another library too, would keep us from forking."""
-    assert can_fork()
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux"),
+    pytest.mark.usefixtures("no_other_threads"),
+]
 
 
 def test_an_array_lies_in_a_helper_as_it_lies_in_the_caller():
@@ -122,14 +116,7 @@ def test_helpers_end_with_the_function_they_work_for():
 @pytest.mark.parametrize("when", ["between calls", "in a call"])
 def test_helpers_do_not_outlive_a_caller_that_is_killed(when):
     wait = "time.sleep(60)" if when == "between calls" else "pool.run([np.ones(1)], range(999))"
-    caller = subprocess.Popen(
-        [sys.executable, "-c", BUSY + wait], stdout=subprocess.PIPE, text=True, env=WITH_SUPPORT
-    )
-    with caller:
-        pid = int(caller.stdout.readline())
-        time.sleep(0.2)
-        caller.kill()
-    assert gone_within(10, pid)
+    assert gone_within(10, helper_of_a_killed_caller(BUSY + wait))
 
 
 def test_a_forked_process_leaves_the_helpers_alone_and_gets_its_own():

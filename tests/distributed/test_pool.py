@@ -21,16 +21,12 @@ from pools import (
 
 import fcnn
 from fcnn import tree
-from fcnn.distributed.helper_processes import can_fork
 from fcnn.distributed.threads import available_cores
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux")
-
-
-@pytest.fixture(autouse=True)
-def no_other_threads():
-    """Threads that earlier tests have left, in another library too, would keep us from forking."""
-    assert can_fork()
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux"),
+    pytest.mark.usefixtures("no_other_threads"),
+]
 
 
 def test_the_first_calls_are_done_by_threads_and_later_ones_by_processes():

@@ -3,13 +3,14 @@
 import csv
 import json
 import weakref
+from functools import partial
 from pathlib import Path
 
 import attrs
 import effort
 import numpy as np
 import pytest
-from small_runs import NOISE, begun, config_of, record_in
+from small_runs import NOISE, KilledError, begun, config_of, killed_at_write, record_in
 
 import fcnn
 from fcnn import tree
@@ -21,10 +22,6 @@ from fcnn.runs.history import read_history
 from fcnn.runs.initial_parameters import initial_parameters
 from fcnn.runs.model_by_name import ModelError
 from fcnn.runs.plan import make_plan
-
-
-class KilledError(Exception):
-    """Stands for the end of the process."""
 
 
 def train(folder, config, data=NOISE, **options):
@@ -56,44 +53,24 @@ def content(folder):
     return found, {**metrics, "seconds": 0, "run": ""}
 
 
-def train_until_killed(folder, config, every, monkeypatch, writes):
-    """Train, and end before the file that comes after so many takes its place."""
-    replace, done = Path.replace, []
-
-    def dying(path, target):
-        if len(done) == writes:
-            raise KilledError
-        done.append(target)
-        return replace(path, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", dying)
-        try:
-            train(folder, config, checkpoint_every=every)
-        except KilledError:
-            return True
-    return False
-
-
 @pytest.mark.heavy
 @pytest.mark.parametrize(("every", "patience"), [(1, 2), (5, 2), (2, None)])
-def test_a_run_killed_before_any_write_is_the_run_that_was_never_killed(
-    monkeypatch, every, patience
-):
+def test_a_run_killed_before_any_write_is_the_run_that_was_never_killed(every, patience):
     config = config_of(epochs=9 if effort.full else 5, patience=patience, seed=5)
     whole = begun("whole", config)
     train(whole, config, checkpoint_every=every)
     writes, killed = 0, True
     while killed:
         folder = begun(f"killed{writes}", config)
-        killed = train_until_killed(folder, config, every, monkeypatch, writes)
+        work = partial(train, folder, config, checkpoint_every=every)
+        killed = killed_at_write(writes, work)
         last, best = (record_in(folder / name, config) for name in (CHECKPOINT, BEST))
         assert best is None or best.epoch <= last.epoch  # else it may be one that never comes
         if killed:
             # Once more, so that what the first resumption leaves is gone on with too.
-            train_until_killed(folder, config, every, monkeypatch, 2)
+            killed_at_write(2, work)
         if not (folder / "metrics.json").exists():
-            train(folder, config, checkpoint_every=every)
+            work()
         assert content(folder) == content(whole)
         writes += 1
     assert writes > 9

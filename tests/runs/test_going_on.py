@@ -1,12 +1,13 @@
 """Runs that go on to another number of epochs are those that were asked for it at once."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import attrs
 import pytest
 from commands import call, results
-from small_runs import NOISE, begun, config_of
+from small_runs import NOISE, KilledError, begun, config_of, killed_at_write
 
 from fcnn.files.locks import only_process_in
 from fcnn.runs import experiment
@@ -17,10 +18,6 @@ from fcnn.runs.history import read_history
 from fcnn.runs.plan import make_plan
 
 RUN = ["--data", "synthetic", "--recipe", "reference", "--model", "linear", "--quiet"]
-
-
-class KilledError(Exception):
-    """Stands for the end of the process."""
 
 
 def train(folder, config, **options):
@@ -63,30 +60,22 @@ def test_a_run_that_was_stopped_goes_on_to_fewer_epochs_or_more():
         assert content(folder) == content(whole)
 
 
-def test_it_may_be_killed_before_any_write(monkeypatch):
+def go_on_to_5(folder, config):
+    train(folder, with_epochs(folder, config, 5))
+
+
+def test_it_may_be_killed_before_any_write():
     whole, _ = run_of("whole", epochs=5)
-    replace, writes, killed = Path.replace, 0, True
+    writes, killed = 0, True
     while killed:
         folder, config = run_of(f"run{writes}", epochs=3)
-        done = []
-
-        def dying(path, target, done=done, writes=writes):
-            if len(done) == writes:
-                raise KilledError
-            done.append(target)
-            return replace(path, target)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", dying)
-            try:
-                train(folder, with_epochs(folder, config, 5))
-                killed = False
-            except KilledError:
-                load_run(folder)  # what it had learned is not lost
+        killed = killed_at_write(writes, partial(go_on_to_5, folder, config))
+        if killed:
+            load_run(folder)  # what it had learned is not lost
         if not (folder / "metrics.json").exists():
             train(folder, read_config(folder))
         if read_config(folder).epochs == 3:  # before it could be noted: as if it had never been
-            train(folder, with_epochs(folder, config, 5))
+            go_on_to_5(folder, config)
         assert content(folder) == content(whole)
         writes += 1
     assert writes > 6

@@ -95,6 +95,18 @@ def gone_within(seconds, pid):
     return False
 
 
+def helper_of_a_killed_caller(program, environment=WITH_SUPPORT):
+    """The helper of a program that says its number, and was killed thereafter."""
+    caller = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    with caller:
+        pid = int(caller.stdout.readline())
+        time.sleep(0.2)
+        caller.kill()
+    return pid
+
+
 def in_another_python(script, **environment):
     """The standard output and error of a script in a process of its own."""
     return subprocess.run(

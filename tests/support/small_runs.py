@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import fcnn
 from fcnn.runs.config import configure, write_config
@@ -37,3 +38,26 @@ def record_in(path, config, data=NOISE):
     model = fcnn.models.linear(config.classes)
     optimizer = make_plan(config, data).optimizer
     return fcnn.load_checkpoint(path, model, optimizer) if path.exists() else None
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def killed_at_write(writes, work):
+    """Whether work was ended before the file that comes after so many took its place."""
+    replace, done = Path.replace, []
+
+    def dying(path, target):
+        if len(done) == writes:
+            raise KilledError
+        done.append(target)
+        return replace(path, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", dying)
+        try:
+            work()
+        except KilledError:
+            return True
+    return False
