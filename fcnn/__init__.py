@@ -5,6 +5,7 @@ The house, from the top down; a room imports only from rooms below it:
 cli                         the command line: options in, words out
 proof                       what fcnn claims, and the cases that prove it: `fcnn verify`
 runs                        recipes, settings, run folders, the experiment
+exchange                    models in files, of fcnn and of others
 training                    the gradient of a batch; fit, predict, evaluate, calibrate
 models, check, pictures     networks by name; the gradient checker; figures
 networks                    chain, residual, parallel
@@ -25,11 +26,13 @@ width, KH KW kernel or window, SH SW stride, DH DW dilation, PH PW padding, OH O
 groups, D K dense in and out (K also: classes).
 
 Public rooms, loaded when they are first asked for: fcnn.data, fcnn.models, fcnn.schedules,
-fcnn.augmentation, fcnn.pictures, fcnn.check, fcnn.tree, fcnn.distributed; `help(fcnn.data)` and so
-on say what is in them.
+fcnn.augmentation, fcnn.pictures, fcnn.check, fcnn.tree, fcnn.distributed, fcnn.exchange;
+`help(fcnn.data)` and so on say what is in them.
 """
 
 import typing as _typing
+
+import fcnn.networks.documents as _documents  # noqa: F401, by which layers are pickled
 
 # fmt: off
 from fcnn.layers.avg_pool2d import avg_pool2d as avg_pool2d, global_avg_pool as global_avg_pool
@@ -99,15 +102,15 @@ from fcnn.version import __version__ as __version__
 # What is loaded when it is first asked for: programs without it start the sooner.
 _LAZY = {
     "augmentation": "fcnn.augmentation", "check": "fcnn.check", "data": "fcnn.data",
-    "distributed": "fcnn.distributed", "models": "fcnn.models", "pictures": "fcnn.pictures",
+    "distributed": "fcnn.distributed", "exchange": "fcnn.exchange", "models": "fcnn.models", "pictures": "fcnn.pictures",
     "schedules": "fcnn.schedules", "summary": "fcnn.networks.summary", "tree": "fcnn.tree",
     **dict.fromkeys(("Run", "load_run"), "fcnn.runs.folder"),
     **dict.fromkeys(("load_checkpoint", "save_checkpoint"), "fcnn.training.checkpoints"),
 }
 if _typing.TYPE_CHECKING:
     from fcnn import augmentation as augmentation, check as check, data as data
-    from fcnn import distributed as distributed, models as models, pictures as pictures
-    from fcnn import schedules as schedules, tree as tree
+    from fcnn import distributed as distributed, exchange as exchange, models as models
+    from fcnn import pictures as pictures, schedules as schedules, tree as tree
     from fcnn.networks.summary import summary as summary
     from fcnn.runs.folder import Run as Run, load_run as load_run
     from fcnn.training.checkpoints import load_checkpoint as load_checkpoint

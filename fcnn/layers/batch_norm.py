@@ -21,6 +21,7 @@ import numpy as np
 from fcnn.arguments.arrays import check_backward, check_floats, check_shape, shapes
 from fcnn.arguments.settings import above_zero, check_kind, true_or_false
 from fcnn.distributed.sample import Sample
+from fcnn.layers.initializers import check_fits
 from fcnn.layers.layer import Layer, SharedCalibration
 from fcnn.numerics.arrays import Array, Shape, as_images, batch_innermost, freeze
 from fcnn.numerics.products import product
@@ -71,6 +72,7 @@ def batch_norm(*, epsilon: float = 1e-5) -> Layer:
             raise ValueError(
                 f"batch_norm: expects images (C, H, W) or vectors (D,), got {in_shape}"
             )
+        check_fits(rng, in_shape[:1])
         ones, zeros = (freeze(np.full(in_shape[0], v, np.float32)) for v in (1, 0))
         return BatchNormParams(scale=ones, shift=zeros, mean=zeros, var=ones), in_shape
 
@@ -84,6 +86,7 @@ def batch_norm(*, epsilon: float = 1e-5) -> Layer:
         needs_rng=True,
         calibrate=SharedCalibration(lambda params, sample: _calibrate(params, sample, epsilon)),
         settings={} if epsilon == 1e-5 else {"epsilon": epsilon},
+        make=batch_norm,
     )
 
 

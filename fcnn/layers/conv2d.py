@@ -126,6 +126,7 @@ def conv2d(
         | ({} if own.groups == 1 else {"groups": own.groups})
         | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
+        make=conv2d,
     )
 
 

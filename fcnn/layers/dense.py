@@ -61,6 +61,7 @@ def dense(features: int, *, bias: bool = True, initializer: Initializer = he_nor
         settings={"features": features}
         | ({} if bias else {"bias": False})
         | named_unless_usual(initializer),
+        make=dense,
     )
 
 

@@ -36,6 +36,7 @@ def dropout(rate: float) -> Layer:
         apply=lambda params, x: x,
         needs_rng=True,
         settings={"rate": rate},
+        make=dropout,
     )
 
 

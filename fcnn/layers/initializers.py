@@ -19,8 +19,7 @@ def draw(
 ) -> Array:
     """What an initializer, perhaps the user's, draws: float32, contiguous and read-only."""
     check_kind("init", "rng", rng, np.random.Generator)
-    if math.prod(shape) > getattr(rng, "most_numbers", math.inf):
-        raise ValueError(f"the weights {shape} would not fit into its file")
+    check_fits(rng, shape)
     drawn = np.asarray(initializer(rng, shape, fan_in, fan_out))
     if drawn.dtype.kind not in "fiu":
         raise TypeError(f"initializer: drew {drawn.dtype}, asked for real numbers")
@@ -30,6 +29,12 @@ def draw(
     if not np.isfinite(weights).all():
         raise ValueError("initializer: drew values that are not finite")
     return freeze(weights)
+
+
+def check_fits(rng: np.random.Generator, shape: Shape) -> None:
+    """ValueError for parameters of more numbers than there may be, see `random_streams.sparing`."""
+    if math.prod(shape) > getattr(rng, "most_numbers", math.inf):
+        raise ValueError(f"the parameters {shape} would not fit into its file")
 
 
 def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:

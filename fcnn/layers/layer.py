@@ -58,8 +58,8 @@ class Layer:
         What the layer was made with, for tables and printing.
     make
         `make(*children, **settings) -> Layer`, what made this layer, such as `fcnn.chain`: by it
-        a rewrite for speed knows the layer, and makes it again of other children. A name alone
-        says nothing of what a layer computes. Optional; who replaces functions of such a
+        others know the layer, and make it again, of other children or in another process. A name
+        alone says nothing of what a layer computes. Optional; who replaces functions of such a
         layer, with `attrs.evolve` say, sets it to None.
     frozen
         Whether nothing of it is trained, as `fit` sees of the optimizer: what it is part of then
@@ -86,6 +86,10 @@ class Layer:
         for name in ("backward_params", "apply", "calibrate", "make"):
             if getattr(self, name) is not None:
                 check_function("Layer", name, getattr(self, name))
+
+    def __deepcopy__(self, memo: object) -> Layer:
+        """The layer itself: nothing of it changes."""
+        return self
 
     def __repr__(self) -> str:
         """The layer as one would write it: `conv2d(8, 3, padding=1)`."""

@@ -72,7 +72,12 @@ def leaky_relu(slope: float = 0.01) -> Layer:
         return apply(x), LeakyReluCache(x > 0, slope, x.shape, x.dtype)
 
     return layer_without_parameters(
-        "leaky_relu", forward, leaky_relu_backward, apply=apply, settings={"slope": slope}
+        "leaky_relu",
+        forward,
+        leaky_relu_backward,
+        apply=apply,
+        settings={"slope": slope},
+        make=leaky_relu,
     )
 
 

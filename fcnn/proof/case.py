@@ -76,7 +76,9 @@ class Case:
         def forward(params: Tree, x: Array, rng: Any = None) -> tuple[Array, Any]:
             return call_forward(layer, params, x, self.rng())
 
-        return attrs.evolve(layer, forward=forward, apply=None) if layer.needs_rng else layer
+        if not layer.needs_rng:
+            return layer
+        return attrs.evolve(layer, forward=forward, apply=None, make=None)
 
     def rng(self) -> np.random.Generator | None:
         """The generator of training, always the same; None in inference."""

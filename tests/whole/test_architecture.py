@@ -19,6 +19,7 @@ ROOMS = [
     ["proof"],
     ["__init__"],
     ["runs"],
+    ["exchange"],
     ["training"],
     ["models", "check", "pictures"],
     ["networks"],

@@ -1,0 +1,56 @@
+"""What every format shares: no file is written unless reading it back gives the same outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+import numpy as np
+
+from fcnn import tree
+from fcnn.exchange.saved_model import SavedModel
+from fcnn.numerics.arrays import Array
+from fcnn.training.inference import predict
+
+MOST_APART: Final = 1e-4  # outputs, relative to the largest of them
+_EXAMPLES: Final = 5
+
+
+def needed(function: str, module: str, extra: str) -> Any:
+    """A module of an extra; ImportError that says what to install."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{function} needs {module} ({error}); pip install 'fcnn[{extra}]'"
+        ) from error
+
+
+def check_same_outputs(
+    function: str, saved: SavedModel, outputs_of: Callable[[Array], Any]
+) -> float:
+    """How far outputs that were read back are from those of `predict`, on random examples.
+
+    The greatest difference, relative to the greatest output. ValueError if it is more than
+    `MOST_APART`, or the outputs are not finite.
+    """
+    floats = [leaf.dtype for leaf in tree.leaves(saved.params)]
+    shape = (_EXAMPLES, *saved.in_shape)
+    x = np.random.default_rng(0).standard_normal(shape).astype(floats[0] if floats else np.float32)
+    expected = predict(saved.model, saved.params, x)
+    apart = _apart(np.asarray(outputs_of(x)), expected)
+    if not apart <= MOST_APART:
+        raise ValueError(
+            f"{function}: nothing is written: what would be read back gives outputs that are "
+            f"{apart:.1e} apart from those of the network, relative to the largest"
+        )
+    return apart
+
+
+def _apart(found: Array, expected: Array) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        greatest = np.abs(found.astype(np.float64) - expected).max()
+        return float(greatest / (np.abs(expected).max() or 1))
