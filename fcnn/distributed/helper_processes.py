@@ -122,7 +122,7 @@ class HelperProcesses:
                 ids.append(fork(partial(_work, world, there, program), there.fileno()))
                 there.close()
                 del there  # here, where an interrupt waits: one in its `__del__` would be lost
-            _alive.add(self)
+            _made[:] = [*map(weakref.ref, _alive()), weakref.ref(self)]
 
     @property
     def count(self) -> int:
@@ -167,14 +167,19 @@ class HelperProcesses:
             raise LostError
 
 
-_alive: weakref.WeakSet[HelperProcesses] = weakref.WeakSet()
+# Those that there may be. A WeakSet forgets them in Python, where an interrupt would be lost.
+_made: list[weakref.ref[HelperProcesses]] = []
+
+
+def _alive() -> list[HelperProcesses]:
+    return [found for reference in _made if (found := reference()) is not None]
 
 
 def make_way(count: int) -> bool:
     """Whether there may be that many helpers more, of as many as cores. Those used longest ago
     end for it, unless they are at work.
     """
-    helpers = sorted((h for h in _alive if h.count), key=lambda h: h.last_used)
+    helpers = sorted((h for h in _alive() if h.count), key=lambda h: h.last_used)
     free = available_cores() - sum(h.count for h in helpers)
     for old in helpers:
         if free < count and not old.busy:

@@ -60,11 +60,18 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
     def allowed_in(
         self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """Call a function, which interrupts may end."""
+        """Call a function, which interrupts may end.
+
+        What is raised while an object is deleted is lost there. So an interrupt stays noted until
+        it has come out of the function.
+        """
         self._allowed = True  # an assignment is one step: nothing comes between
         try:
             self._raise_noted()
             return function(*args, **kwargs)
+        except BaseException:
+            self._noted = False
+            raise
         finally:
             self._allowed = False
 
@@ -76,10 +83,10 @@ class interrupts_deferred:  # noqa: N801, it is used like a function
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        self._noted = True
         if self._allowed:
             self._handler(number, frame)
-        else:
-            self._noted = True
+            self._noted = False  # it raises nothing
 
 
 class StopWish:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import effort
@@ -86,6 +87,31 @@ def test_an_interrupt_that_was_noted_comes_before_a_function_that_allows_it():
 
     assert is_interrupted(block)
     assert steps == []
+
+
+def test_an_interrupt_that_is_lost_where_an_object_is_deleted_comes_after_the_function():
+    steps = []
+
+    def function():
+        deleted = frozenset([1])
+        watch = weakref.ref(deleted, lambda reference: interrupt())
+        del deleted
+        assert watch() is None
+        steps.append("in it")
+
+    def block():
+        with interrupts_deferred() as interrupts:
+            interrupts.allowed_in(function)
+            steps.append("after it")
+
+    lost = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda told: lost.append(told.exc_type)
+    try:
+        assert is_interrupted(block)
+    finally:
+        sys.unraisablehook = hook
+    assert lost == [KeyboardInterrupt]
+    assert steps == ["in it", "after it"]
 
 
 def test_of_blocks_inside_of_each_other_the_outermost_raises():
