@@ -106,11 +106,15 @@ _LAZY = {
     "schedules": "fcnn.schedules", "summary": "fcnn.networks.summary", "tree": "fcnn.tree",
     **dict.fromkeys(("Run", "load_run"), "fcnn.runs.folder"),
     **dict.fromkeys(("load_checkpoint", "save_checkpoint"), "fcnn.training.checkpoints"),
+    **dict.fromkeys(("load_model", "save_model"), "fcnn.exchange.model_file"),
+    "SavedModel": "fcnn.exchange.saved_model",
 }
 if _typing.TYPE_CHECKING:
     from fcnn import augmentation as augmentation, check as check, data as data
     from fcnn import distributed as distributed, exchange as exchange, models as models
     from fcnn import pictures as pictures, schedules as schedules, tree as tree
+    from fcnn.exchange.model_file import load_model as load_model, save_model as save_model
+    from fcnn.exchange.saved_model import SavedModel as SavedModel
     from fcnn.networks.summary import summary as summary
     from fcnn.runs.folder import Run as Run, load_run as load_run
     from fcnn.training.checkpoints import load_checkpoint as load_checkpoint

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
+import numpy as np
 
-from fcnn.arguments.arrays import check_shape
+from fcnn import tree
+from fcnn.arguments.arrays import check_array, check_sizes
 from fcnn.arguments.settings import check_kind
 from fcnn.arguments.wording import shown
 from fcnn.data.dataset import class_names
-from fcnn.layers.layer import Layer
+from fcnn.layers.layer import Layer, call_init
 from fcnn.numerics.arrays import Shape
 from fcnn.tree import Tree
+from fcnn.tree.description import form
 
 PREPARATIONS: Final = ("mnist", None)
+_WIDE: Final = np.dtype(np.float64)  # which parameters may have in the place of float32
 
 
 @attrs.frozen(eq=False)
@@ -55,4 +59,33 @@ def checked(
     if preparation not in PREPARATIONS:
         raise ValueError(f"{function}: preparation is {shown(preparation)}, expected mnist or None")
     names = None if labels is None else class_names(labels)
-    return SavedModel(model, params, check_shape(function, in_shape), names, preparation)
+    in_shape = check_sizes(function, in_shape, least_axes=1)
+    return SavedModel(model, params, in_shape, names, preparation)
+
+
+def check_fitting(function: str, saved: SavedModel) -> None:
+    """ValueError unless the parameters are those of the model, and it has outputs for all labels;
+    TypeError for parameters that are not in float32 or float64.
+    """
+    like, out_shape = call_init(saved.model, np.random.default_rng(0), saved.in_shape)
+    leaves, structure = tree.flatten(saved.params)
+    expected, structure_of_model = tree.flatten(like)
+    if structure != structure_of_model:
+        difference = structure.difference(structure_of_model)
+        raise ValueError(f"{function}: params are not those of the model: {difference}")
+    for path, found, known in zip(structure.paths(), leaves, expected, strict=True):
+        check_array(function, f"the parameter at {path or 'the root'}", found)
+        if (found.shape, found.dtype) not in ((known.shape, known.dtype), (known.shape, _WIDE)):
+            raise ValueError(
+                f"{function}: params are not those of the model: {path or 'the root'}: "
+                f"{form(found)} against {form(known)}"
+            )
+    check_names(function, saved.labels, out_shape)
+
+
+def check_names(function: str, labels: Sequence[str] | None, out_shape: Shape) -> None:
+    """ValueError if there are more names of classes than outputs of a model."""
+    if labels is not None and (len(out_shape) != 1 or len(labels) > out_shape[0]):
+        raise ValueError(
+            f"{function}: there are {len(labels)} labels, but the model gives outputs {out_shape}"
+        )

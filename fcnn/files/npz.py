@@ -49,10 +49,10 @@ class StoredArray:
     archive: ZipFile
     entry: ZipInfo
 
-    def header(self) -> Header:
-        """Its shape and dtype, for the price of a few bytes."""
+    def header(self, kinds: str = NUMBERS) -> Header:
+        """Its shape and dtype, for the price of a few bytes; a text, if kinds are `TEXTS`."""
         with self._opened() as member:
-            return _header(member)
+            return _header(member, kinds)
 
     def read(self, kinds: str = NUMBERS) -> Array:
         """The array, which may be far longer than the file; texts, if kinds are `TEXTS`."""

@@ -32,9 +32,13 @@ def draw(
 
 
 def check_fits(rng: np.random.Generator, shape: Shape) -> None:
-    """ValueError for parameters of more numbers than there may be, see `random_streams.sparing`."""
-    if math.prod(shape) > getattr(rng, "most_numbers", math.inf):
+    """ValueError for parameters of more numbers than are left, see `random_streams.sparing`."""
+    left: int | None = getattr(rng, "numbers_left", None)
+    if left is None:
+        return
+    if math.prod(shape) > left:
         raise ValueError(f"the parameters {shape} would not fit into its file")
+    rng.numbers_left = left - math.prod(shape)  # type: ignore[attr-defined]
 
 
 def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:

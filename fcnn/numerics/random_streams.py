@@ -36,12 +36,12 @@ def generator_of_shard(seed: int, epoch: int, before: int, i: int) -> np.random.
 def sparing(path: str | os.PathLike[str]) -> np.random.Generator:
     """A generator for the initial weights of a model whose parameters lie in a file already.
 
-    No weights of more numbers than the file has bytes are drawn from it (see `initializers`):
-    what a damaged config says of shapes must not decide how much memory is taken. OSError if
-    there is no such file.
+    No more numbers are drawn from it in all (see `initializers`) than the file has bytes: what a
+    damaged config says of shapes must not decide how much memory is taken. OSError if there is no
+    such file.
     """
 
     class Sparing(np.random.Generator):
-        most_numbers = os.path.getsize(path)
+        numbers_left = os.path.getsize(path)
 
     return Sparing(np.random.PCG64(0))

@@ -20,6 +20,7 @@ from fcnn.arguments.wording import unknown
 from fcnn.data import Dataset, number_of_classes
 from fcnn.data.dataset import class_names
 from fcnn.data.loading import DATA_NAMES
+from fcnn.files.json_objects import object_of
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.files.writing import whole_file
 from fcnn.layers.layer import call_init
@@ -238,18 +239,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; RunError if it holds none, or a key comes twice."""
     with run_errors(f"{path} is not readable as JSON"):
-        content = json.loads(read_regular(path), object_pairs_hook=_without_repeats)
-        if not isinstance(content, dict):
-            raise ValueError("it is no object")
-        return content
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"a key comes twice: {max(names, key=names.count)}")
-    return found
+        return object_of(read_regular(path))
 
 
 def read_config(folder: Path) -> Config:

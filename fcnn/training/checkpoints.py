@@ -95,13 +95,7 @@ def _expected(file: TreeFile, model: Layer, optimizer: Optimizer) -> dict[str, A
         initial, _ = model.init(sparing(file.path), tuple(map(int, in_shape)))
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"load_checkpoint: {file.path} is not of this model: {error}") from error
-
-    def as_stored(place: str, leaf: Array) -> Array:
-        stored = f"['params']{place}"
-        wide = stored in file.arrays and file.header(stored).dtype == np.float64
-        return leaf.astype(np.float64) if wide else leaf
-
-    params = tree.map_with_path(as_stored, initial)
+    params = file.widened(initial, "['params']")
     figures = [*_FIGURES, *(name for name in _OPTIONAL if f"[{name!r}]" in file.arrays)]
     fields = {"epoch": 0, "params": params, "state": optimizer.init(params), "in_shape": in_shape}
     return {_MARK: FORMAT, **fields, **dict.fromkeys(figures, 0.0)}

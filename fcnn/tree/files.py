@@ -11,13 +11,13 @@ import attrs
 import numpy as np
 
 from fcnn.arguments.settings import as_path
-from fcnn.files.npz import Header, StoredArray, opened_archive
+from fcnn.files.npz import NUMBERS, Header, StoredArray, opened_archive
 from fcnn.files.reading import regular_file
 from fcnn.files.writing import whole_file
 from fcnn.numerics.arrays import Array, freeze
 from fcnn.tree.comparison import check_numbers
 from fcnn.tree.description import form
-from fcnn.tree.mapping import leaves_with_path
+from fcnn.tree.mapping import leaves_with_path, map_with_path
 from fcnn.tree.structure import Tree, flatten, unflatten
 
 if TYPE_CHECKING:
@@ -65,15 +65,27 @@ class TreeFile:
     path: Path
     arrays: Mapping[str, StoredArray]
 
-    def header(self, place: str) -> Header:
+    def header(self, place: str, kinds: str = NUMBERS) -> Header:
         """Shape and dtype of an array; ValueError if the file is damaged there."""
-        with _readable(self.path):
-            return self.arrays[place].header()
+        with _readable(self.function, self.path):
+            return self.arrays[place].header(kinds)
 
-    def read(self, place: str) -> Array:
+    def read(self, place: str, kinds: str = NUMBERS) -> Array:
         """An array; ValueError if the file is damaged there."""
-        with _readable(self.path):
-            return self.arrays[place].read()
+        with _readable(self.function, self.path):
+            return self.arrays[place].read(kinds)
+
+    def widened(self, like: Tree, prefix: str = "") -> Tree:
+        """A tree like another, in float64 where the arrays of the file are, which are called by the
+        paths of the tree behind a prefix.
+        """
+
+        def as_stored(place: str, leaf: Array) -> Array:
+            stored = f"{prefix}{place}"
+            wide = stored in self.arrays and self.header(stored).dtype == np.float64
+            return leaf.astype(np.float64) if wide else leaf
+
+        return map_with_path(as_stored, like)
 
     def arranged(self, like: Tree) -> Tree:
         """The arrays as a tree like another; ValueError if they do not fit.
@@ -99,17 +111,17 @@ class TreeFile:
 def opened(function: str, path: Path) -> Iterator[TreeFile]:
     """An `.npz` file; ValueError for any other file."""
     with ExitStack() as stack:
-        with _readable(path):
+        with _readable(function, path):
             stream = stack.enter_context(regular_file(path))
             arrays = stack.enter_context(opened_archive(stream))
         yield TreeFile(function, path, arrays)
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(function: str, path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise
     except Exception as error:  # zipfile and zlib raise a dozen kinds for damaged files
-        raise ValueError(f"tree.load: {path} is not a readable .npz file: {error}") from error
+        raise ValueError(f"{function}: {path} is not a readable .npz file: {error}") from error
