@@ -35,8 +35,7 @@ def cross_entropy_forward(probabilities: Array, labels: Array) -> tuple[float, C
     >>> round(cross_entropy_forward(np.array([[0.25, 0.75]]), np.array([1]))[0], 6)
     0.287682
     """
-    N, _ = check_outputs("cross_entropy", labels, probabilities=probabilities)
-    picked = _clamp(probabilities[np.arange(N), labels])
+    picked = _picked(probabilities, labels)
     loss = -float(np.log(picked).mean(dtype=np.float64))
     return loss, CrossEntropyCache(probabilities, labels)
 
@@ -75,9 +74,7 @@ def softmax_cross_entropy_forward(
     >>> round(softmax_cross_entropy_forward(np.log([[1.0, 3.0]]), np.array([1]))[0], 6)
     0.287682
     """
-    N, _ = check_outputs("softmax_cross_entropy", labels, logits=logits)
-    probabilities, log_total, z = softmax_and_log(logits)
-    losses = log_total[:, 0] - z[np.arange(N), labels]
+    losses, probabilities = _losses_of_logits(logits, labels)
     return float(losses.mean(dtype=np.float64)), SoftmaxCrossEntropyCache(probabilities, labels)
 
 
@@ -90,12 +87,34 @@ def softmax_cross_entropy_backward(cache: SoftmaxCrossEntropyCache) -> Array:
     return dlogits
 
 
+def _picked(probabilities: Array, labels: Array) -> Array:
+    """The probability of each label, (N,)."""
+    N, _ = check_outputs("cross_entropy", labels, probabilities=probabilities)
+    return _clamp(probabilities[np.arange(N), labels])
+
+
+def _losses_of_logits(logits: Array, labels: Array) -> tuple[Array, Array]:
+    """The loss of each example, (N,), and the softmax, (N, K)."""
+    N, _ = check_outputs("softmax_cross_entropy", labels, logits=logits)
+    probabilities, log_total, z = softmax_and_log(logits)
+    losses: Array = log_total[:, 0] - z[np.arange(N), labels]
+    return losses, probabilities
+
+
 def _clamp(probabilities: Array) -> Array:
     clamped: Array = np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)
     return clamped
 
 
-cross_entropy = Loss("cross_entropy", cross_entropy_forward, cross_entropy_backward)
+cross_entropy = Loss(
+    "cross_entropy",
+    cross_entropy_forward,
+    cross_entropy_backward,
+    each=lambda probabilities, labels: -np.log(_picked(probabilities, labels)),
+)
 softmax_cross_entropy = Loss(
-    "softmax_cross_entropy", softmax_cross_entropy_forward, softmax_cross_entropy_backward
+    "softmax_cross_entropy",
+    softmax_cross_entropy_forward,
+    softmax_cross_entropy_backward,
+    each=lambda logits, labels: _losses_of_logits(logits, labels)[0],
 )

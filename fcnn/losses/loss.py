@@ -1,7 +1,7 @@
 """The record that every loss is, and what losses of class labels have in common."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 import numpy as np
@@ -12,6 +12,8 @@ from fcnn.arguments.wording import kind_of, unknown
 from fcnn.numerics.arrays import Array
 
 _TARGETS: Final = ("classes", "values")
+
+LossOfEach: TypeAlias = Callable[[Array, Array], Array]
 
 
 @attrs.frozen(eq=False)
@@ -36,6 +38,10 @@ class Loss:
         What stands in the place of labels: "classes", integer class indices (N,), of which `fit`
         and `evaluate` also count how many are told right; or "values", any arrays (N, ...) that
         forward takes, for which there is no accuracy.
+    each
+        `each(outputs, labels) -> (N,)`, what each example adds: forward gives their sum divided by
+        `weight(labels)`. What examples that have weights of their own need, see `fit`; None if the
+        loss is no such sum.
     """
 
     name: str
@@ -44,11 +50,14 @@ class Loss:
     weight: Callable[[Array], float] = len
     written: str = ""
     targets: str = "classes"
+    each: LossOfEach | None = None
 
     def __attrs_post_init__(self) -> None:
         check_kind("Loss", "name", self.name, str)
         for name in ("forward", "backward", "weight"):
             check_function("Loss", name, getattr(self, name))
+        if self.each is not None:
+            check_function("Loss", "each", self.each)
         check_kind("Loss", "written", self.written, str)
         check_kind("Loss", "targets", self.targets, str)
         if self.targets not in _TARGETS:

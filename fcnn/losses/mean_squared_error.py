@@ -33,13 +33,7 @@ def mean_squared_error_forward(
     >>> mean_squared_error_forward(np.array([[1.0, 2.0]]), np.array([[1.0, 5.0]]))[0]
     4.5
     """
-    check_floats("mean_squared_error", outputs=outputs, targets=targets)
-    if outputs.ndim == 0 or outputs.size == 0:
-        raise ValueError(
-            f"mean_squared_error: outputs has shape {outputs.shape}, expected (N, ...), not empty"
-        )
-    check_like("mean_squared_error", "targets", targets, "outputs", outputs.shape, outputs.dtype)
-    difference = outputs - targets
+    difference = _difference(outputs, targets)
     return float(np.square(difference, dtype=np.float64).mean()), MeanSquaredErrorCache(difference)
 
 
@@ -50,6 +44,28 @@ def mean_squared_error_backward(cache: MeanSquaredErrorCache) -> Array:
     return doutputs
 
 
+def _each(outputs: Array, targets: Array) -> Array:
+    """The mean over the elements of each example."""
+    squares = np.square(_difference(outputs, targets), dtype=np.float64)
+    means: Array = squares.reshape(len(squares), -1).mean(1)
+    return means
+
+
+def _difference(outputs: Array, targets: Array) -> Array:
+    check_floats("mean_squared_error", outputs=outputs, targets=targets)
+    if outputs.ndim == 0 or outputs.size == 0:
+        raise ValueError(
+            f"mean_squared_error: outputs has shape {outputs.shape}, expected (N, ...), not empty"
+        )
+    check_like("mean_squared_error", "targets", targets, "outputs", outputs.shape, outputs.dtype)
+    difference: Array = outputs - targets
+    return difference
+
+
 mean_squared_error = Loss(
-    "mean_squared_error", mean_squared_error_forward, mean_squared_error_backward, targets="values"
+    "mean_squared_error",
+    mean_squared_error_forward,
+    mean_squared_error_backward,
+    targets="values",
+    each=_each,
 )

@@ -58,6 +58,12 @@ def smoothed_cross_entropy(
     def forward(logits: Array, labels: Array) -> tuple[float, SmoothedCache]:
         return _forward(logits, labels, smoothing, weights)
 
+    def each(logits: Array, labels: Array) -> Array:
+        targets, _ = _targets(logits, labels, smoothing, weights)
+        _, log_total, z = softmax_and_log(logits)
+        losses: Array = _losses(targets, log_total - z).sum(1)
+        return losses
+
     def weight(labels: Array) -> float:
         if weights is None:
             return len(labels)
@@ -70,7 +76,8 @@ def smoothed_cross_entropy(
         return float(weights[labels].sum())
 
     text = written(smoothed_cross_entropy, locals())
-    return Loss("smoothed_cross_entropy", forward, smoothed_cross_entropy_backward, weight, text)
+    backward = smoothed_cross_entropy_backward
+    return Loss("smoothed_cross_entropy", forward, backward, weight, text, each=each)
 
 
 def smoothed_cross_entropy_forward(
@@ -92,6 +99,20 @@ def smoothed_cross_entropy_forward(
 def _forward(
     logits: Array, labels: Array, smoothing: float, class_weights: Array | None
 ) -> tuple[float, SmoothedCache]:
+    targets, total = _targets(logits, labels, smoothing, class_weights)
+    if class_weights is not None:
+        # Of any size: divided while they are float64. (Without them the total is N, and waits.)
+        targets, total = targets / total, 1.0
+    targets = targets.astype(logits.dtype)
+    probabilities, log_total, z = softmax_and_log(logits)
+    value = float(_losses(targets, log_total - z).sum(dtype=np.float64)) / total
+    return value, SmoothedCache(probabilities, targets, total)
+
+
+def _targets(
+    logits: Array, labels: Array, smoothing: float, class_weights: Array | None
+) -> tuple[Array, float]:
+    """What each class counts in the loss of each example, (N, K), and what all are divided by."""
     N, K = check_outputs("smoothed_cross_entropy", labels, logits=logits)
     weights = np.ones(K) if class_weights is None else class_weights
     if weights.shape != (K,):
@@ -99,16 +120,15 @@ def _forward(
     total = float(weights[labels].sum()) or 1.0  # a shard may weigh nothing, and is not divided
     targets = np.tile(smoothing / K * weights, (N, 1))
     targets[np.arange(N), labels] += (1 - smoothing) * weights[labels]
-    if class_weights is not None:
-        # Of any size: divided while they are float64. (Without them the total is N, and waits.)
-        targets, total = targets / total, 1.0
-    targets = targets.astype(logits.dtype)
-    probabilities, log_total, z = softmax_and_log(logits)
-    # A class without weight in the target counts nothing, even if it is impossible.
+    return targets, total
+
+
+def _losses(targets: Array, minus_log_p: Array) -> Array:
+    """What each class adds to the loss of each example, (N, K): nothing if it counts nothing, even
+    if it is impossible.
+    """
     losses = np.zeros_like(targets)
-    np.multiply(targets, log_total - z, out=losses, where=targets > 0)
-    value = float(losses.sum(dtype=np.float64)) / total
-    return value, SmoothedCache(probabilities, targets, total)
+    return np.multiply(targets, minus_log_p, out=losses, where=targets > 0)
 
 
 def smoothed_cross_entropy_backward(cache: SmoothedCache) -> Array:

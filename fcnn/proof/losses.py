@@ -11,6 +11,7 @@ import fcnn
 from fcnn import check
 from fcnn.layers.layer import call_backward, call_forward
 from fcnn.losses.loss import Loss
+from fcnn.losses.weighted import weighted
 from fcnn.numerics.arrays import Array
 from fcnn.proof.loss_cases import LossCase, cases_of
 from fcnn.proof.proofs import BY_DIFFERENCES, Run, differences
@@ -18,7 +19,9 @@ from fcnn.proof.shipped_values import plain_functions, targets_of
 
 
 def by_differences(name: str) -> Iterator[tuple[str, Run]]:
-    """The whole gradient of each case, and that the loss's plain functions are those of it."""
+    """The whole gradient of each case, also of examples that have weights, and that the loss's
+    plain functions are those of it.
+    """
     for case in cases_of(name):
         if math.prod(case.shape) <= 70:
             yield str(case), partial(_check, case)
@@ -27,9 +30,13 @@ def by_differences(name: str) -> Iterator[tuple[str, Run]]:
 
 def _check(case: LossCase) -> Mapping[str, float]:
     inputs = case.inputs()
-    return check.loss(
-        case.made(), inputs["outputs"], targets_of(inputs), tolerance=BY_DIFFERENCES
-    ).errors
+    outputs, targets = inputs["outputs"], targets_of(inputs)
+    by_weights = weighted(case.made(), np.linspace(0.5, 2.0, len(outputs)))
+    plain, weighed = (
+        check.loss(loss, outputs, targets, tolerance=BY_DIFFERENCES).errors
+        for loss in (case.made(), by_weights)
+    )
+    return {**plain, **{f"{name}, weighted": error for name, error in weighed.items()}}
 
 
 def _plain_functions(case: LossCase) -> Mapping[str, float]:

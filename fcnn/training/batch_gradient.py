@@ -19,6 +19,7 @@ from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer, call_forward, parameter_gradients
 from fcnn.losses import loss as losses
 from fcnn.losses.loss import Loss, call_weight
+from fcnn.losses.weighted import weighted
 from fcnn.networks.rewriting import by_faster
 from fcnn.numerics.arrays import Array, compact
 from fcnn.training.agreement import check_same
@@ -115,24 +116,44 @@ class GradientOfShards:
             stream=stream,
         )
 
+    def loss_of(self, weights: Array | None) -> Loss:
+        """The loss of examples with these weights."""
+        return self.loss if weights is None else weighted(self.loss, weights)
+
     def arrays(
-        self, params: Tree, like: Like, x: Array, labels: Array, cut: Shards, i: int
+        self,
+        params: Tree,
+        like: Like,
+        x: Array,
+        labels: Array,
+        cut: Shards,
+        i: int,
+        weights: Array | None = None,
     ) -> list[Array]:
-        """Those of shard i, from its inputs and labels."""
+        """Those of shard i, from its inputs and labels, and the weights of its examples."""
+        loss = self.loss_of(weights)
 
         def run(model: Layer) -> list[Array]:
-            return self._arrays(model, params, like, x, labels, cut, i)
+            return self._arrays(model, loss, params, like, x, labels, cut, i)
 
         return by_faster(self.model, run)
 
     def _arrays(
-        self, model: Layer, params: Tree, like: Like, x: Array, labels: Array, cut: Shards, i: int
+        self,
+        model: Layer,
+        loss: Loss,
+        params: Tree,
+        like: Like,
+        x: Array,
+        labels: Array,
+        cut: Shards,
+        i: int,
     ) -> list[Array]:
         rng, divisor = cut.stream(i), cut.divisors[i]
         inputs = augmented(self.augment, rng, x)
         outputs, cache = call_forward(model, params, inputs, rng)
-        value, loss_cache = losses.call_loss(self.loss, outputs, labels)
-        doutputs = losses.call_loss_backward(self.loss, loss_cache, outputs)
+        value, loss_cache = losses.call_loss(loss, outputs, labels)
+        doutputs = losses.call_loss_backward(loss, loss_cache, outputs)
         doutputs = _scaled(doutputs, divisor / cut.total)
         grads, found = tree.flatten(parameter_gradients(model, cache, doutputs))
         if found != like.structure:

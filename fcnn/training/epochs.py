@@ -98,6 +98,7 @@ class Training:
     optimizer: Optimizer
     x: Array
     labels: Array
+    weights: Array | None
     held_out: dict[str, Examples]
     epochs: int
     batch_size: int
@@ -194,7 +195,8 @@ class Training:
 
         def arrays_of(i: int) -> list[Array]:
             part = batch[cut.parts[i]]
-            arrays = self.gradient.arrays(params, like, self.x[part], self.labels[part], cut, i)
+            x, labels, weights = self.x[part], self.labels[part], self._weights_of(part)
+            arrays = self.gradient.arrays(params, like, x, labels, cut, i, weights)
             return [np.array(float(wish.made)), *arrays]
 
         def total(world: World) -> list[Array]:
@@ -242,6 +244,7 @@ class Training:
             check_same("fit", self.world, {
                 "the model": repr(self.model),
                 "the training set": (self.x, self.labels),
+                "the weights of its examples": self.weights,
                 **{f"the {name} set": pair for name, pair in self.held_out.items()},
                 "the epoch to start from": standing.epoch,
                 "the parameters and the state of the optimizer": (standing.params, standing.state),
@@ -264,8 +267,12 @@ class Training:
         again = []
         for i, part in enumerate(cut.parts):
             x, labels, rng = self.x[batch[part]], self.labels[batch[part]], cut.stream(i)
-            again.append((augmented(self.augment, rng, x), labels, rng))
-        return first_not_finite(self.model, self.loss, params, again)
+            loss = self.gradient.loss_of(self._weights_of(batch[part]))
+            again.append((loss, augmented(self.augment, rng, x), labels, rng))
+        return first_not_finite(self.model, params, again)
+
+    def _weights_of(self, examples: Array) -> Array | None:
+        return None if self.weights is None else self.weights[examples]
 
     def _threads_in(self, world: World) -> int | None:
         """How many threads this process uses: of those that it shares with its copies, its own."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
+
 from fcnn.arguments import settings
+from fcnn.arguments.arrays import check_array
 from fcnn.arguments.examples import examples
 from fcnn.arguments.settings import check_kind, positive, whole_number
 from fcnn.distributed.world import World
 from fcnn.layers.layer import Layer
 from fcnn.losses.cross_entropy import softmax_cross_entropy
 from fcnn.losses.loss import Loss, call_weight, check_some_weight
+from fcnn.losses.weighted import weighted
 from fcnn.networks.freezing import as_trained_by
+from fcnn.numerics.arrays import Array
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.training.batch_gradient import Augmentation, GradientOfShards
 from fcnn.training.epochs import Epoch, Examples, OnBatch, Standing, Training
@@ -36,6 +41,7 @@ def fit(
     on_batch: OnBatch | None = None,
     augment: Augmentation | None = None,
     world: World | None = None,
+    weights: Array | None = None,
 ) -> Iterator[Epoch]:
     """Train a model; yields one record, an `Epoch`, after each epoch.
 
@@ -78,6 +84,14 @@ def fit(
         same records; see `fcnn.distributed.mpi_world`. None of them forks: each uses so many
         threads, or its share of its machine's cores. KeyboardInterrupt, of Ctrl-C or out of
         on_batch, waits there for the end of a step, and is raised in all of them after the same.
+    weights
+        What each example of train weighs: numbers of at least 0, (N,), not all 0. The loss of a
+        batch is the sum over its examples of w[i] l[i] divided by their number, and so are
+        `train_loss` and the gradients; with class weights c, sum of c[i] w[i] l[i] / sum of c[i].
+        An example of weight 0 is seen, by `batch_norm` too, and trains nothing; a batch of such has
+        the gradient 0, of which the optimizer takes its step. Accuracies, test and validation count
+        every example once. Weights that are all 1 give the bits of none. The loss must have `each`,
+        as all of fcnn's do.
 
     Examples
     --------
@@ -109,6 +123,8 @@ def fit(
     of_classes = loss.of_classes
     x, labels = examples("fit", "train", train, of_classes=of_classes)
     check_some_weight("fit: train", call_weight(loss, labels))
+    if weights is not None:
+        weights = _checked_weights(weights, len(x), loss)
     held_out = {
         name: examples("fit", name, pair, of_classes=of_classes)
         for name, pair in (("test", test), ("validation", validation))
@@ -134,12 +150,31 @@ def fit(
         )
     model = as_trained_by(optimizer, model, standing.params)
     training = Training(
-        model=model, optimizer=optimizer, x=x, labels=labels, held_out=held_out, epochs=epochs,
-        batch_size=batch_size, seed=seed, loss=loss, augment=augment,
+        model=model, optimizer=optimizer, x=x, labels=labels, weights=weights,
+        held_out=held_out, epochs=epochs, batch_size=batch_size, seed=seed, loss=loss,
+        augment=augment,
         gradient=GradientOfShards(model, loss, augment, counts_right=of_classes),
         on_batch=on_batch, threads=threads, world=world,
     )  # fmt: skip
     return training.records(standing)
+
+
+def _checked_weights(weights: Array, n: int, loss: Loss) -> Array | None:
+    """Weights of n examples in float64; None if they are all 1, which change nothing."""
+    check_array("fit", "weights", weights)
+    if weights.dtype.kind not in "iuf":
+        raise TypeError(f"fit: weights are {weights.dtype}, expected numbers")
+    if weights.shape != (n,):
+        raise ValueError(f"fit: weights have shape {weights.shape}, expected ({n},) as (N,)")
+    weights = weights.astype(np.float64)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        first = wrong.argmax()
+        shown = f"the weight of example {first} is {weights[first]}"
+        raise ValueError(f"fit: {shown}, expected finite and at least 0")
+    check_some_weight("fit: weights", weights.max())
+    weighted(loss, weights)  # refuses a loss that cannot be
+    return None if (weights == 1).all() else weights
 
 
 def _standing(params: Tree, optimizer: Optimizer, start: Epoch | None, epochs: int) -> Standing:

@@ -31,18 +31,17 @@ def are_finite(arrays: Tree) -> bool:
 
 def first_not_finite(
     model: Layer,
-    loss: Loss,
     params: Tree,
-    shards: Sequence[tuple[Array, Array, np.random.Generator | None]],
+    shards: Sequence[tuple[Loss, Array, Array, np.random.Generator | None]],
 ) -> str:
     """What was first not finite in a step, in words: the parameters, the output or the
-    gradient of a layer. Goes through the step again, layer by layer, one shard (x, labels,
-    rng) after the other.
+    gradient of a layer. Goes through the step again, layer by layer, one shard (loss, x,
+    labels, rng) after the other.
     """
     stages = list(_stages(model, params, ""))
     with np.errstate(all="ignore"):
-        for x, labels, rng in shards:
-            found = _in_shard(stages, loss, x, labels, rng)
+        for shard in shards:
+            found = _in_shard(stages, *shard)
             if found:
                 return found
     return "the sum over the shards of the batch"

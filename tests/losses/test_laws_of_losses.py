@@ -68,6 +68,42 @@ def test_a_loss_is_the_mean_of_those_of_its_examples(loss, drawn):
     assert value == pytest.approx(np.mean(values), rel=1e-6, abs=1e-7)
 
 
+@each(
+    "loss",
+    [
+        fcnn.cross_entropy,
+        fcnn.softmax_cross_entropy,
+        fcnn.smoothed_cross_entropy(label_smoothing=0.1),
+        "class weights",
+        fcnn.mean_squared_error,
+    ],
+    ids=str,
+)
+@given(data=st.data())
+def test_what_each_example_adds_is_its_loss_alone_times_its_weight(loss, data):
+    logits, labels = data.draw(scores())
+    if loss == "class weights":
+        weights = np.arange(logits.shape[1]) * 0.7  # one of them 0
+        loss = fcnn.smoothed_cross_entropy(label_smoothing=0.1, class_weights=weights + 0.1)
+    outputs, targets = outputs_for(loss, logits), labels
+    if loss is fcnn.mean_squared_error:
+        targets = data.draw(scores(dtypes=st.just(logits.dtype.type)))[0]
+        targets = np.resize(targets, outputs.shape)
+    before = copies((outputs, targets))
+    found = loss.each(outputs, targets)
+    assert tree.equal((outputs, targets), before)
+    assert found.shape == (len(labels),)
+    tolerance = {"rel": 1e-5, "abs": 1e-6} if logits.dtype == np.float32 else {"rel": 1e-12}
+    total = loss.weight(targets) or 1.0
+    assert found.sum(dtype=np.float64) / total == pytest.approx(
+        loss.forward(outputs, targets)[0], **tolerance
+    )
+    for n, own in enumerate(found):
+        weight = loss.weight(targets[[n]]) or 1.0
+        alone, _ = loss.forward(outputs[[n]], targets[[n]])
+        assert own == pytest.approx(weight * alone, **tolerance)
+
+
 @each_loss
 @given(drawn=scores())
 def test_a_loss_writes_to_nothing_and_its_cache_serves_twice(loss, drawn):

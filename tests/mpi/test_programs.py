@@ -26,7 +26,7 @@ FIT = """
 
     for record in fcnn.fit(
         model, params, optimizer, (x[:400], labels[:400]), epochs=2, batch_size=200, seed=1,
-        test=(x[300:], labels[300:]), world=world,
+        test=(x[300:], labels[300:]), weights=np.linspace(0.0, 2.0, 400), world=world,
     ):
         note(record.params, record.state, np.array([
             record.train_loss, record.train_accuracy, record.test_loss, record.test_accuracy

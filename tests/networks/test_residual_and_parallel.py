@@ -187,7 +187,7 @@ def test_a_combinator_of_ones_own_is_one_row_and_one_place_whatever_its_name(nam
     ]
     params = tree.map(lambda a: a * np.float32(np.nan), params_of(model, (4,)))
     loss, x = fcnn.softmax_cross_entropy, np.ones((2, 4), np.float32)
-    found = first_not_finite(model, loss, params, [(x, np.array([0, 1]), None)])
+    found = first_not_finite(model, params, [(loss, x, np.array([0, 1]), None)])
     assert found == f"the parameters of layer 0, {name}(dense(5), dense(5))"
 
 
@@ -198,7 +198,7 @@ def test_a_number_that_is_not_finite_is_found_in_a_branch():
     broken = fcnn.Layer("broken", lambda rng, s: ((), s), forward, lambda cache, dy: ((), dy))
     model = fcnn.chain(fcnn.relu, fcnn.residual(broken), fcnn.flatten, fcnn.dense(3))
     loss = fcnn.softmax_cross_entropy
-    found = first_not_finite(model, loss, params_of(model), [(X, LABELS, None)])
+    found = first_not_finite(model, params_of(model), [(loss, X, LABELS, None)])
     assert found == "the output of layer 1, residual(broken)"
 
 

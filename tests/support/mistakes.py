@@ -493,8 +493,30 @@ MISTAKES = {
                   "(2 / len(cache.difference))")),
         {"mean_squared_error"}, {"mean_squared_error"},
     ),
+    "what an example adds to a squared error, summed over its elements": Mistake(
+        _SQUARED((".reshape(len(squares), -1).mean(1)", ".reshape(len(squares), -1).sum(1)")),
+        {"mean_squared_error"},
+    ),
+    "what an example adds, without its class weight": Mistake(
+        _SMOOTHED(("losses: Array = _losses(targets, log_total - z).sum(1)",
+                   "losses: Array = _losses(targets, log_total - z).sum(1) / targets.sum(1)")),
+        {"smoothed_cross_entropy"},
+    ),
+    "what an example adds, with the sign of its logarithm": Mistake(
+        _CROSS(("-np.log(_picked(", "np.log(_picked(")),
+        {"cross_entropy"},
+    ),
+    "what an example adds, beside another's logits": Mistake(
+        _CROSS(("labels: _losses_of_logits(logits, labels)[0]",
+                "labels: _losses_of_logits(logits, labels)[0][::-1]")),
+        {"softmax_cross_entropy"},
+    ),
+    "weights of examples that the gradient lacks": Mistake(
+        _in("losses/weighted.py")(("(doutputs * rows)", "doutputs")),
+        {"cross_entropy", "softmax_cross_entropy", "smoothed_cross_entropy", "mean_squared_error"},
+    ),
     "shards weighed by their size": Mistake(
-        _SMOOTHED(("cross_entropy_backward, weight, text)", "cross_entropy_backward, len, text)")),
+        _SMOOTHED(("backward, weight, text,", "backward, len, text,")),
         {"value_and_grad"},
     ),
 }  # fmt: skip

@@ -27,8 +27,8 @@ def network(layer):
 
 def found(model, params=None, x=X, loss=fcnn.softmax_cross_entropy):
     params = model.init(np.random.default_rng(0), (1, 6, 6))[0] if params is None else params
-    halves = [(x[:4], LABELS[:4], None), (x[4:], LABELS[4:], None)]
-    return first_not_finite(model, loss, params, halves)
+    halves = [(loss, x[:4], LABELS[:4], None), (loss, x[4:], LABELS[4:], None)]
+    return first_not_finite(model, params, halves)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -70,6 +70,13 @@ def mine(forward=lambda outputs, labels: (1.0, outputs), backward=lambda cache: 
     return gradient((fcnn.DenseParams(w=ones(4, 4), b=ones(4)),), V, LABELS)
 
 
+def weighted_by(each):
+    """Training with weights, by a loss that says so of what each example adds."""
+    soft = fcnn.softmax_cross_entropy
+    mine = fcnn.Loss("mine", soft.forward, soft.backward, each=each)
+    return fit(weights=np.array([1.0, 2.0]), loss=mine)
+
+
 WRONG_CALLS = [
     # training
     ("NaN in the training images", lambda: fit(x=NAN), ValueError,
@@ -145,6 +152,37 @@ WRONG_CALLS = [
     ("a loss that weighs in texts",
      lambda: fit(loss=fcnn.Loss("mine", print, print, lambda labels: "all")), TypeError,
      "mine: the weight is 'all', expected a number"),
+    ("a weight too few", lambda: fit(weights=ones(1)), ValueError,
+     "fit: weights have shape (1,), expected (2,) as (N,)"),
+    ("weights as a column", lambda: fit(weights=ones(2, 1)), ValueError,
+     "fit: weights have shape (2, 1), expected (2,) as (N,)"),
+    ("a negative weight", lambda: fit(weights=np.array([1, -1])), ValueError,
+     "fit: the weight of example 1 is -1.0, expected finite and at least 0"),
+    ("a weight that is not a number", lambda: fit(weights=np.array([np.nan, 1])), ValueError,
+     "fit: the weight of example 0 is nan, expected finite and at least 0"),
+    ("an infinite weight", lambda: fit(weights=np.array([1, np.inf])), ValueError,
+     "fit: the weight of example 1 is inf, expected finite and at least 0"),
+    ("weights of nothing", lambda: fit(weights=np.zeros(2)), ValueError,
+     "fit: weights: the examples weigh 0.0 in all, expected more than 0"),
+    ("weights in a list", lambda: fit(weights=[1.0, 2.0]), TypeError,
+     "fit: weights is a list, expected a NumPy array"),
+    ("masked weights", lambda: fit(weights=np.ma.masked_array([1.0, 2.0])), TypeError,
+     "fit: weights is a MaskedArray, expected a plain NumPy array"),
+    ("weights that are bools", lambda: fit(weights=np.array([True, False])), TypeError,
+     "fit: weights are bool, expected numbers"),
+    ("weights that are complex", lambda: fit(weights=np.array([1j, 1])), TypeError,
+     "fit: weights are complex128, expected numbers"),
+    ("weights of a loss that does not say what an example adds",
+     lambda: fit(weights=ones(2), loss=fcnn.Loss("mine", print, print)), ValueError,
+     "mine: has no `each`, and so examples cannot have weights"),
+    ("a loss that says it in another shape", lambda: weighted_by(lambda y, t: y), ValueError,
+     "mine: what each returns has shape (2, 4), expected (2,) as (N,)"),
+    ("a loss that says it in a list", lambda: weighted_by(lambda y, t: [1.0, 2.0]), TypeError,
+     "mine: what each returns is a list, expected a NumPy array"),
+    ("a loss that says it in whole numbers", lambda: weighted_by(lambda y, t: t), TypeError,
+     "mine: what each returns is int64, expected float32 or float64"),
+    ("a number for what an example adds", lambda: weighted_by(1.0), TypeError,
+     "Loss: each is a float, expected a function"),
     ("a number for an augmentation", lambda: fit(augment=5), TypeError,
      "fit: augment is an int, expected a function"),
     ("an augmentation to another dtype",
@@ -345,7 +383,9 @@ def test_whatever_is_passed_for_examples_is_refused_by_what_runs_or_by_a_layer(n
         {"labels": LABELS[:, None]}, {"labels": -LABELS},
         {"test": (X, LABELS * 1.0)}, {"batch_size": 3}, {"epochs": 0}, {"train": X}, {"seed": -1},
         {"threads": 0}, {"start": PARAMS}, {"on_batch": 3}, {"augment": 5},
-        {"loss": None}, {"params": ("a",)},
+        {"loss": None}, {"params": ("a",)}, {"weights": ones(3)}, {"weights": -ones(2)},
+        {"weights": [1.0, 2.0]}, {"weights": np.zeros(2)},
+        {"weights": ones(2), "loss": fcnn.Loss("mine", print, print)},
     ],
 )  # fmt: skip
 def test_fit_refuses_at_once_and_not_when_the_first_record_is_asked_for(wrong):
