@@ -6,7 +6,11 @@ reads and writes them, an extra of fcnn.
 
 import typing as _typing
 
-_LAZY: dict[str, str] = {}
+_LAZY = {
+    "save_onnx": "fcnn.exchange.onnx_writing",
+}
+if _typing.TYPE_CHECKING:
+    from fcnn.exchange.onnx_writing import save_onnx as save_onnx
 
 
 def __getattr__(name: str) -> _typing.Any:
