@@ -143,7 +143,8 @@ def _check_float32(params: Tree) -> None:
         if leaf.dtype != np.float32:
             raise TypeError(
                 f"save_onnx: the parameter at {path or 'the root'} is {leaf.dtype}, but the file "
-                "holds float32; cast the parameters: fcnn.tree.map(lambda a: a.astype(np.float32), params)"
+                "holds float32; cast the parameters: "
+                "fcnn.tree.map(lambda a: a.astype(np.float32), params)"
             )
 
 
