@@ -1,44 +1,63 @@
-"""`fcnn evaluate`: a saved run again."""
+"""`fcnn evaluate`: a trained network again."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fcnn.cli import reports
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
-from fcnn.cli.options import JsonOption, ThreadsOption, load_data
+from fcnn.cli.options import JsonOption, RunArgument, ThreadsOption, load_data
 from fcnn.cli.progress import Bar
+from fcnn.data import Dataset
 from fcnn.runs import results
-from fcnn.runs.folder import load_run
+from fcnn.runs.recipes import DEFAULT
+from fcnn.runs.trained import Trained, load_trained
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: RunArgument,
     data: Annotated[
-        str | None, typer.Option(help="Data to evaluate on; by default that of the run.")
+        str | None,
+        typer.Option(help="Data to evaluate on; by default that of the run. A file names none."),
     ] = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a saved run again: accuracy, loss, ten sample predictions."""
+    """Evaluate a trained network again: accuracy, loss, ten sample predictions."""
     begun = time.perf_counter()
     with exit_codes(), Bar(shown=not as_json) as bar:
         with wrong_usage():
-            loaded = load_run(run)
-        data_name = loaded.config.data if data is None else data
-        found = load_data(data_name, loaded.config.seed, bar, loaded.config.image_size)
+            trained = load_trained(run)
+            data_name = _data_of(trained) if data is None else data
+        found = _loaded(trained, data_name, bar)
+        labels = trained.saved.labels
         with wrong_usage():
-            test = results.test_set(loaded, found)
-            evaluation, probabilities = results.assess(loaded, test, threads=threads)
-        labels = loaded.config.labels
+            test = results.test_set(labels, found)
+            evaluation, probabilities = results.assess(trained, test, threads=threads)
         samples = results.samples(test[1], probabilities, labels)
         if as_json:
-            figures = results.figures(loaded, data_name, evaluation)
+            figures = results.figures(trained, data_name, evaluation)
             figures |= results.by_class(evaluation, labels)
             seconds = time.perf_counter() - begun
             reports.print_json({**figures, "samples": samples, "seconds": seconds})
         else:
             typer.echo(reports.evaluation(evaluation, labels) + "\n")
             typer.echo(reports.samples(samples))
+
+
+def _data_of(trained: Trained) -> str:
+    if trained.config is None:
+        raise ValueError(
+            f"{trained.place} is a file of save_model, which names no data: give --data"
+        )
+    return trained.config.data
+
+
+def _loaded(trained: Trained, data_name: str, bar: Bar) -> Dataset:
+    """Data by name, drawn and resized as it was for the run; pictures for a file have its size."""
+    config, in_shape = trained.config, trained.saved.in_shape
+    if config is not None:
+        return load_data(data_name, config.seed, bar, config.image_size)
+    size = (in_shape[1], in_shape[2]) if len(in_shape) == 3 else None
+    return load_data(data_name, DEFAULT.settings.seed, bar, size)

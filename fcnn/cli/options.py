@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
 import attrs
@@ -19,6 +20,9 @@ from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.recipes import DEFAULT, RECIPES
 from fcnn.runs.settings import Settings
 
+RunArgument = Annotated[
+    Path, typer.Argument(help="The folder of a finished run, or a file of save_model.")
+]
 DataOption = Annotated[
     str,
     typer.Option(
@@ -159,7 +163,7 @@ def refuse_beside(context: typer.Context, option: str, allowed: Sequence[str]) -
             )
 
 
-def load_data(name: str, seed: int, bar: Bar, size: int | None = None) -> Dataset:
+def load_data(name: str, seed: int, bar: Bar, size: int | tuple[int, int] | None = None) -> Dataset:
     """Data by name; a bar shows the download, and pictures in folders are resized."""
     with wrong_usage():
         loaded = load(name, seed=seed, progress=bar.update, size=size)

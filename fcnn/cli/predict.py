@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from fcnn.cli.exit_codes import NO_DATA, exit_codes, wrong_usage
-from fcnn.cli.options import JsonOption, ThreadsOption
+from fcnn.cli.options import JsonOption, RunArgument, ThreadsOption
 from fcnn.cli.reports import print_json, table
 from fcnn.pictures import run_pictures as pictures
-from fcnn.runs.folder import load_run
 from fcnn.runs.predictions import LIKELIEST, Prediction, predictions
+from fcnn.runs.trained import load_trained
 
 SHOWN: str = "predictions.png"
 
@@ -25,7 +25,7 @@ class Preparation(StrEnum):
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: RunArgument,
     images: Annotated[
         list[str],
         typer.Argument(
@@ -36,14 +36,15 @@ def predict(
     show: Annotated[
         bool,
         typer.Option(
-            "--show", help=f"Draw what the network saw beside its answers, as RUN/{SHOWN}."
+            "--show",
+            help=f"Draw what the network saw beside its answers, as RUN/{SHOWN}, or FILE-{SHOWN}.",
         ),
     ] = False,
     preparation: Annotated[
         Preparation | None,
         typer.Option(
             help="mnist: find the ink of a digit, and lay it out as in MNIST; none: resize. "
-            "By default mnist for runs on MNIST.",
+            "By default mnist for runs on MNIST, and what a file says.",
             show_default=False,
         ),
     ] = None,
@@ -53,12 +54,12 @@ def predict(
     """Say what pictures show: the three likeliest classes of each."""
     with exit_codes():
         with wrong_usage():
-            loaded = load_run(run)
-            chosen = loaded.config.preparation if preparation is None else preparation.value
+            trained = load_trained(run)
+            chosen = trained.saved.preparation if preparation is None else preparation.value
             prepared = None if chosen == "none" else chosen
             if show:
                 pictures.check_available()
-            found = predictions(loaded, images, preparation=prepared, threads=threads)
+            found = predictions(trained, images, preparation=prepared, threads=threads)
         for each in found:
             if each.error is not None and not as_json:
                 typer.echo(f"fcnn: {each.error}", err=True)
@@ -76,7 +77,7 @@ def predict(
 
 def _draw(run: Path, answered: Sequence[Prediction]) -> Path:
     return pictures.save_predictions(
-        run / SHOWN,
+        run / SHOWN if run.is_dir() else run.with_name(f"{run.stem}-{SHOWN}"),
         files=[each.file for each in answered],
         images=[each.image for each in answered if each.image is not None],
         probabilities=[each.probabilities for each in answered],

@@ -19,7 +19,7 @@ from fcnn.runs.config import Config
 from fcnn.runs.folder import slug
 from fcnn.runs.initial_parameters import Beginning
 from fcnn.runs.pace import Progress
-from fcnn.runs.results import Result, most_confused
+from fcnn.runs.results import Result, called, most_confused
 from fcnn.training.epochs import Epoch
 from fcnn.training.inference import Evaluation
 
@@ -102,7 +102,7 @@ def evaluation(result: Evaluation, labels: Sequence[str] | None = None) -> str:
     """The final accuracy and loss, a table by class, and the most frequent confusions; with the
     names of the classes, if they have any.
     """
-    names: Sequence[object] = labels or range(len(result.confusion))
+    names = called(labels, len(result.confusion))
     left = [0, 1] if labels else []
     counts = result.confusion.sum(1)
     rows = [

@@ -1,4 +1,4 @@
-"""What a run says of pictures in files."""
+"""What a trained network says of pictures in files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from fcnn.files.npz import read_array
 from fcnn.files.reading import home_expanded, regular_file
 from fcnn.layers.softmax import softmax_forward
 from fcnn.numerics.arrays import Array, Shape
-from fcnn.runs.folder import Run
-from fcnn.runs.model_by_name import telling_lines
-from fcnn.training.inference import predict
+from fcnn.runs.trained import Trained
 
 LIKELIEST: Final = 3  # classes that are told
 OF_MNIST: Final = (1, 28, 28)
@@ -27,7 +25,7 @@ OF_MNIST: Final = (1, 28, 28)
 
 @attrs.frozen(eq=False)
 class Prediction:
-    """What a run says of a file: the image (C, H, W) that the network saw, and the likeliest
+    """What a network says of a file: the image (C, H, W) that the network saw, and the likeliest
     classes by name with their probabilities, the first of all first; or what is wrong with it.
     """
 
@@ -45,24 +43,22 @@ class Prediction:
 
 
 def predictions(
-    run: Run, files: Sequence[str], *, preparation: str | None, threads: int | None = None
+    trained: Trained, files: Sequence[str], *, preparation: str | None, threads: int | None = None
 ) -> list[Prediction]:
-    """What a run says of each file; a file that cannot be read does not keep it from the others.
+    """What a network says of each file, whatever keeps the others from being read.
 
     With the preparation "mnist" pictures go through `fcnn.data.as_mnist`. Without any they are
-    resized and get the channels of the run, and arrays in `.npy` files must have its shape.
+    resized and get the channels of the model, and arrays in `.npy` files must have its shape.
     """
-    shape = run.config.in_shape
+    shape = trained.saved.in_shape
     if preparation == "mnist" and shape != OF_MNIST:
         raise ValueError(f"images of MNIST are {OF_MNIST}, the model was trained on {shape}")
     found = [_seen(file, shape, preparation) for file in files]
     images = [each.image for each in found if each.image is not None]
     if not images:
         return found
-    with telling_lines(run.config.model):
-        logits = predict(run.model, run.params, np.stack(images), threads=threads)
-    answers = iter(softmax_forward(logits)[0])
-    names = run.config.class_names
+    names = trained.class_names
+    answers = iter(softmax_forward(trained.outputs(np.stack(images), threads))[0])
     return [
         each
         if each.image is None

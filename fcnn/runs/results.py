@@ -1,4 +1,4 @@
-"""What a run has to show: its evaluation, the figures in metrics.json, and pictures."""
+"""What a trained network has to show: its evaluation, figures, and pictures."""
 
 import time
 from collections.abc import Sequence
@@ -18,10 +18,9 @@ from fcnn.pictures import run_pictures as pictures
 from fcnn.runs.config import write_json
 from fcnn.runs.folder import PARAMS, Run
 from fcnn.runs.history import best_epoch
-from fcnn.runs.model_by_name import telling_lines
-from fcnn.runs.plan import loss_of
+from fcnn.runs.trained import Trained, trained_by
 from fcnn.training.epochs import Epoch, Examples
-from fcnn.training.inference import Evaluation, evaluate, predict
+from fcnn.training.inference import Evaluation
 from fcnn.tree import Tree
 
 METRICS: Final = "metrics.json"
@@ -44,7 +43,8 @@ def write_results(
     pictures, and the metrics last, with the seconds since the run began.
     """
     tree.save(run.folder / PARAMS, run.params)
-    evaluation, probabilities = assess(run, test, threads=threads)
+    trained = trained_by(run)
+    evaluation, probabilities = assess(trained, test, threads=threads)
     best = best_epoch(history) if run.config.validation_fraction else None
     drawn: list[Path] = []
     picture_error = None
@@ -66,7 +66,7 @@ def write_results(
             picture_error = error
     kept = history[-1 if best is None else best - 1]
     metrics = {
-        **figures(run, run.config.data, evaluation),
+        **figures(trained, run.config.data, evaluation),
         "recipe": run.config.recipe,
         "epochs": len(history),
         "best_epoch": best,
@@ -80,10 +80,12 @@ def write_results(
     return Result(metrics, evaluation, drawn, picture_error)
 
 
-def test_set(run: Run, data: Dataset) -> Examples:
-    """The test set of some data, with the classes of the run: where both have names, by these."""
+def test_set(own: tuple[str, ...] | None, data: Dataset) -> Examples:
+    """The test set of some data, with the classes of a network of these labels: where both have
+    names, by these.
+    """
     x, labels = data[1]
-    own, others = run.config.labels, data.labels
+    others = data.labels
     if own is None or others is None or own == others:
         return x, labels
     if unknown := [name for name in others if name not in own]:
@@ -91,34 +93,31 @@ def test_set(run: Run, data: Dataset) -> Examples:
     return x, np.array([own.index(name) for name in others])[labels]
 
 
-def assess(run: Run, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:
-    """The evaluation of a run on a test set, and the probabilities (N, K) that it gives."""
+def assess(trained: Trained, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:
+    """The evaluation of a network on a test set, and the probabilities (N, K) that it gives."""
     x, labels = test
-    if int(labels.max()) >= run.config.classes:
+    classes, in_shape = len(trained.class_names), trained.saved.in_shape
+    if int(labels.max()) >= classes:
         raise ValueError(
-            f"the data has a label {labels.max()}, the model tells {run.config.classes} "
-            "classes apart, from 0 on"
+            f"the data has a label {labels.max()}, the model tells {classes} classes apart, from "
+            "0 on"
         )
-    if x.shape[1:] != run.config.in_shape:
+    if x.shape[1:] != in_shape:
         raise ValueError(
-            f"the images of the data are {x.shape[1:]}, the model was trained on "
-            f"{run.config.in_shape} as (C, H, W)"
+            f"the images of the data are {x.shape[1:]}, the model was trained on {in_shape} as "
+            "(C, H, W)"
         )
-    with telling_lines(run.config.model):
-        evaluation = evaluate(
-            run.model, run.params, x, labels, loss=loss_of(run.config), threads=threads
-        )
-        logits = predict(run.model, run.params, x, threads=threads)
-    return evaluation, softmax_forward(logits)[0]
+    evaluation = trained.evaluation(x, labels, threads)
+    return evaluation, softmax_forward(trained.outputs(x, threads))[0]
 
 
-def figures(run: Run, data_name: str, evaluation: Evaluation) -> dict[str, Any]:
-    """What `train` and `evaluate` both report of a run."""
+def figures(trained: Trained, data_name: str, evaluation: Evaluation) -> dict[str, Any]:
+    """What `train` and `evaluate` both report of a network."""
     return {
-        "run": str(run.folder),
-        "model": run.config.model,
+        "run": str(trained.place),
+        "model": trained.name,
         "data": data_name,
-        "parameters": parameter_count(run.params),
+        "parameters": parameter_count(trained.saved.params),
         "test_loss": evaluation.loss,
         "test_accuracy": evaluation.accuracy,
     }
@@ -141,13 +140,21 @@ def most_confused(confusion: Array, most: int = 5) -> list[tuple[int, int, int]]
     return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs]
 
 
+def called(labels: Sequence[str] | None, outputs: int) -> list[Any]:
+    """What the outputs of a network are called: by the names of their classes, which may be fewer,
+    or by their numbers.
+    """
+    names = labels or ()
+    return [*names, *range(len(names), outputs)]
+
+
 def samples(
     labels: Array, probabilities: Array, names: Sequence[str] | None = None, most: int = 10
 ) -> list[dict[str, Any]]:
     """Predictions for single images, from the first to the last at equal distances: what each is,
     what the model says, and how sure it is. Classes have their numbers, or names if there are any.
     """
-    known: Sequence[Any] = names or range(probabilities.shape[1])
+    known = called(names, probabilities.shape[1])
     chosen = np.linspace(0, len(labels) - 1, min(most, len(labels))).astype(int)
     return [
         {

@@ -218,3 +218,19 @@ def test_runs_on_mnist_of_older_formats_are_of_digits_too(digits, tmp_path):
     (old / "config.json").write_text(json.dumps(content | {"format": 3}))
     (old / "params.npz").write_bytes((digits / "params.npz").read_bytes())
     assert fcnn.load_run(old).config.preparation == "mnist"
+
+
+def test_a_file_of_a_model_says_what_its_run_says(digits):
+    picture, label = page()
+    Image.fromarray(picture).save("zero.png")
+    run = fcnn.load_run(digits)
+    fcnn.save_model("digits.npz", run.model, run.params, (1, 28, 28), preparation="mnist")
+    assert answers("digits.npz", "zero.png") == answers(digits, "zero.png")
+    assert call("predict", "digits.npz", "zero.png", "--show").stdout.endswith(
+        "What the network saw: digits-predictions.png\n"
+    )
+    assert Path("digits-predictions.png").exists()
+    names = ["null", "eins", *"23456789"]
+    fcnn.save_model("named.npz", run.model, run.params, (1, 28, 28), labels=names)
+    found = answers("named.npz", "zero.png", "--preparation", "mnist")
+    assert found[0]["label"] == names[int(label)]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import call
 
@@ -65,3 +66,11 @@ def test_the_library_prints_the_same():
         fcnn.summary(fcnn.models.linear, (1, 28, 28))
     with pytest.raises(ValueError, match="dense"):
         fcnn.summary(fcnn.dense(3), (1, 4, 4))
+
+
+def test_the_model_of_a_file():
+    model = fcnn.models.lines_cnn()
+    params, _ = model.init(np.random.default_rng(0), (1, 14, 14))
+    fcnn.save_model("lines.npz", model, params, (1, 14, 14))
+    assert call("summary", "lines.npz").stdout == f"{fcnn.summary(model, (1, 14, 14))!r}\n"
+    assert "leave out --data" in call("summary", "lines.npz", "--data", "mnist5k", code=2).stderr

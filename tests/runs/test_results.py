@@ -14,6 +14,7 @@ from fcnn.runs.experiment import train
 from fcnn.runs.folder import load_run
 from fcnn.runs.plan import make_plan
 from fcnn.runs.results import assess, by_class, most_confused, samples
+from fcnn.runs.trained import load_trained
 
 
 def run_on(data, **given):
@@ -59,7 +60,7 @@ def test_labels_that_the_model_does_not_know_are_refused():
     x, labels = NOISE[1]
     text = "the data has a label 9, the model tells 3 classes apart, from 0 on"
     with pytest.raises(ValueError, match=text):
-        assess(load_run(folder), (x, np.full_like(labels, 9)), threads=1)
+        assess(load_trained(folder), (x, np.full_like(labels, 9)), threads=1)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "[" * 100_000])

@@ -1,0 +1,89 @@
+"""A trained network, wherever it lies: in the folder of a run, or in a file of `save_model`."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.exchange.model_file import load_model
+from fcnn.exchange.saved_model import SavedModel
+from fcnn.losses.cross_entropy import softmax_cross_entropy
+from fcnn.losses.loss import Loss
+from fcnn.numerics.arrays import Array
+from fcnn.runs.config import Config
+from fcnn.runs.folder import Run, load_run
+from fcnn.runs.model_by_name import telling_lines
+from fcnn.runs.plan import loss_of
+from fcnn.training.inference import Evaluation, evaluate, predict
+
+
+@attrs.frozen(eq=False, slots=False)
+class Trained:
+    """A network, where it lies, and the config of the run that it is of, if it is of one."""
+
+    place: Path
+    saved: SavedModel
+    config: Config | None = None
+
+    @property
+    def name(self) -> str:
+        """What the model is called: as in its run, or as it prints."""
+        return repr(self.saved.model) if self.config is None else self.config.model
+
+    @property
+    def loss(self) -> Loss:
+        """What it is evaluated by."""
+        return softmax_cross_entropy if self.config is None else loss_of(self.config)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called: by their numbers, if they have no names. ValueError if
+        outputs are no classes.
+        """
+        if self.config is not None:
+            return self.config.class_names
+        outputs = self.outputs(np.zeros((1, *self.saved.in_shape), np.float32))
+        if outputs.ndim != 2:
+            raise ValueError(
+                f"{self.place}: the model gives outputs {outputs.shape[1:]}, expected a number "
+                "for each class"
+            )
+        return self.saved.labels or tuple(map(str, range(outputs.shape[1])))
+
+    def outputs(self, x: Array, threads: int | None = None) -> Array:
+        """What the network gives for images."""
+        saved = self.saved
+        with telling_lines(self.name):
+            return predict(saved.model, saved.params, self._in_its_dtype(x), threads=threads)
+
+    def evaluation(self, x: Array, labels: Array, threads: int | None = None) -> Evaluation:
+        """How good the network is on images of known classes."""
+        saved, images = self.saved, self._in_its_dtype(x)
+        with telling_lines(self.name):
+            return evaluate(
+                saved.model, saved.params, images, labels, loss=self.loss, threads=threads
+            )
+
+    def _in_its_dtype(self, x: Array) -> Array:
+        dtypes = [leaf.dtype for leaf in tree.leaves(self.saved.params)]
+        return x.astype(dtypes[0], copy=False) if dtypes else x
+
+
+def load_trained(place: str | os.PathLike[str]) -> Trained:
+    """The network in a run's folder, or in a file of `save_model`.
+
+    ValueError if there is none, RunError if the folder holds no finished run.
+    """
+    if os.path.isfile(place):
+        return Trained(Path(place), load_model(place))
+    return trained_by(load_run(place))
+
+
+def trained_by(run: Run) -> Trained:
+    """The network of a run."""
+    config = run.config
+    saved = SavedModel(run.model, run.params, config.in_shape, config.labels, config.preparation)
+    return Trained(run.folder, saved, config)
