@@ -6,11 +6,16 @@ reads and writes them, an extra of fcnn.
 
 import typing as _typing
 
-_LAZY = {
-    "save_onnx": "fcnn.exchange.onnx_writing",
-}
 if _typing.TYPE_CHECKING:
     from fcnn.exchange.onnx_writing import save_onnx as save_onnx
+    from fcnn.exchange.pytorch import from_state_dict as from_state_dict
+    from fcnn.exchange.pytorch import state_dict as state_dict
+
+_LAZY = {
+    "from_state_dict": "fcnn.exchange.pytorch",
+    "save_onnx": "fcnn.exchange.onnx_writing",
+    "state_dict": "fcnn.exchange.pytorch",
+}
 
 
 def __getattr__(name: str) -> _typing.Any:
