@@ -158,7 +158,7 @@ class _Graph:
     opset: int
     make_node: Callable[..., Any]
     nodes: list[Any] = attrs.field(factory=list)
-    names: Counter[str] = attrs.field(factory=Counter)
+    names: Counter[str] = attrs.field(factory=Counter)  # how many nodes asked for each
     initializers: dict[str, Array] = attrs.field(factory=dict)
 
     def name_output(self, value: str) -> None:
@@ -264,8 +264,8 @@ def _avg_pool2d(part: _Part, x: str) -> str:
 
 
 def _max_pool2d(part: _Part, x: str) -> str:
-    """With a node of its own for the padding where ONNX's reference mistakes that of MaxPool: it
-    takes the second of the four numbers for the bottom and the third for the left.
+    """Padding that differs along the axes has a node of its own where the windows move by one
+    pixel: there ONNX's reference takes (top, left, bottom, right) for (top, bottom, left, right).
     """
     padding = part.layer.settings["padding"]
     if padding[0] != padding[1] and part.layer.settings["stride"] == (1, 1):

@@ -15,6 +15,8 @@ from wrong_calls import MODEL, PARAMS, each_row, own, refuses
 import fcnn
 from fcnn import tree
 from fcnn.exchange import onnx_writing, save_onnx
+from fcnn.networks.documents import LAYERS as LAYERS_OF_FCNN
+from fcnn.networks.documents import public_name
 
 OPSETS = [17, 18, 19, 20]
 IN_SHAPE = (1, 5, 5)
@@ -168,6 +170,20 @@ def test_gelu_is_an_operator_from_opset_20_on(tmp_path, opset):
     proto = written(tmp_path, fcnn.chain(fcnn.gelu, fcnn.gelu), opset=opset)
     operators = [node.op_type for node in proto.graph.node]
     assert operators == 2 * (["Gelu"] if opset == 20 else ["Div", "Erf", "Add", "Mul", "Mul"])
+
+
+def test_every_layer_of_fcnn_is_written():
+    assert onnx_writing._LAYERS.keys() == LAYERS_OF_FCNN.keys()
+    assert {name for case in LAYERS if (name := public_name(case.model))} == LAYERS_OF_FCNN.keys()
+
+
+@pytest.mark.parametrize(
+    ("padding", "stride", "operators"),
+    [((1, 0), 1, ["Pad", "MaxPool"]), ((1, 1), 1, ["MaxPool"]), ((1, 0), 2, ["MaxPool"])],
+)
+def test_padding_is_a_node_where_the_reference_mistakes_it(tmp_path, padding, stride, operators):
+    proto = written(tmp_path, fcnn.max_pool2d(2, stride=stride, padding=padding))
+    assert [node.op_type for node in proto.graph.node] == operators
 
 
 def test_gelu_of_the_greatest_numbers_is_finite(tmp_path):
