@@ -10,10 +10,14 @@ if _typing.TYPE_CHECKING:
     from fcnn.exchange.onnx_writing import save_onnx as save_onnx
     from fcnn.exchange.pytorch import from_state_dict as from_state_dict
     from fcnn.exchange.pytorch import state_dict as state_dict
+    from fcnn.exchange.safetensors import load_safetensors as load_safetensors
+    from fcnn.exchange.safetensors import save_safetensors as save_safetensors
 
 _LAZY = {
     "from_state_dict": "fcnn.exchange.pytorch",
+    "load_safetensors": "fcnn.exchange.safetensors",
     "save_onnx": "fcnn.exchange.onnx_writing",
+    "save_safetensors": "fcnn.exchange.safetensors",
     "state_dict": "fcnn.exchange.pytorch",
 }
 

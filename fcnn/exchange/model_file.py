@@ -92,7 +92,7 @@ def save_model(
     saved = checked("save_model", model, params, in_shape, labels, preparation)
     check_fitting("save_model", saved)
     try:
-        text = _text_of(saved)
+        text = text_of(saved)
         own = _own_of(model)
     except ValueError as error:
         raise ValueError(f"save_model: {error}") from error
@@ -140,7 +140,7 @@ def load_model(
     return _read("load_model", path, layers)
 
 
-def _text_of(saved: SavedModel) -> str:
+def text_of(saved: SavedModel) -> str:
     """What a file says of a model beside its parameters."""
     about = {
         "format": FORMAT,

@@ -37,7 +37,7 @@ from typing import Any, Final
 import numpy as np
 
 from fcnn import tree
-from fcnn.arguments.arrays import check_floats, shapes
+from fcnn.arguments.arrays import check_floats, check_sizes, shapes
 from fcnn.arguments.settings import check_kind
 from fcnn.arguments.tables import table
 from fcnn.arguments.wording import article, kind_of, shown, unknown
@@ -63,6 +63,9 @@ _PARAMETERS: Final[Mapping[str, tuple[type, Mapping[str, tuple[str, str]]]]] = {
 }  # fmt: skip
 _VARIANCE: Final = "running_var"
 _COUNT: Final = "num_batches_tracked"
+# Of what a state has beyond the network so many names are told, of each so many characters.
+_MOST_LEFT: Final = 50
+_LONGEST: Final = 100
 _FLOATS: Final = ("float16", "float32", "float64")
 
 
@@ -86,15 +89,7 @@ def state_dict(model: Layer, params: Tree) -> dict[str, Array]:
     >>> {name: array.shape for name, array in fcnn.exchange.state_dict(model, params).items()}
     {'1.weight': (3, 784), '1.bias': (3,)}
     """
-    check_kind("state_dict", "model", model, Layer)
-    check_floats("state_dict", **dict(tree.leaves_with_path(params)))
-    names = tree.leaves(_names("state_dict", model, params))
-    state: dict[str, Array] = {}
-    for name, leaf in zip(names, tree.leaves(params), strict=True):
-        state[name] = np.array(_turned(leaf), order="C")
-        if name.endswith(_VARIANCE):
-            state[name.removesuffix(_VARIANCE) + _COUNT] = np.zeros((), np.int64)
-    return state
+    return named_arrays("state_dict", model, params)
 
 
 def from_state_dict(
@@ -137,29 +132,52 @@ def from_state_dict(
     2 arrays, 15 parameters
     """
     function = "from_state_dict"
-    check_kind(function, "model", model, Layer)
     if not isinstance(state, Mapping) or not _are_texts(*state):
         raise TypeError(
             f"{function}: state is {kind_of(state)}, expected a dict with names as keys"
         )
+    check_arguments(function, model, in_shape, rename)
     arrays = {name: _array(function, name, value) for name, value in state.items()}
-    renamed = renamed_state(function, arrays, rename)
-    return arranged(function, "the state", model, renamed, in_shape)
+    return arranged(function, "the state", model, renamed(function, arrays, rename), in_shape)
 
 
-def renamed_state(
-    function: str, state: Mapping[str, Array], rename: Mapping[str, str]
-) -> dict[str, Array]:
-    """A state by other names; TypeError or ValueError for what cannot be renamed so."""
+def named_arrays(function: str, model: Layer, params: Tree) -> dict[str, Array]:
+    """`state_dict`, as part of a function that errors call by its name."""
+    check_kind(function, "model", model, Layer)
+    check_floats(function, **dict(tree.leaves_with_path(params)))
+    names = tree.leaves(_names(function, model, params))
+    state: dict[str, Array] = {}
+    for name, leaf in zip(names, tree.leaves(params), strict=True):
+        state[name] = np.array(_turned(leaf), order="C")
+        if name.endswith(_VARIANCE):
+            state[name.removesuffix(_VARIANCE) + _COUNT] = np.zeros((), np.int64)
+    return state
+
+
+def check_arguments(function: str, model: Layer, in_shape: Shape, rename: Any) -> None:
+    """What a function that reads a state is given besides; TypeError or ValueError."""
+    check_kind(function, "model", model, Layer)
+    check_sizes(function, in_shape, least_axes=1)
     if not isinstance(rename, Mapping) or not _are_texts(*rename, *rename.values()):
         raise TypeError(f"{function}: rename is {shown(rename)}, expected a dict of strings")
+
+
+def counts_batches(name: str) -> bool:
+    """Whether that is the name of a `num_batches_tracked`, which nothing here is read from."""
+    return name.rpartition(".")[2] == _COUNT
+
+
+def renamed(
+    function: str, state: Mapping[str, Array], rename: Mapping[str, str]
+) -> dict[str, Array]:
+    """A state by other names; ValueError if it has no such names, or would have one twice."""
     for prefix in rename:
         if not any(_begins(name, prefix) for name in state):
             known = dict.fromkeys(name.partition(".")[0] for name in state)
             raise ValueError(f"{function}: {unknown('prefix in rename', prefix, known)}")
     former: dict[str, str] = {}
     for name in state:
-        latter = _renamed(name, rename)
+        latter = _other_name(name, rename)
         if latter in former:
             raise ValueError(f"{function}: rename makes {latter} of {former[latter]} and of {name}")
         former[latter] = name
@@ -174,7 +192,7 @@ def arranged(
     names = _names(function, model, like)
     leaves = zip(tree.leaves(names), tree.leaves(like), strict=True)
     expected = {name: _turned(leaf).shape for name, leaf in leaves}
-    held = {name: array for name, array in state.items() if name.rpartition(".")[2] != _COUNT}
+    held = {name: array for name, array in state.items() if not counts_batches(name)}
     if expected != {name: array.shape for name, array in held.items()}:
         raise ValueError(f"{function}: {what} does not fit the network: {_misfit(expected, held)}")
     for name, array in held.items():
@@ -255,7 +273,7 @@ def _begins(name: str, prefix: str) -> bool:
     return not prefix or f"{name}.".startswith(f"{prefix}.")
 
 
-def _renamed(name: str, rename: Mapping[str, str]) -> str:
+def _other_name(name: str, rename: Mapping[str, str]) -> str:
     fitting = [prefix for prefix in rename if _begins(name, prefix)]
     if not fitting:
         return name
@@ -271,10 +289,20 @@ def _misfit(expected: Mapping[str, Shape], held: Mapping[str, Array]) -> str:
     beside = dict(zip(missing, others, strict=False))
     rows: list[tuple[object, ...]] = []
     for name, shape in expected.items():
-        other = name if name in held else beside.get(name, "")
-        found = held[other].shape if other else ""
-        rows.append((name, shape, "=" if name == other and shape == found else "", other, found))
-    rows += [("", "", "", name, held[name].shape) for name in others[len(missing) :]]
-    differing = sum(row[0] == row[3] and row[2] == "" for row in rows)
+        other = name if name in held else beside.get(name)
+        found = "" if other is None else held[other].shape
+        fits = name == other and shape == found
+        rows.append((name, shape, "=" if fits else "", printed(other or ""), found))
+    left = others[len(missing) :]
+    rows += [("", "", "", printed(name), held[name].shape) for name in left[:_MOST_LEFT]]
+    if left[_MOST_LEFT:]:
+        rows.append(("", "", "", f"and {len(left) - _MOST_LEFT:,} more", ""))
+    differing = sum(name in held and held[name].shape != expected[name] for name in expected)
     told = f"{len(missing)} missing, {len(others)} not expected, {differing} of another shape"
     return told + "\n" + table(("the network", "", "", "what is given", ""), rows, left=range(5))
+
+
+def printed(name: str) -> str:
+    """A name, which may be anything, as part of a message."""
+    told = name if name.isprintable() else repr(name)
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."

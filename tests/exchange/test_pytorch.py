@@ -267,7 +267,7 @@ def test_wrong_calls_of_state_dict(call, error, text):
             "in_shape",
             lambda: from_state_dict(HEAD, FITTING, 4),
             TypeError,
-            "chain: in_shape is 4, expected a tuple of ints",
+            "from_state_dict: in_shape is 4, expected a tuple of ints",
         ),
         (
             "rename",
@@ -321,9 +321,9 @@ def test_wrong_calls_of_state_dict(call, error, text):
         ),
         (
             "a misfit in init",
-            lambda: from_state_dict(HEAD, FITTING, (0,)),
+            lambda: from_state_dict(MODEL, STATE, (4,)),
             ValueError,
-            "flatten: in_shape is (0,), expected sizes of at least 1\nin chain layer 0 (flatten)",
+            "conv2d: expects images (C, H, W), got (4,)\nin chain layer 0 (conv2d)",
         ),
     ]
 )
