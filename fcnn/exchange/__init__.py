@@ -8,6 +8,7 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     from fcnn.exchange.onnx_writing import save_onnx as save_onnx
+    from fcnn.exchange.page import save_page as save_page
     from fcnn.exchange.pytorch import from_state_dict as from_state_dict
     from fcnn.exchange.pytorch import state_dict as state_dict
     from fcnn.exchange.safetensors import load_safetensors as load_safetensors
@@ -17,6 +18,7 @@ _LAZY = {
     "from_state_dict": "fcnn.exchange.pytorch",
     "load_safetensors": "fcnn.exchange.safetensors",
     "save_onnx": "fcnn.exchange.onnx_writing",
+    "save_page": "fcnn.exchange.page",
     "save_safetensors": "fcnn.exchange.safetensors",
     "state_dict": "fcnn.exchange.pytorch",
 }

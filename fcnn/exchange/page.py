@@ -1,0 +1,223 @@
+"""Writing a model as a page: one HTML file, in which the network reads what one draws.
+
+The page needs nothing but itself. In it are the parts of `page_parts/`, put into `page.html` where
+it names them, `{{arithmetic.js}}` say, and the network as JSON, where it says `{{model}}`:
+
+{"shape": [1, 28, 28], "labels": [...], "preparation": "mnist",
+ "network": {"layer": "chain", "name": "chain", "shape": [10], "children": [
+    {"layer": "conv2d", "name": "conv2d(8, 3)", "shape": [8, 26, 26], "settings": {...},
+     "params": {"w": {"path": "[0].w", "shape": [8, 1, 3, 3], "values": BASE64}, ...}}, ...]},
+ "samples": {"shape": [N, 1, 28, 28], "images": BASE64, "labels": [...]}}
+
+`name` is what one writes, `shape` that of the layer's output. Parameters are float32, the lowest
+byte first; images have a byte for each pixel, 0 for 0 and 255 for 1.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import numpy as np
+
+from fcnn import tree
+from fcnn.arguments.arrays import check_labels
+from fcnn.arguments.examples import examples
+from fcnn.arguments.settings import as_path
+from fcnn.exchange.reading_back import check_same_outputs
+from fcnn.exchange.saved_model import SavedModel, check_fitting, checked
+from fcnn.files.writing import whole_file
+from fcnn.layers.layer import Layer
+from fcnn.networks.documents import Document, document, layer_of, placing, public_name
+from fcnn.numerics.arrays import Array, Shape
+from fcnn.training.inference import predict
+from fcnn.tree import Tree
+
+_MNIST: Final = (1, 28, 28)  # the images that `fcnn.data.as_mnist` makes
+_MARK: Final = re.compile(r"\{\{([\w.]+)\}\}")
+_MODEL: Final = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
+
+
+def save_page(
+    path: str | os.PathLike[str],
+    model: Layer,
+    params: Tree,
+    in_shape: Sequence[int],
+    *,
+    labels: Sequence[str] | None = None,
+    preparation: str | None = None,
+    samples: tuple[Array, Array] | None = None,
+) -> None:
+    """Write a page on which one sees a network at work, forward and backward, in any browser.
+
+    Parameters
+    ----------
+    path
+        The file, such as "network.html". It appears whole, and only if the network that is in it
+        gives the outputs of `predict`.
+    model, params
+        A network of layers of fcnn that ends in logits, and its parameters. The page computes in
+        float32: parameters in float64 are cast.
+    in_shape
+        The shape of an image, (C, H, W).
+    labels, preparation
+        What the classes are called, and how pictures are prepared, see `SavedModel`. With "mnist"
+        images are (1, 28, 28).
+    samples
+        Images to look at and their labels, arrays (N, C, H, W) from 0 to 1 and (N,). The page has
+        256 shades of them.
+
+    Raises ValueError for a layer of one's own, which it names, for a network that does not end in
+    logits, and for parameters, labels or samples that do not fit.
+
+    Examples
+    --------
+    >>> import fcnn, numpy as np
+    >>> model = fcnn.models.linear()
+    >>> params, _ = model.init(np.random.default_rng(0), (1, 28, 28))
+    >>> folder = getfixture("tmp_path")
+    >>> fcnn.exchange.save_page(folder / "linear.html", model, params, (1, 28, 28))
+    """
+    target = as_path("save_page", "path", path)
+    saved = checked("save_page", model, params, in_shape, labels, preparation)
+    if len(saved.in_shape) != 3:
+        raise ValueError(f"save_page: in_shape is {saved.in_shape}, expected images (C, H, W)")
+    if preparation == "mnist" and saved.in_shape != _MNIST:
+        raise ValueError(
+            f"save_page: in_shape is {saved.in_shape}, but images are {_MNIST} as MNIST has them"
+        )
+    found = page_document(saved)
+    if samples is not None:
+        found["samples"] = _samples(samples, saved.in_shape, found["network"]["shape"][0])
+    text = _page(found)
+    check_same_outputs("save_page", saved, _outputs_of(text, saved.in_shape))
+    with whole_file(target) as file:
+        file.write(text.encode())
+
+
+def page_document(saved: SavedModel) -> Document:
+    """What a page knows of a model."""
+    check_fitting("save_page", saved)
+    params = tree.map(lambda leaf: leaf.astype(np.float32), saved.params)
+    network = _network(saved.model, params, saved.in_shape, "")
+    if len(network["shape"]) != 1:
+        raise ValueError(f"save_page: the network makes {network['shape']}, expected logits (K,)")
+    return {
+        "shape": saved.in_shape,
+        "labels": saved.labels,
+        "preparation": saved.preparation,
+        "network": network,
+    }
+
+
+def _network(layer: Layer, params: Tree, in_shape: Shape, path: str) -> Document:
+    """A layer, and all that it is made of, for images or vectors of a shape."""
+    name = public_name(layer)
+    if name is None:
+        raise ValueError(
+            f"save_page: {layer.name} is a layer of one's own, which the page cannot compute"
+        )
+    # Shapes flow through init; what it draws is not needed.
+    _, out_shape = layer.init(np.random.default_rng(0), in_shape)
+    found: Document = {
+        "layer": name,
+        "name": repr(attrs.evolve(layer, children=())),
+        "shape": out_shape,
+    }
+    alone = document(attrs.evolve(layer, children=()))
+    settings = {key: own for key, own in alone.get("settings", {}).items() if key != "initializer"}
+    if settings:
+        found["settings"] = settings
+    if layer.children:
+        found["children"] = _children(layer, params, in_shape, path)
+    elif tree.leaves(params):
+        found["params"] = {
+            place.lstrip("."): {
+                "path": path + place,
+                "shape": leaf.shape,
+                "values": _base64(leaf.astype("<f4")),
+            }
+            for place, leaf in tree.leaves_with_path(params)
+        }
+    return found
+
+
+def _children(layer: Layer, params: Tree, shape: Shape, path: str) -> list[Document]:
+    """The layers that a combinator is made of; each of a chain gets what the one before gives."""
+    bare = public_name(layer) == "residual"
+    found: list[Document] = []
+    for i, child in enumerate(layer.children):
+        own, place = (params, path) if bare else (params[i], f"{path}[{i}]")
+        network = partial(_network, params=own, in_shape=shape, path=place)
+        made = placing(layer.name, i, child, network)
+        found.append(made)
+        if public_name(layer) == "chain":
+            shape = tuple(made["shape"])
+    return found
+
+
+def _samples(samples: Any, in_shape: Shape, classes: int) -> Document:
+    images, labels = examples("save_page", "samples", samples, of_classes=True)
+    if images.shape[1:] != in_shape:
+        axes = ", ".join(map(str, ("N", *in_shape)))
+        raise ValueError(f"save_page: samples are {images.shape}, expected ({axes})")
+    check_labels("save_page: samples", labels, len(images), classes)
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return {"shape": images.shape, "images": _base64(pixels), "labels": labels.tolist()}
+
+
+def _base64(array: Array) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def _page(found: Document) -> str:
+    """The page of a document, its parts put in."""
+    from importlib.resources import files
+
+    parts = files("fcnn.exchange") / "page_parts"
+
+    def part(mark: re.Match[str]) -> str:
+        if mark[1] == "model":
+            # No text in it, a label say, ends the element: "<" is written otherwise.
+            return json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
+        return (parts / mark[1]).read_text("utf-8")
+
+    return _MARK.sub(part, (parts / "page.html").read_text("utf-8"))
+
+
+# Reading it back
+
+
+def _outputs_of(page: str, in_shape: Shape) -> Callable[[Array], Array]:
+    """What the network and the parameters in a page make of images."""
+    match = _MODEL.search(page)
+    if match is None:
+        raise ValueError("save_page: page.html has no place for the model")
+    network = json.loads(match[1])["network"]
+    model, arrays = layer_of(_plain(network)), dict(_arrays(network))
+    initial, _ = model.init(np.random.default_rng(0), in_shape)
+    params = tree.map_with_path(lambda path, leaf: arrays[path], initial)
+    return lambda x: predict(model, params, x.astype(np.float32))
+
+
+def _plain(network: Document) -> Document:
+    """The document of a network in a page, as `layer_of` has it."""
+    plain = {key: value for key, value in network.items() if key in ("layer", "settings")}
+    if "children" in network:
+        plain["children"] = [_plain(child) for child in network["children"]]
+    return plain
+
+
+def _arrays(network: Document) -> Iterator[tuple[str, Array]]:
+    """All parameters in a page, by their paths."""
+    for array in network.get("params", {}).values():
+        values = np.frombuffer(base64.b64decode(array["values"]), "<f4")
+        yield array["path"], values.reshape(array["shape"]).astype(np.float32)
+    for child in network.get("children", ()):
+        yield from _arrays(child)

@@ -1,0 +1,112 @@
+"""Pages: what is refused, and what is in the file."""
+
+import json
+import re
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+from wrong_calls import each_row, ones, own, refuses
+
+import fcnn
+from fcnn.exchange import save_page
+
+MODEL = fcnn.chain(fcnn.conv2d(2, 3), fcnn.flatten, fcnn.dense(3))
+PATH = Path("page.html")
+SHAPE = (1, 4, 4)
+PARAMS, _ = MODEL.init(np.random.default_rng(0), SHAPE)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(elsewhere):
+    pass
+
+
+def save(model=MODEL, params=None, in_shape=SHAPE, **others):
+    if params is None:
+        params, _ = model.init(np.random.default_rng(0), in_shape)
+    save_page(PATH, model, params, in_shape, **others)
+
+
+OWN = attrs.evolve(own(), name="gain")
+IMAGES = ones(2, *SHAPE)
+
+
+@each_row(
+    [
+        ("no path", lambda: save_page("", MODEL, PARAMS, SHAPE), ValueError,
+         "save_page: path is empty, expected a path"),
+        ("no model", lambda: save_page(PATH, 3, PARAMS, SHAPE), TypeError,
+         "save_page: model is an int, expected a Layer"),
+        ("vectors", lambda: save(fcnn.dense(2), in_shape=(4,)), ValueError,
+         "save_page: in_shape is (4,), expected images (C, H, W)"),
+        ("no logits", lambda: save(fcnn.relu), ValueError,
+         "save_page: the network makes (1, 4, 4), expected logits (K,)"),
+        ("other parameters", lambda: save(params=PARAMS[1:]), ValueError,
+         "save_page: params are not those of the model: [0]: a tuple of 0 against "
+         "Conv2dParams"),
+        ("many labels", lambda: save(labels=["a", "b", "c", "d"]), ValueError,
+         "save_page: there are 4 labels, but the model gives outputs (3,)"),
+        ("other preparation", lambda: save(preparation="cifar"), ValueError,
+         "save_page: preparation is 'cifar', expected mnist or None"),
+        ("no images of MNIST", lambda: save(preparation="mnist"), ValueError,
+         "save_page: in_shape is (1, 4, 4), but images are (1, 28, 28) as MNIST has them"),
+        ("one's own", lambda: save(fcnn.chain(MODEL, OWN)), ValueError,
+         "save_page: gain is a layer of one's own, which the page cannot compute\n"
+         "in chain layer 1 (gain)"),
+        ("one's own, deeper", lambda: save(fcnn.chain(fcnn.residual(OWN), MODEL)), ValueError,
+         "save_page: gain is a layer of one's own, which the page cannot compute\n"
+         "in residual layer 0 (gain)\nin chain layer 0 (residual)"),
+        ("no samples", lambda: save(samples=IMAGES), TypeError,
+         "save_page: samples is an ndarray, expected a pair (x, labels)"),
+        ("other samples", lambda: save(samples=(IMAGES[:, :, 1:], np.zeros(2, int))), ValueError,
+         "save_page: samples are (2, 1, 3, 4), expected (N, 1, 4, 4)"),
+        ("other classes", lambda: save(samples=(IMAGES, np.array([0, 3]))), ValueError,
+         "save_page: samples: label 3 is outside 0..2"),
+        ("not finite", lambda: save(params=fcnn.tree.map(lambda p: p * np.inf, PARAMS)),
+         ValueError,
+         "save_page: nothing is written: what would be read back gives outputs that are nan apart "
+         "from those of the network, relative to the largest"),
+    ]
+)  # fmt: skip
+def test_what_is_refused_writes_nothing(call, error, text):
+    with np.errstate(invalid="ignore"):
+        refuses(call, error, text)
+    assert not PATH.exists()
+
+
+def test_nothing_is_written_that_computes_something_else(monkeypatch):
+    monkeypatch.setattr("fcnn.exchange.page._base64", lambda array: "AAAA" * (array.nbytes // 3))
+    wide = fcnn.chain(fcnn.flatten, fcnn.dense(3, bias=False))
+    with pytest.raises(ValueError, match="nothing is written"):
+        save(wide, in_shape=(1, 4, 4))
+    assert not PATH.exists()
+
+
+def test_the_file_holds_the_network_as_json_and_asks_for_nothing():
+    labels = ["</script>", "b", "c"]
+    save(params=PARAMS, labels=labels, samples=(IMAGES / 2, np.array([2, 0])))
+    page = PATH.read_text("utf-8")
+    assert "{{" not in page
+    assert not re.search(r"https?://|src=|href=|@import|url\(", page)
+    text = re.search(r'<script type="application/json" id="model">(.*?)</script>', page)[1]
+    found = json.loads(text)
+    assert (found["shape"], found["labels"], found["preparation"]) == ([*SHAPE], labels, None)
+    assert found["samples"] == {
+        "shape": [2, *SHAPE], "labels": [2, 0], "images": "gICA" * 10 + "gIA=",
+    }  # fmt: skip
+    conv, flat, dense = found["network"]["children"]
+    assert flat == {"layer": "flatten", "name": "flatten", "shape": [8]}
+    assert (conv["name"], conv["shape"]) == ("conv2d(2, 3)", [2, 2, 2])
+    assert conv["params"]["w"]["path"] == "[0].w"
+    assert conv["params"]["w"]["shape"] == [2, 1, 3, 3]
+    assert dense["settings"] == {"features": 3}
+
+
+def test_initializers_of_ones_own_do_not_matter():
+    def little(rng, shape, fan_in, fan_out):
+        return rng.random(shape) / 100
+
+    save(fcnn.chain(fcnn.flatten, fcnn.dense(3, initializer=little)))
+    assert PATH.exists()
