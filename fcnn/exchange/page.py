@@ -41,6 +41,8 @@ from fcnn.tree import Tree
 
 _MNIST: Final = (1, 28, 28)  # the images that `fcnn.data.as_mnist` makes
 _MARK: Final = re.compile(r"\{\{([\w.]+)\}\}")
+# What a reader of the page is meant to read in it; the rest is there in brief.
+_TO_BE_READ: Final = ("arithmetic.js", "explanations.js")
 _MODEL: Final = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 
 
@@ -186,9 +188,16 @@ def _page(found: Document) -> str:
         if mark[1] == "model":
             # No text in it, a label say, ends the element: "<" is written otherwise.
             return json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
-        return (parts / mark[1]).read_text("utf-8")
+        text = (parts / mark[1]).read_text("utf-8")
+        return text if mark[1] in _TO_BE_READ else _compact(text)
 
     return _MARK.sub(part, (parts / "page.html").read_text("utf-8"))
+
+
+def _compact(text: str) -> str:
+    """A script or style without its indentation and the lines that are comments alone."""
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 # Reading it back
