@@ -39,8 +39,8 @@ import numpy as np
 from fcnn import tree
 from fcnn.arguments.arrays import check_floats, check_sizes, shapes
 from fcnn.arguments.settings import check_kind
-from fcnn.arguments.tables import table
-from fcnn.arguments.wording import article, kind_of, shown, unknown
+from fcnn.arguments.wording import article, kind_of
+from fcnn.exchange.matching_names import misfit, renamed
 from fcnn.layers.batch_norm import BatchNormParams
 from fcnn.layers.conv2d import Conv2dParams
 from fcnn.layers.dense import DenseParams
@@ -63,9 +63,6 @@ _PARAMETERS: Final[Mapping[str, tuple[type, Mapping[str, tuple[str, str]]]]] = {
 }  # fmt: skip
 _VARIANCE: Final = "running_var"
 _COUNT: Final = "num_batches_tracked"
-# Of what a state has beyond the network so many names are told, of each so many characters.
-_MOST_LEFT: Final = 50
-_LONGEST: Final = 100
 _FLOATS: Final = ("float16", "float32", "float64")
 
 
@@ -132,11 +129,10 @@ def from_state_dict(
     2 arrays, 15 parameters
     """
     function = "from_state_dict"
-    if not isinstance(state, Mapping) or not _are_texts(*state):
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise TypeError(
             f"{function}: state is {kind_of(state)}, expected a dict with names as keys"
         )
-    check_arguments(function, model, in_shape, rename)
     arrays = {name: _array(function, name, value) for name, value in state.items()}
     return arranged(function, "the state", model, renamed(function, arrays, rename), in_shape)
 
@@ -154,47 +150,25 @@ def named_arrays(function: str, model: Layer, params: Tree) -> dict[str, Array]:
     return state
 
 
-def check_arguments(function: str, model: Layer, in_shape: Shape, rename: Any) -> None:
-    """What a function that reads a state is given besides; TypeError or ValueError."""
-    check_kind(function, "model", model, Layer)
-    check_sizes(function, in_shape, least_axes=1)
-    if not isinstance(rename, Mapping) or not _are_texts(*rename, *rename.values()):
-        raise TypeError(f"{function}: rename is {shown(rename)}, expected a dict of strings")
-
-
 def counts_batches(name: str) -> bool:
     """Whether that is the name of a `num_batches_tracked`, which nothing here is read from."""
     return name.rpartition(".")[2] == _COUNT
-
-
-def renamed(
-    function: str, state: Mapping[str, Array], rename: Mapping[str, str]
-) -> dict[str, Array]:
-    """A state by other names; ValueError if it has no such names, or would have one twice."""
-    for prefix in rename:
-        if not any(_begins(name, prefix) for name in state):
-            known = dict.fromkeys(name.partition(".")[0] for name in state)
-            raise ValueError(f"{function}: {unknown('prefix in rename', prefix, known)}")
-    former: dict[str, str] = {}
-    for name in state:
-        latter = _other_name(name, rename)
-        if latter in former:
-            raise ValueError(f"{function}: rename makes {latter} of {former[latter]} and of {name}")
-        former[latter] = name
-    return {latter: state[name] for latter, name in former.items()}
 
 
 def arranged(
     function: str, what: str, model: Layer, state: Mapping[str, Array], in_shape: Shape
 ) -> Tree:
     """A state as the parameters of a model; TypeError or ValueError if it does not fit."""
+    check_kind(function, "model", model, Layer)
+    in_shape = check_sizes(function, in_shape, least_axes=1)
     like, _ = call_init(model, np.random.default_rng(0), in_shape)
     names = _names(function, model, like)
     leaves = zip(tree.leaves(names), tree.leaves(like), strict=True)
     expected = {name: _turned(leaf).shape for name, leaf in leaves}
     held = {name: array for name, array in state.items() if not counts_batches(name)}
-    if expected != {name: array.shape for name, array in held.items()}:
-        raise ValueError(f"{function}: {what} does not fit the network: {_misfit(expected, held)}")
+    found = {name: array.shape for name, array in held.items()}
+    if found != expected:
+        raise ValueError(f"{function}: {what} does not fit the network: {misfit(expected, found)}")
     for name, array in held.items():
         if array.dtype.name not in _FLOATS:
             raise TypeError(f"{function}: {name} is {array.dtype}, expected float32 or float64")
@@ -260,49 +234,6 @@ def _array(function: str, name: str, value: Any) -> Array:
             if str(value.dtype) == "torch.bfloat16":  # NumPy has none
                 value = value.float()
         array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{function}: {name} is {kind_of(value)}, and no array: {error}") from error
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
-
-
-def _are_texts(*values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def _begins(name: str, prefix: str) -> bool:
-    return not prefix or f"{name}.".startswith(f"{prefix}.")
-
-
-def _other_name(name: str, rename: Mapping[str, str]) -> str:
-    fitting = [prefix for prefix in rename if _begins(name, prefix)]
-    if not fitting:
-        return name
-    prefix = max(fitting, key=len)
-    rest = name.removeprefix(prefix).removeprefix(".")
-    return ".".join(filter(None, (rename[prefix], rest)))
-
-
-def _misfit(expected: Mapping[str, Shape], held: Mapping[str, Array]) -> str:
-    """What is wrong with a state, and both lists, with what has the same name on the same line."""
-    missing = [name for name in expected if name not in held]
-    others = [name for name in held if name not in expected]
-    beside = dict(zip(missing, others, strict=False))
-    rows: list[tuple[object, ...]] = []
-    for name, shape in expected.items():
-        other = name if name in held else beside.get(name)
-        found = "" if other is None else held[other].shape
-        fits = name == other and shape == found
-        rows.append((name, shape, "=" if fits else "", printed(other or ""), found))
-    left = others[len(missing) :]
-    rows += [("", "", "", printed(name), held[name].shape) for name in left[:_MOST_LEFT]]
-    if left[_MOST_LEFT:]:
-        rows.append(("", "", "", f"and {len(left) - _MOST_LEFT:,} more", ""))
-    differing = sum(name in held and held[name].shape != expected[name] for name in expected)
-    told = f"{len(missing)} missing, {len(others)} not expected, {differing} of another shape"
-    return told + "\n" + table(("the network", "", "", "what is given", ""), rows, left=range(5))
-
-
-def printed(name: str) -> str:
-    """A name, which may be anything, as part of a message."""
-    told = name if name.isprintable() else repr(name)
-    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."

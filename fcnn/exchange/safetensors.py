@@ -15,14 +15,12 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.settings import as_path
+from fcnn.exchange.matching_names import printed, renamed
 from fcnn.exchange.model_file import text_of
 from fcnn.exchange.pytorch import (
     arranged,
-    check_arguments,
     counts_batches,
     named_arrays,
-    printed,
-    renamed,
 )
 from fcnn.exchange.reading_back import check_same_outputs, needed
 from fcnn.exchange.saved_model import check_fitting, checked
@@ -126,7 +124,6 @@ def load_safetensors(
     """
     function = "load_safetensors"
     source = as_path(function, "path", path)
-    check_arguments(function, model, in_shape, rename)
     try:
         content = read_regular(source)
     except FileNotFoundError:

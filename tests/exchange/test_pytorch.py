@@ -1,5 +1,7 @@
 """Parameters by the names of PyTorch; what PyTorch says of them is in tests/pytorch."""
 
+import io
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -161,6 +163,9 @@ the network                      what is given
 def test_what_numpy_makes_no_array_of_is_refused_by_its_name():
     with pytest.raises(TypeError, match=r"^from_state_dict: 1\.bias is a list, and no array: "):
         head(FITTING | {"1.bias": [[1.0], 2.0]})
+    file = io.BufferedReader(io.BytesIO())  # it has a method `detach`, as tensors have
+    with pytest.raises(TypeError, match=r"^from_state_dict: 1\.bias is a BufferedReader, and no"):
+        head(FITTING | {"1.bias": file})
 
 
 @each_row(

@@ -389,7 +389,7 @@ def test_wrong_calls_of_save_safetensors(call, error, text):
             "rename",
             lambda: load(rename=3),
             TypeError,
-            "load_safetensors: rename is 3, expected a dict of strings",
+            "load_safetensors: model.safetensors: rename is 3, expected a dict of strings",
         ),
         (
             "prefix",

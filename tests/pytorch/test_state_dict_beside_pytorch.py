@@ -1,5 +1,7 @@
 """Parameters on their way to PyTorch and back: there too the network gives the same outputs."""
 
+import inspect
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from twins import Parallel, Residual, outputs, twin
 
 import fcnn
+import fcnn.exchange.pytorch
 from fcnn import tree
 from fcnn.exchange import from_state_dict, state_dict
 from fcnn.networks.documents import LAYERS, public_name
@@ -139,6 +142,24 @@ def test_the_names_and_shapes_are_those_of_a_sequential_written_by_hand() -> Non
     assert [str(a.dtype) for a in state.values()] == [
         str(t.dtype).removeprefix("torch.") for t in expected.values()
     ]
+
+
+def test_the_modules_that_the_docstring_shows_have_these_names_and_compute_the_same() -> None:
+    text = inspect.getdoc(fcnn.exchange.pytorch) or ""
+    code = textwrap.dedent(text.partition("told of::\n")[2].partition("\nSo a")[0])
+    shown: dict[str, Any] = {"torch": torch, "nn": nn}
+    exec(code, shown)
+    layer = fcnn.chain(MODEL.children[3], MODEL.children[5])
+    module = nn.Sequential(
+        shown["Residual"](nn.GELU(), nn.Conv2d(4, 4, 1)),
+        shown["Parallel"](
+            [nn.Conv2d(4, 2, 1), nn.Sequential(nn.Tanh(), nn.Conv2d(4, 3, 1)), nn.ReLU()]
+        ),
+    )
+    params, _ = layer.init(np.random.default_rng(0), (4, 5, 5))
+    x = inputs(0, (4, 5, 5), np.float32)
+    found = outputs(loaded(module, state_dict(layer, params)), x)
+    assert error(found, fcnn.predict(layer, params, x)) < 2e-5
 
 
 def test_a_layer_by_itself_has_the_names_of_its_module() -> None:

@@ -87,7 +87,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 def test_import_loads_numpy_and_attrs_alone():
     program = (
-        "import sys, numpy.random, attrs; before = set(sys.modules); import fcnn;"
+        "import sys, numpy.random, attrs; before = set(sys.modules); import fcnn, fcnn.exchange;"
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
