@@ -1,5 +1,6 @@
 """`fcnn summary`: the layers of a model, with their shapes and costs."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,7 @@ def _found(run: Path) -> tuple[str, Layer, Shape]:
     """The model of a run, which may not have finished, or of a file: its name, and the shape of
     its examples.
     """
-    if run.is_file():
+    if os.path.isfile(run):
         saved = load_model(run)
         return repr(saved.model), saved.model, saved.in_shape
     config = read_config(run)

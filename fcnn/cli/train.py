@@ -1,5 +1,6 @@
 """`fcnn train`: the main job."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from fcnn.distributed.failing_alike import failing_alike
 from fcnn.distributed.world import ALONE, World
 from fcnn.pictures import run_pictures as pictures
 from fcnn.runs import experiment
-from fcnn.runs.config import Config, configure, read_config, read_json
+from fcnn.runs.config import Config, RunError, configure, read_config, read_json
 from fcnn.runs.folder import new_folder, old_folder
 from fcnn.runs.going_on import with_epochs
 from fcnn.runs.initial_parameters import beginning_of, begun_with
@@ -62,7 +63,10 @@ def train(
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option(help="Begin with the parameters of the run in this folder, where they fit."),
+        typer.Option(
+            help="Begin with the parameters of the run in this folder, or of this file of "
+            "save_model, where they fit."
+        ),
     ] = None,
     mpi: options.MpiOption = False,
     as_json: options.JsonOption = False,
@@ -121,6 +125,11 @@ def _config_to_go_on(world: World, folder: Path, epochs: int | None, held: ExitS
     """The config of an old run, whose folder the first process keeps for itself; with so many
     epochs, if given.
     """
+    if os.path.isfile(folder):
+        raise RunError(
+            f"{folder} is a file, not the folder of a run; a new run can begin with the parameters "
+            f"of a file of save_model: --init {folder}"
+        )
     config = held.enter_context(old_folder(folder)) if world.rank == 0 else read_config(folder)
     return config if epochs is None else with_epochs(folder, config, epochs)
 

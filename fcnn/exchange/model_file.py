@@ -40,6 +40,7 @@ from fcnn.version import __version__
 FORMAT: Final = 1
 NETWORK: Final = "network"  # beside paths, which begin with a bracket or a dot
 _KEYS: Final = ("format", "fcnn", "network", "in_shape", "labels", "preparation")
+_MOST_AXES: Final = 64  # of any array of NumPy
 _LONGEST: Final = 500_000  # characters: thousands of layers
 
 
@@ -155,14 +156,13 @@ def text_of(saved: SavedModel) -> str:
 
 def _read(function: str, path: Path, layers: Mapping[str, Any]) -> SavedModel:
     with opened(function, path) as file:
-        text = _network_in(file)
+        parameters, text = parameters_in(file), _network_in(file)
         with _telling(function, path):
             saved = _described(function, object_of(text), layers)
             initial, out_shape = call_init(saved.model, sparing(path), saved.in_shape)
             check_names(function, saved.labels, out_shape)
-        arrays = {place: array for place, array in file.arrays.items() if place != NETWORK}
-        file = attrs.evolve(file, arrays=arrays)
-        return attrs.evolve(saved, params=file.arranged(file.widened(initial)))
+        params = parameters.arranged(parameters.widened(initial))
+        return attrs.evolve(saved, params=params)
 
 
 @contextmanager
@@ -175,12 +175,20 @@ def _telling(function: str, path: Path) -> Iterator[None]:
         raise ValueError(f"{function}: {path}: {told}") from error
 
 
-def _network_in(file: TreeFile) -> str:
-    """The text in a file that says what its network is."""
+def parameters_in(file: TreeFile) -> TreeFile:
+    """An open file of `save_model` without what it says beside the parameters; ValueError if it is
+    no such file.
+    """
     if NETWORK not in file.arrays:
         raise ValueError(
             f"{file.function}: {file.path} is no file of save_model: there is no {NETWORK!r} in it"
         )
+    arrays = {place: array for place, array in file.arrays.items() if place != NETWORK}
+    return attrs.evolve(file, arrays=arrays)
+
+
+def _network_in(file: TreeFile) -> str:
+    """The text in a file that says what its network is."""
     shape, _, dtype = file.header(NETWORK, TEXTS)
     if shape != () or dtype.itemsize > _LONGEST * np.dtype("U1").itemsize:
         raise ValueError(
@@ -202,7 +210,7 @@ def _described(function: str, about: Mapping[str, Any], layers: Mapping[str, Any
     if more := about.keys() - {*_KEYS}:
         raise ValueError(unknown("key", min(more), _KEYS))
     in_shape = check_sizes(function, about["in_shape"], least_axes=1)
-    if math.prod(in_shape) > MOST:
+    if len(in_shape) > _MOST_AXES or math.prod(in_shape) > MOST:
         raise ValueError(f"in_shape is {shown(in_shape)}, expected at most {MOST:,} numbers")
     labels = about["labels"]
     if not isinstance(labels, list | None):

@@ -84,8 +84,8 @@ def check_fitting(function: str, saved: SavedModel) -> None:
 
 
 def check_names(function: str, labels: Sequence[str] | None, out_shape: Shape) -> None:
-    """ValueError if there are more names of classes than outputs of a model."""
-    if labels is not None and (len(out_shape) != 1 or len(labels) > out_shape[0]):
+    """ValueError if there are more names of classes than outputs of a model, or none."""
+    if labels is not None and not (len(out_shape) == 1 and 1 <= len(labels) <= out_shape[0]):
         raise ValueError(
             f"{function}: there are {len(labels)} labels, but the model gives outputs {out_shape}"
         )

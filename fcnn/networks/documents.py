@@ -95,8 +95,11 @@ def layer_of(found: Any, layers: Mapping[str, Layer | Maker] | None = None) -> L
         raise ValueError("the network is nested too deeply") from error
 
 
-def own_names(found: Document) -> Iterator[str]:
-    """What a document names that is not fcnn's: layers, and initializers."""
+def own_names(found: Any) -> Iterator[str]:
+    """What a document names that is not fcnn's: layers, and initializers. ValueError if it is
+    none.
+    """
+    _check(found)
     if "own" in found:
         yield found["own"]
     initializer = found.get("settings", {}).get("initializer")

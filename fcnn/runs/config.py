@@ -23,7 +23,8 @@ from fcnn.data.loading import DATA_NAMES
 from fcnn.files.json_objects import object_of
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.files.writing import whole_file
-from fcnn.layers.layer import call_init
+from fcnn.layers.layer import Layer, call_init
+from fcnn.networks.documents import document, layer_of, own_names
 from fcnn.numerics.arrays import Shape
 from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
 from fcnn.runs.recipes import Recipe
@@ -64,15 +65,23 @@ def _text_or_null(since: int) -> Any:
 class Config(Settings):
     """The settings of a run, the recipe they came from, and what is known of the data.
 
-    The network is the model as it prints. A run may begin with the parameters of the run in the
-    folder init. Paths are absolute (in config.json, see `write_config`, some may be relative). By
-    the network and the hashes of data and parameters a file that has changed is noticed.
+    The network is the model as it prints; its document says what it is made of, None if it has
+    layers of one's own that no document can tell of. A run may begin with the parameters of the run
+    in the folder init, or of a file of `save_model`. Paths are absolute (in config.json, see
+    `write_config`, some may be relative). By the network and the hashes of data and parameters a
+    file that has changed is noticed.
     """
 
     recipe: str = text()
     data: str = text()
     data_hash: str | None = _text_or_null(since=2)
     network: str = text()
+    document: Mapping[str, Any] | None = setting(
+        "the document of a network, or null",
+        optional(lambda config, attribute, found: _check_document(found)),
+        default=None,
+        since=5,
+    )
     in_shape: tuple[int, ...] = setting(
         "a list of integers of at least 1",
         min_len(1),
@@ -103,6 +112,13 @@ class Config(Settings):
         return self.labels or tuple(map(str, range(self.classes)))
 
     @property
+    def network_of_fcnn(self) -> Layer | None:
+        """The network of the document, if there is one, and all of its layers are fcnn's."""
+        if self.document is None or any(own_names(self.document)):
+            return None
+        return layer_of(self.document)
+
+    @property
     def held_out(self) -> str:
         """What every epoch is measured on, by the name it has in what a run leaves."""
         return "validation" if self.validation_fraction else "test"
@@ -121,6 +137,23 @@ class Config(Settings):
 def _check_names(classes: int, names: Any) -> None:
     if names is not None and (type(names) is not tuple or len(class_names(names)) != classes):
         raise ValueError
+
+
+def _check_document(found: Any) -> None:
+    """ValueError or TypeError unless it is a document of a network, perhaps with own layers."""
+    if not [*own_names(found)]:
+        layer_of(found)
+
+
+def _document_of(model: Layer) -> dict[str, Any] | None:
+    """The document of a model; None if it does not say all of it."""
+    try:
+        found = document(model)
+    except ValueError:  # a setting of one's own that JSON does not have
+        return None
+    if any(own_names(found)) or repr(layer_of(found)) == repr(model):
+        return found
+    return None  # layers of fcnn that have been given other names
 
 
 def _preparation_for(data: str) -> str | None:
@@ -153,21 +186,23 @@ def configure(data_name: str, data: Dataset, recipe: Recipe, **given: Any) -> Co
             f"image_size is {settings.image_size}, but the images of {data_name} are {in_shape}: "
             "it is for folders of pictures"
         )
+    model = _model(settings, in_shape, classes)
     return Config(
         **attrs.asdict(settings, recurse=False),
         recipe=recipe.name,
         data=data_name if data_name in DATA_NAMES else os.path.realpath(home_expanded(data_name)),
         data_hash=data_hash(data),
-        network=_network(settings, in_shape, classes),
+        network=repr(model),
+        document=_document_of(model),
         in_shape=in_shape,
         classes=classes,
         labels=getattr(data, "labels", None),  # which a plain pair has not
     )
 
 
-def _network(settings: Settings, in_shape: Shape, classes: int) -> str:
-    """The model as it prints; ValueError if it is none for such images and so many classes, or
-    has not what is to be frozen, or nothing else.
+def _model(settings: Settings, in_shape: Shape, classes: int) -> Layer:
+    """The model; ValueError if it is none for such images and so many classes, or has not what is
+    to be frozen, or nothing else.
     """
     model = model_by_name(settings.model, classes)
     with telling_lines(settings.model):
@@ -177,7 +212,7 @@ def _network(settings: Settings, in_shape: Shape, classes: int) -> str:
             f"the model {settings.model} gives outputs {out_shape}, the data has {classes} classes"
         )
     _check_freeze(settings, tree.structure(params).paths())
-    return repr(model)
+    return model
 
 
 def _check_freeze(settings: Settings, paths: list[str]) -> None:

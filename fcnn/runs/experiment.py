@@ -20,7 +20,7 @@ from fcnn.networks.freezing import as_trained_by
 from fcnn.networks.summary import parameter_count
 from fcnn.numerics import random_streams as streams
 from fcnn.runs.config import CONFIG, Config, RunError, data_hash, read_config, write_config
-from fcnn.runs.folder import BEST, CHECKPOINT, Run, model_of
+from fcnn.runs.folder import BEST, CHECKPOINT, Run, model_to_train
 from fcnn.runs.history import HISTORY, best_epoch, is_complete, read_history, write_history
 from fcnn.runs.initial_parameters import beginning_of, initial_parameters
 from fcnn.runs.model_by_name import model_by_name, telling_lines
@@ -65,7 +65,7 @@ def train(
     begun, config = begun or time.perf_counter(), plan.config
     is_first = world.rank == 0
     with failing_alike(world):
-        model = model_of(folder, config)
+        model = model_to_train(folder, config)
         with telling_lines(config.model):
             start, history, params = _so_far(folder, model, plan, writes=is_first)
         if is_first:

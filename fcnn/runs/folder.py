@@ -65,11 +65,12 @@ def load_run(folder: str | os.PathLike[str], model: Layer | None = None) -> Run:
     """Read the model and parameters of a run that `fcnn train` made.
 
     Raises RunError if the folder holds no finished run, or what it holds is damaged.
-    A model of one's own is made by running its file and calling its function again. That is
+    A model all of whose layers are fcnn's is read from config.json, and no code is run. One with
+    layers of one's own is made by running its file and calling its function again. That is
     refused, with a RunError, if the file may have come with the run: if it lies in the folder, or
     is named otherwise than by the absolute path, without links, that `fcnn train` writes.
 
-    A model that is given takes the place of that, and no code is run: so runs are loaded that
+    A model that is given takes the place of all that, and no code is run: so runs are loaded that
     were moved away from the file of their model. It must print as the one that was trained.
     """
     folder = as_path("load_run", "folder", folder)
@@ -80,7 +81,7 @@ def load_run(folder: str | os.PathLike[str], model: Layer | None = None) -> Run:
         if model is None:
             model = model_of(folder, config)
         else:
-            _check_network(folder, config, model)
+            _check_network(folder, config.model, config, model)
         path = params_file(folder)
         with opened("tree.load", path) as file:
             with telling_lines(config.model):
@@ -100,24 +101,47 @@ def params_file(folder: Path) -> Path:
 
 
 def model_of(folder: Path, config: Config) -> Layer:
-    """The model of a run; RunError if it is no longer the network that was trained, or its code
-    may have come with the run.
+    """The model of a run; RunError if it is not the network that was trained.
+
+    If all layers are fcnn's, config.json says what they are, and no code is run. Else it is made
+    by its name; a RunError, if that is a file of code which may have come with the run.
     """
+    model = config.network_of_fcnn
+    if model is not None:
+        _check_network(folder, "the document in config.json", config, model)
+    if model is None or ":" not in config.model:
+        model = _model_by_name(folder, config)
+    return model
+
+
+def model_to_train(folder: Path, config: Config) -> Layer:
+    """The same, for a run that begins or goes on. While the file of its code is there, this must
+    make the same network: a RunError says that it was edited.
+    """
+    if ":" in config.model and os.path.isfile(_file_of(config.model)):
+        return _model_by_name(folder, config)
+    return model_of(folder, config)
+
+
+def _model_by_name(folder: Path, config: Config) -> Layer:
     _check_place_of_code(folder, config.model)
     try:
         model = model_by_name(config.model, config.classes)
     except ValueError as error:
         raise RunError(f"{folder / CONFIG}: {error}") from error
-    _check_network(folder, config, model)
+    _check_network(folder, config.model, config, model)
     return model
 
 
-def _check_network(folder: Path, config: Config, model: Layer) -> None:
+def _check_network(folder: Path, name: str, config: Config, model: Layer) -> None:
     if repr(model) != config.network:
         raise RunError(
-            f"{folder}: {config.model} is another network now\n"
-            f"  was {config.network}\n  is  {model!r}"
+            f"{folder}: {name} is another network now\n  was {config.network}\n  is  {model!r}"
         )
+
+
+def _file_of(model: str) -> str:
+    return model.rsplit(":", 1)[0]
 
 
 def _check_place_of_code(folder: Path, model: str) -> None:
@@ -132,7 +156,7 @@ def _check_place_of_code(folder: Path, model: str) -> None:
             f"{named}, expected the file's absolute path without links, {absolute(model)}: "
             "code that may have come with a run is not run"
         )
-    file = Path(model.rsplit(":", 1)[0])
+    file = Path(_file_of(model))
     if not os.path.isfile(file):
         raise RunError(f"{named}, but there is no such file; {_OTHERWISE}")
     parents = file.parents

@@ -1,4 +1,6 @@
-"""What a run begins with: parameters drawn from its seed, or those of another run that fit."""
+"""What a run begins with: parameters drawn from its seed, or those that fit of another run, or of
+a file of `save_model`.
+"""
 
 import hashlib
 import os
@@ -9,6 +11,7 @@ from typing import Any
 import attrs
 
 from fcnn import tree
+from fcnn.exchange.model_file import parameters_in
 from fcnn.files.npz import Header
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.layers.layer import Layer
@@ -24,8 +27,8 @@ from fcnn.tree.files import TreeFile, opened
 
 @attrs.frozen(eq=False)
 class Beginning:
-    """The parameters that a run begins with; how many arrays of them are another run's, and a line
-    for each array, of this run or the other, that is not.
+    """The parameters that a run begins with; how many arrays of them are those of another, and a
+    line for each array, of this run or the other, that is not.
     """
 
     params: Tree
@@ -39,19 +42,21 @@ def initial_parameters(model: Layer, config: Config) -> Tree:
 
 
 def beginning(model: Layer, config: Config) -> Beginning:
-    """What a run of a model begins with. Of the other run numbers are read, and no code is run.
+    """What a run of a model begins with. Of another run, or a file, numbers are read, and no code
+    is run.
 
-    Raises RunError if the other run has changed since this one began.
+    Raises RunError if they have changed since this one began.
     """
     drawn, _ = model.init(streams.generator(config.seed, streams.PARAMETERS), config.in_shape)
     if config.init is None:
         return Beginning(drawn)
     with run_errors(config.init):
-        path = params_file(Path(config.init))
+        place = Path(config.init)
+        path = _file_at(place)
         if _hash(path) != config.init_hash:
             raise RunError(f"{path} has changed since a run began with these parameters")
         with opened("tree.load", path) as file:
-            return _with_what_fits(file, drawn)
+            return _with_what_fits(parameters_in(file) if path == place else file, drawn)
 
 
 def _with_what_fits(file: TreeFile, drawn: Tree) -> Beginning:
@@ -76,18 +81,25 @@ def beginning_of(config: Config) -> Beginning:
         return beginning(model_by_name(config.model, config.classes), config)
 
 
-def begun_with(folder: Path, config: Config) -> Config:
-    """The config of a run that begins with the parameters of the run in a folder, where they
-    have the same paths and shapes. RunError if that run has not finished, or none of them fits.
+def begun_with(place: Path, config: Config) -> Config:
+    """The config of a run that begins with the parameters of the run in a folder, or of a file of
+    `save_model`, where they have the same paths and shapes. RunError if that run has not finished,
+    it is no such file, or none of them fits.
     """
-    folder = Path(os.path.realpath(home_expanded(str(folder))))
-    read_config(folder)
-    with run_errors(folder):
-        config = attrs.evolve(config, init=str(folder), init_hash=_hash(params_file(folder)))
+    place = Path(os.path.realpath(home_expanded(str(place))))
+    if not os.path.isfile(place):
+        read_config(place)
+    with run_errors(place):
+        config = attrs.evolve(config, init=str(place), init_hash=_hash(_file_at(place)))
     found = beginning_of(config)
     if not found.taken:
-        raise RunError("\n  ".join([f"no parameter of {folder} fits", *found.misfits]))
+        raise RunError("\n  ".join([f"no parameter of {place} fits", *found.misfits]))
     return config
+
+
+def _file_at(place: Path) -> Path:
+    """The file of the parameters of a run in a folder, or of a model in a file."""
+    return place if os.path.isfile(place) else params_file(place)
 
 
 def _hash(path: Path) -> str:

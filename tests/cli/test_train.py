@@ -19,7 +19,8 @@ import fcnn
 from fcnn import tree
 from fcnn.cli.progress import Bar
 from fcnn.cli.train import train_with_bar
-from fcnn.runs import experiment, results
+from fcnn.runs import experiment
+from fcnn.runs import trained as networks
 from fcnn.runs.config import data_hash, read_config
 from fcnn.runs.folder import new_folder
 from fcnn.runs.plan import make_plan
@@ -269,7 +270,11 @@ def test_a_model_and_data_of_ones_own():
     call("evaluate", run)
     text = Path("mine.py").read_text()
     Path("mine.py").write_text(text.replace("flatten,", "flatten, fcnn.relu,", 1))
-    assert "mine.py:small is another network now" in call("evaluate", run, code=2).stderr
+    call("evaluate", run)
+    Path(run, "metrics.json").unlink()
+    assert "mine.py:small is another network now" in call("train", "--resume", run, code=2).stderr
+    Path("mine.py").unlink()
+    call("train", "--resume", run)
 
 
 def test_a_run_loads_in_three_lines():
@@ -380,8 +385,8 @@ def test_threads_are_passed_on(monkeypatch):
         monkeypatch.setattr(module, name, spy)
 
     spied(experiment, "fit")
-    spied(results, "evaluate")
-    spied(results, "predict")
+    spied(networks, "evaluate")
+    spied(networks, "predict")
     trained = json.loads(call("train", *QUICK, "--threads", 2, "--json").stdout)
     assert set(seen) == {("fit", 2), ("evaluate", 2), ("predict", 2)}
     seen.clear()

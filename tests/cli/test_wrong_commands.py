@@ -3,10 +3,12 @@ or exception and the exact text. Two dots at the end of a text stand for the res
 Python's, NumPy's or the option parser's, which differ from version to version.
 """
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -433,22 +435,24 @@ DAMAGED_RUNS = [
      "fcnn: run/config.json is not readable as JSON: .."),
     ("a list", "config.json", lambda old: b"[]",
      "fcnn: run/config.json is not readable as JSON: it is no object"),
-    ("a newer format", "config.json", lambda old: old.replace(b'"format": 4', b'"format": 9'),
-     "fcnn: run/config.json has format 9; this version of fcnn reads up to 4"),
+    ("a newer format", "config.json", lambda old: old.replace(b'"format": 5', b'"format": 9'),
+     "fcnn: run/config.json has format 9; this version of fcnn reads up to 5"),
     ("a misspelled key", "config.json", lambda old: old.replace(b'"seed"', b'"sede"'),
      "fcnn: run/config.json lacks seed"),
     ("an unknown key", "config.json", lambda old: old.replace(b"{", b'{"epoch": 1,', 1),
      "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: model, "
      "epochs, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, "
      "label_smoothing, augmentation, validation_fraction, patience, image_size, freeze, seed, "
-     "recipe, data, data_hash, network, in_shape, classes, init, init_hash, labels, preparation"),
+     "recipe, data, data_hash, network, document, in_shape, classes, init, init_hash, labels, "
+     "preparation"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
      "fcnn: run/config.json: learning_rate is nan, expected a finite number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
      "fcnn: run/config.json: unknown model 'linea'; did you mean 'linear'? Known: mnist_cnn, "
      "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
     ("a model in a file that may have come with it", "config.json",
-     lambda old: old.replace(b'"linear"', b'"mine.py:images"', 1),
+     lambda old: json.dumps(
+         json.loads(old) | {"model": "mine.py:images", "document": None}).encode(),
      "fcnn: run/config.json: the model is mine.py:images, expected the file's absolute path "
      "without links, HERE/mine.py:images: code that may have come with a run is not run"),
     ("images of another size", "config.json", lambda old: old.replace(b"14", b"15"),
@@ -484,6 +488,74 @@ def test_a_damaged_run_is_refused_with_the_file_and_what_is_wrong_in_it(
     with pytest.raises(RunError) as caught:
         fcnn.load_run("run")
     assert_says(f"fcnn: {said(str(caught.value))}", text)
+
+
+# What is wrong, the command, its text; the exit code is 2.
+WRONG_MODELS = [
+    ("no data", "evaluate model.npz",
+     "fcnn: model.npz is a file of save_model, which names no data: give --data"),
+    ("other data", "evaluate model.npz --data good.npz",
+     "fcnn: the images of the data are (1, 6, 6), the model was trained on (1, 14, 14) as "
+     "(C, H, W)"),
+    ("more classes", "evaluate model.npz --data mnist5k",
+     "fcnn: the data has a label 9, the model tells 3 classes apart, from 0 on"),
+    ("other names", "evaluate named.npz --data names.npz",
+     "fcnn: the data has a class other, the model knows a, b, c"),
+    ("images", "predict images.npz one.npy",
+     "fcnn: images.npz: the model gives outputs (1, 14, 14), expected a number for each class"),
+    ("no preparation", "predict model.npz one.npy --preparation mnist",
+     "fcnn: images of MNIST are (1, 28, 28), the model was trained on (1, 14, 14)"),
+    ("resuming", "train --resume model.npz",
+     "fcnn: model.npz is a file, not the folder of a run; a new run can begin with the parameters "
+     "of a file of save_model: --init model.npz"),
+    ("beginning with text", "train SYN --init text.npz",
+     "fcnn: HERE/text.npz: tree.load: HERE/text.npz is not a readable .npz file: .."),
+    ("beginning with data", "train SYN --init good.npz",
+     "fcnn: HERE/good.npz: tree.load: HERE/good.npz is no file of save_model: there is no "
+     "'network' in it"),
+    ("evaluating text", "evaluate text.npz",
+     "fcnn: load_model: text.npz is not a readable .npz file: .."),
+    ("evaluating data", "evaluate good.npz",
+     "fcnn: load_model: good.npz is no file of save_model: there is no 'network' in it"),
+    ("predicting with data", "predict good.npz one.npy",
+     "fcnn: load_model: good.npz is no file of save_model: there is no 'network' in it"),
+    ("a summary of data", "summary good.npz",
+     "fcnn: load_model: good.npz is no file of save_model: there is no 'network' in it"),
+    ("a layer of one's own", "evaluate own.npz --data synthetic",
+     "fcnn: load_model: own.npz: the layer own is one of one's own, which a document only names: "
+     "give it, as in layers={'own': own}"),
+    ("another option", "summary model.npz --model linear",
+     "fcnn: RUN takes the settings of the run; leave out --model"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "text"), [row[1:] for row in WRONG_MODELS], ids=[row[0] for row in WRONG_MODELS]
+)
+def test_a_wrong_file_of_a_model_is_told_in_one_line(command, text, models):
+    for path in models.iterdir():
+        shutil.copy(path, path.name)
+    result = CliRunner().invoke(app, command.replace("SYN", "--data synthetic").split(" "))
+    assert isinstance(result.exception, SystemExit)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert_says(said(result.stderr), text)
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of files of save_model, and of data that does not fit them."""
+    folder = tmp_path_factory.mktemp("models")
+    linear, own = fcnn.models.linear(3), attrs.evolve(fcnn.relu, name="own")
+    params, _ = linear.init(np.random.default_rng(0), (1, 14, 14))
+    fcnn.save_model(folder / "model.npz", linear, params, (1, 14, 14))
+    fcnn.save_model(folder / "named.npz", linear, params, (1, 14, 14), labels=["a", "b", "c"])
+    fcnn.save_model(folder / "images.npz", fcnn.relu, (), (1, 14, 14))
+    fcnn.save_model(folder / "own.npz", own, (), (1, 14, 14))
+    np.save(folder / "one.npy", np.zeros((14, 14), np.uint8))
+    images = np.zeros((8, 14, 14), np.uint8)
+    npz(folder / "names.npz", x_train=images, x_test=images, labels=["a", "b", "other"])
+    return folder
 
 
 # What is wrong, the call, the exception's type, its text.

@@ -224,6 +224,8 @@ WRONG_CALLS = [
      ValueError, "save_model: there are 4 labels, but the model gives outputs (3,)"),
     ("labels of images", lambda: save_model(PATH, fcnn.relu, (), (1, 2, 2), labels=["a"]),
      ValueError, "save_model: there are 1 labels, but the model gives outputs (1, 2, 2)"),
+    ("no labels", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), labels=[]),
+     ValueError, "save_model: there are 0 labels, but the model gives outputs (3,)"),
     ("labels twice", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), labels=["a", "a"]),
      ValueError, "labels: two classes are called 'a'"),
     ("preparation", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), preparation="x"),

@@ -10,6 +10,7 @@ import pytest
 from small_runs import NOISE, begun, config_of
 
 import fcnn
+from fcnn.networks.documents import document
 from fcnn.runs.config import (
     FORMAT,
     SINCE,
@@ -36,6 +37,8 @@ FOURTH = {
     "freeze": [], "init": None, "init_hash": None, "image_size": None, "labels": None,
     "preparation": None,
 }  # fmt: skip
+FIFTH = {"document": None}
+OLDER = FIRST | SECOND | THIRD | FOURTH
 
 
 def write(content):
@@ -50,11 +53,12 @@ def test_a_config_is_read_as_it_was_written():
     folder = begun("run", config)
     assert read_config(folder) == config
     content = json.loads((folder / "config.json").read_text())
-    assert content["format"] == FORMAT == 4
-    assert content.keys() == {"format", "versions", *FIRST, *SECOND, *THIRD, *FOURTH}
+    assert content["format"] == FORMAT == 5
+    assert content.keys() == {"format", "versions", *OLDER, *FIFTH}
+    assert content["document"] == document(fcnn.models.linear(3))
     assert content["versions"].keys() == {"fcnn", "numpy", "python"}
     assert content["versions"]["numpy"] == np.__version__
-    formats = enumerate((FIRST, SECOND, THIRD, FOURTH), 1)
+    formats = enumerate((FIRST, SECOND, THIRD, FOURTH, FIFTH), 1)
     assert {key: number for number, keys in formats for key in keys} == SINCE
 
 
@@ -74,11 +78,12 @@ def test_a_config_is_read_as_it_was_written():
             | {"preparation": "mnist"},
             {"freeze", "image_size", "labels", "preparation"},
         ),
+        ({"format": 5} | OLDER | {"document": document(fcnn.models.linear(3))}, {"document"}),
     ],
 )
 def test_the_configs_of_all_formats_are_read(content, missing):
     write(content)
-    expected = FIRST | SECOND | THIRD | FOURTH | content
+    expected = OLDER | FIFTH | content
     del expected["format"]
     found = read_config(Path("run"))
     assert found.plain() == expected
@@ -96,7 +101,7 @@ def test_the_configs_of_all_formats_are_read(content, missing):
         ('{"format": 3, "format": 3}', "is not readable as JSON: a key comes twice: format"),
         ("[]", "is not readable as JSON: it is no object"),
         ({"format": True}, "is not the config of a run: it has no format number"),
-        ({"format": 5}, "has format 5; this version of fcnn reads up to 4"),
+        ({"format": 6}, "has format 6; this version of fcnn reads up to 5"),
         ({"format": 1, "data": "mnist"}, "lacks .*epochs, batch_size, .*seed"),
         ({"format": 1, "epoch": 5} | FIRST, "unknown key 'epoch'; did you mean 'epochs'"),
         ({"format": 1} | FIRST | {"epochs": "5"}, "epochs is '5', expected an integer of at least"),
@@ -112,6 +117,12 @@ def test_the_configs_of_all_formats_are_read(content, missing):
         ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"labels": "abc"}, "labels is 'abc', "),
         ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"preparation": "x"}, "preparation is"),
         ({"format": 4} | FIRST | SECOND | THIRD | FOURTH | {"image_size": 0}, "image_size is 0, "),
+        ({"format": 5} | OLDER | {"document": "relu"}, "document is 'relu', expected the document"),
+        ({"format": 5} | OLDER | {"document": {"layer": "rleu"}}, "document is {'layer': 'rleu'}"),
+        (
+            {"format": 5} | OLDER | {"document": {"own": "a", "children": [{}]}},
+            "document is {'own': 'a', 'children': ",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_config_is_told_with_file_and_key(content, text):

@@ -9,6 +9,7 @@ from small_runs import NOISE, begun, config_of
 
 import fcnn
 from fcnn import tree
+from fcnn.networks.documents import document
 from fcnn.runs.config import RunError, read_config, write_config
 from fcnn.runs.experiment import train
 from fcnn.runs.folder import load_run, model_of, new_folder, old_folder
@@ -102,18 +103,28 @@ def test_files_of_the_users_own_stay():
         assert (place / "thesis.part").read_text() == "mine"
 
 
-OWN = """
+CODE = """
 import fcnn, pathlib
 pathlib.Path("{sign}").touch()
 def net(classes):
-    return fcnn.models.linear(classes)
+    last = {last}
+    return fcnn.chain(fcnn.flatten, fcnn.dense(classes), last)
 """
+OWN = 'fcnn.Layer("own", fcnn.relu.init, fcnn.relu.forward, fcnn.relu.backward)'
 
 
-def run_with_code_in(place):
-    """A finished run whose model is a file of code; what shows that the code has run is away."""
+def own_net(classes):
+    """The model of a run with code in a file, made here."""
+    own = fcnn.Layer("own", fcnn.relu.init, fcnn.relu.forward, fcnn.relu.backward)
+    return fcnn.chain(fcnn.flatten, fcnn.dense(classes), own)
+
+
+def run_with_code_in(place, last=OWN):
+    """A finished run whose model is a file of code, with a layer of one's own unless another is
+    given; what shows that the code has run is away.
+    """
     path, sign = Path(place).resolve(), Path("code_has_run").resolve()
-    Path("mine.py").write_text(OWN.format(sign=sign))
+    Path("mine.py").write_text(CODE.format(sign=sign, last=last))
     config = config_of(epochs=1, model="mine.py:net")
     folder = begun("run", config)
     train(make_plan(config, NOISE), folder, threads=1)
@@ -130,7 +141,7 @@ def name_in_config(folder, config, model):
 def test_a_run_of_ones_own_model_loads_by_the_place_it_had_in_training():
     folder, config, sign = run_with_code_in("mine.py")
     assert config.model == f"{Path('mine.py').resolve()}:net"
-    assert repr(load_run(folder).model) == "chain(flatten, dense(3))"
+    assert repr(load_run(folder).model) == "chain(flatten, dense(3), own)"
     assert sign.exists()
 
 
@@ -164,6 +175,71 @@ def test_code_that_is_not_named_by_its_absolute_path_without_links_is_not_run():
     assert sign.exists()
 
 
+@pytest.mark.parametrize("place", ["mine.py", "run/mine.py", "beside/mine.py"])
+def test_a_run_all_of_whose_layers_are_fcnns_needs_no_code(place):
+    folder, config, sign = run_with_code_in(place, "fcnn.leaky_relu(0.25)")
+    run = load_run(folder)
+    assert repr(run.model) == config.network == "chain(flatten, dense(3), leaky_relu(0.25))"
+    x = NOISE[1][0]
+    logits = x.reshape(30, 4) @ run.params[1].w + run.params[1].b
+    expected = np.where(logits > 0, logits, logits / 4)
+    assert np.allclose(fcnn.predict(run.model, run.params, x), expected, atol=1e-6)
+    Path(place).unlink()
+    assert tree.equal(load_run(folder).params, run.params)
+    assert not sign.exists()
+
+
+def test_an_older_run_has_its_model_from_its_code():
+    folder, config, sign = run_with_code_in("mine.py", "fcnn.relu")
+    write_config(folder, attrs.evolve(config, document=None))
+    assert repr(load_run(folder).model) == "chain(flatten, dense(3), relu)"
+    assert sign.exists()
+    Path("mine.py").unlink()
+    with pytest.raises(RunError, match="there is no such file"):
+        load_run(folder)
+
+
+def test_a_document_of_another_network_is_noticed(finished):
+    config = read_config(finished)
+    other = attrs.evolve(config, document=document(fcnn.models.linear(4)))
+    text = r"^run: the document in config.json is another network now\n  was .*3.*\n  is .*4"
+    with pytest.raises(RunError, match=text):
+        model_of(finished, other)
+    with pytest.raises(RunError, match=text):
+        train(make_plan(other, NOISE), finished, threads=1)
+
+
+def test_a_run_goes_on_where_its_code_is_gone_but_not_where_it_was_edited():
+    folder, config, sign = run_with_code_in("mine.py", "fcnn.relu")
+    more = make_plan(attrs.evolve(config, epochs=2), NOISE)
+    text = Path("mine.py").read_text()
+    Path("mine.py").write_text(text.replace("fcnn.relu", "fcnn.tanh"))
+    load_run(folder)
+    with pytest.raises(RunError, match=r"mine.py:net is another network now\n  was .*relu\)\n  is"):
+        train(more, folder, threads=1)
+    Path("mine.py").unlink()
+    sign.unlink()
+    train(more, folder, threads=1)
+    assert not sign.exists()
+    Path("mine.py").write_text(text)
+    at_once = attrs.evolve(config, epochs=2)
+    train(make_plan(at_once, NOISE), begun("at_once", at_once), threads=1)
+    assert tree.equal(load_run(folder).params, load_run("at_once").params)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        fcnn.chain(fcnn.flatten, attrs.evolve(fcnn.dense(3), name="last")),
+        fcnn.chain(attrs.evolve(fcnn.flatten, settings={"of": {}}), fcnn.dense(3)),
+    ],
+    ids=["named", "settings"],
+)
+def test_what_a_document_cannot_tell_is_made_by_code(model, monkeypatch):
+    monkeypatch.setattr("fcnn.runs.config.model_by_name", lambda name, classes: model)
+    assert config_of().document is None
+
+
 def test_nothing_is_put_into_what_is_no_run():
     Path("empty").mkdir()
     with pytest.raises(RunError, match="empty is not a run"), old_folder(Path("empty")):
@@ -182,16 +258,17 @@ def test_a_history_that_lacks_epochs_is_noticed(finished):
 
 def test_a_run_takes_a_model_of_ones_own_in_the_place_of_its_code():
     folder, config, sign = run_with_code_in("run/mine.py")
-    run = load_run(folder, model=fcnn.models.linear(3))
+    run = load_run(folder, model=own_net(3))
     assert not sign.exists()
     assert run.config == config
     assert fcnn.predict(run.model, run.params, NOISE[1][0]).shape == (30, 3)
     (folder / "mine.py").unlink()
     with pytest.raises(RunError, match=r"mine.py:net, but there is no such file; name its new"):
         load_run(folder)
-    assert tree.equal(load_run(folder, fcnn.models.linear(3)).params, run.params)
-    with pytest.raises(RunError, match=r"another network now\n  was chain\(flatten, dense\(3\)\)"):
-        load_run(folder, model=fcnn.models.linear(4))
+    assert tree.equal(load_run(folder, own_net(3)).params, run.params)
+    text = r"another network now\n  was chain\(flatten, dense\(3\), own\)"
+    with pytest.raises(RunError, match=text):
+        load_run(folder, model=own_net(4))
     with pytest.raises(TypeError, match="load_run: model is a str, expected a Layer"):
         load_run(folder, model="linear")
 

@@ -1,4 +1,4 @@
-"""What a run begins with: what is drawn, and what another run has learned, where it fits."""
+"""What a run begins with: what is drawn, and what another has learned, where it fits."""
 
 from pathlib import Path
 
@@ -145,3 +145,42 @@ def test_what_cannot_begin_so_is_refused_before_a_folder_is_made(arguments, text
     given = RUN if "--resume" not in arguments else []
     assert text in call("train", *given, *arguments, code=2).stderr
     assert not Path("runs").exists()
+
+
+def test_a_run_begins_with_the_parameters_of_a_file():
+    params, _ = fcnn.models.linear(3).init(np.random.default_rng(7), (1, 2, 2))
+    fcnn.save_model("model.npz", fcnn.models.linear(3), params, (1, 2, 2))
+    config = begun_with(Path("model.npz"), config_of(epochs=2))
+    assert config.init == str(Path("model.npz").resolve())
+    found = beginning_of(config)
+    assert tree.equal(found.params, params)
+    assert (found.taken, found.misfits) == (2, [])
+    folder = begun("run", config)
+    assert '"init": "../model.npz"' in (folder / "config.json").read_text()
+    fcnn.save_model("model.npz", fcnn.models.linear(3), params, (1, 2, 2), labels=["a", "b"])
+    with pytest.raises(RunError, match=r"model.npz has changed since a run began with these"):
+        experiment.train(make_plan(config, NOISE), folder, threads=1)
+
+
+def test_a_file_of_layers_of_ones_own_needs_no_code():
+    own = fcnn.Layer("own", fcnn.relu.init, fcnn.relu.forward, fcnn.relu.backward)
+    model = fcnn.chain(fcnn.flatten, fcnn.dense(3), own)
+    params, _ = model.init(np.random.default_rng(0), (1, 2, 2))
+    fcnn.save_model("model.npz", model, params, (1, 2, 2))
+    found = beginning_of(begun_with(Path("model.npz"), config_of()))
+    assert tree.equal(found.params, params[:2])
+
+
+def test_a_file_that_is_of_no_model_is_refused(other):
+    with pytest.raises(
+        RunError, match=r"params.npz is no file of save_model: there is no 'network'"
+    ):
+        begun_with(other / "params.npz", config_of())
+    Path("notes.txt").write_text("notes")
+    with pytest.raises(RunError, match=r"notes.txt is not a readable .npz file"):
+        begun_with(Path("notes.txt"), config_of())
+    model = fcnn.models.linear(4)
+    params, _ = model.init(np.random.default_rng(0), (1, 3, 2))
+    fcnn.save_model("model.npz", model, params, (1, 3, 2))
+    with pytest.raises(RunError, match=r"model.npz fits\n  \[1\].w: float32\[6,4\] there"):
+        begun_with(Path("model.npz"), config_of())

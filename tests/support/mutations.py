@@ -230,6 +230,8 @@ def npy_file(array, rng):
 def other_values(array, rng, trap):
     """Honest arrays, of values and types that may not be what they should."""
     array = np.atleast_1d(array)
+    if array.dtype.kind == "U":
+        array = array.view(np.uint32)
     return one_of(
         rng,
         (array.astype(np.float32) / 255, array.astype(np.float64), array.astype(">i4"),

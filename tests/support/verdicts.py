@@ -19,7 +19,7 @@ from fcnn.cli import app
 
 COUNTS = {
     "idx": 4000, "gzip": 4000, "mnist": 2000, "npz": 5000, "tree": 2500, "checkpoint": 1000,
-    "config": 3000, "evaluate": 400, "train": 400,
+    "config": 3000, "model": 2500, "evaluate": 400, "train": 400,
 }  # fmt: skip
 # What is whole, and is refused all the same.
 REFUSALS = ("twice", "longer than the file", "never uses", "not an array in NumPy's format",

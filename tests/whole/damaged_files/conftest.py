@@ -12,6 +12,7 @@ from idx_files import small_arrays
 
 import fcnn
 from fcnn import data, tree
+from fcnn.networks.documents import document
 from fcnn.runs.config import Config, write_config
 from fcnn.runs.initial_parameters import initial_parameters
 
@@ -63,6 +64,7 @@ def run(tmp_path):
         data=str(tmp_path / "digits.npz"),
         model="linear",
         network=repr(fcnn.models.linear(3)),
+        document=document(fcnn.models.linear(3)),
         recipe="reference",
         epochs=1,
         batch_size=64,
@@ -79,3 +81,12 @@ def run(tmp_path):
     params = initial_parameters(fcnn.models.linear(3), config)
     tree.save(folder / "params.npz", params)
     return folder
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    """A file of save_model: the linear model of the small data set."""
+    path, model = tmp_path / "model.npz", fcnn.models.linear(3)
+    params, _ = model.init(np.random.default_rng(0), (1, 4, 5))
+    fcnn.save_model(path, model, params, (1, 4, 5), labels=["a", "b", "c"])
+    return path

@@ -14,8 +14,10 @@ from effort import some
 from verdicts import Verdicts, limited
 
 import fcnn
+from fcnn.networks.documents import document
 from fcnn.runs.config import RunError, read_config
 
+DOCUMENT = document(fcnn.models.linear(3))
 MISFITS = ("model", "network", "in_shape", "classes")  # of the right kind, but not of this run
 WELL_FORMED = {
     "data": lambda v: isinstance(v, str) and v != "",
@@ -32,7 +34,8 @@ WELL_FORMED = {
     "data_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
     "init": lambda v: v is None or (isinstance(v, str) and v != ""),
     "init_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
-    "format": lambda v: type(v) is int and 1 <= v <= 4,
+    "format": lambda v: type(v) is int and 1 <= v <= 5,
+    "document": lambda v: v is None or v == DOCUMENT,
     "versions": lambda v: True,
     "optimizer": lambda v: v in ("sgd", "nesterov", "adam", "adamw"),
     "weight_decay": lambda v: type(v) in (int, float) and 0 <= v <= sys.float_info.max,
@@ -56,7 +59,7 @@ LATER = {
     "validation_fraction": (3, 0.0), "patience": (3, None), "freeze": (4, []),
     "init": (4, None), "init_hash": (4, None),
     "image_size": (4, None), "labels": (4, None), "preparation": (4, None),
-    "versions": (5, None),
+    "document": (5, None), "versions": (6, None),
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from verdicts import LIMIT, peak
 
 import fcnn
 from fcnn import data, tree
+from fcnn.networks.documents import document
 from fcnn.runs.config import RunError
 
 SIZES = [(10**9,), (10**12,), (6, 10**6, 10**6), (0, 10**18), (2**61,)]
@@ -101,10 +102,14 @@ def test_an_array_that_does_not_belong_to_a_run_is_not_expanded(run):
 @pytest.mark.parametrize(
     "changes",
     [{"in_shape": [1, 99999, 9999]}, {"in_shape": [10**30, 4, 5]},
-     {"classes": 10**8, "network": "chain(flatten, dense(100000000))"},
-     {"classes": 10**30, "network": f"chain(flatten, dense({10**30}))"},
+     {"classes": 10**8, "network": "chain(flatten, dense(100000000))", "document": None},
+     {"classes": 10**30, "network": f"chain(flatten, dense({10**30}))", "document": None},
      {"model": "mnist_cnn", "in_shape": [1, 10**4, 10**4],
-      "network": repr(fcnn.models.mnist_cnn(3))}],
+      "network": repr(fcnn.models.mnist_cnn(3)), "document": None},
+     {"classes": 10**8, "network": "chain(flatten, dense(100000000))",
+      "document": document(fcnn.models.linear(10**8))},
+     {"model": "/gone.py:net", "in_shape": [1, 10**4, 10**4],
+      "network": repr(fcnn.models.mnist_cnn(3)), "document": document(fcnn.models.mnist_cnn(3))}],
 )  # fmt: skip
 def test_memory_for_a_run_is_that_of_its_parameters(run, changes):
     config = json.loads((run / "config.json").read_bytes())
@@ -136,3 +141,71 @@ def test_a_label_does_not_decide_how_much_memory_a_network_takes(tmp_path, label
     arrays["y_test"] = np.array([0, 1, 999])
     np.savez(tmp_path / "digits.npz", **arrays)
     assert data.number_of_classes(data.load(tmp_path / "digits.npz")) == 1000
+
+
+RELU = '{"layer": "relu"}'
+
+
+def text_of(**changed):
+    """What a file of the linear model would say, with other values, each as JSON."""
+    about = {
+        "format": "1", "fcnn": '"0"', "network": RELU, "in_shape": "[1, 4, 5]", "labels": "null",
+        "preparation": "null",
+    } | changed  # fmt: skip
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in about.items()) + "}"
+
+
+def chain_of(*layers):
+    return f'{{"layer": "chain", "children": [{", ".join(layers)}]}}'
+
+
+def dense(features):
+    return f'{{"layer": "dense", "settings": {{"features": {features}}}}}'
+
+
+LONG = "is <U.*, expected one text of at most 500,000 characters"
+TEXTS = {
+    "a million layers": (text_of(network=chain_of(*[RELU] * 10**6)), LONG),
+    "zeros": (np.zeros((), "U16777216"), LONG),
+    "many texts": (np.zeros(10**7, "U1"), LONG),
+    "as many layers as there may be": (
+        text_of(network=chain_of(*[RELU] * 25_000, dense(3))), "expects vectors"),
+    "objects": (text_of(network="[" + "{}," * 160_000 + "{}]"), "it is no layer of a document"),
+    "lists": (text_of(network="[" * 240_000), "recursion"),
+    "nested": (text_of(network='{"a":' * 90_000), "recursion"),
+    "networks in networks": (
+        text_of(network=chain_of('{"layer": "residual", "children": [' * 300 + RELU + "]}" * 300)),
+        "nested too deeply"),
+    "an image": (text_of(in_shape=f"[{10**12}]"), "expected at most 2,147,483,647 numbers"),
+    "sizes": (
+        text_of(in_shape=f"[{', '.join(['9999'] * 50_000)}]"),
+        "in_shape is a tuple, expected at most",
+    ),
+    "no sizes": (text_of(in_shape="[0, 4, 5]"), "expected sizes of at least 1"),
+    "features": (text_of(network=dense(10**9), in_shape="[4]"), "would not fit into its file"),
+    "features without end": (text_of(network=dense(10**30)), "features is 10+, expected at most"),
+    "many layers of some features": (
+        text_of(network=chain_of(*[dense(200)] * 9000), in_shape="[1000]"),
+        "would not fit into its file"),
+    "many channels": (
+        text_of(network='{"layer": "batch_norm"}', in_shape=f"[{10**9}]"),
+        "would not fit into its file"),
+    "labels": (
+        text_of(labels=json.dumps([f"{i}" for i in range(40_000)])), "there are 40000 labels"),
+    "a number": (text_of(fcnn="9" * 400_000), "integer string"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_memory_for_a_model_is_what_its_file_allows(model_file, name):
+    text, told = TEXTS[name]
+    with_zeros(model_file, "network", np.array(text))
+    assert peak(fcnn.load_model, model_file) < LIMIT
+    with pytest.raises(ValueError, match=rf"^load_model: {model_file}: .*{told}"):
+        fcnn.load_model(model_file)
+
+
+@pytest.mark.parametrize("place", ["[1].w", "[9].w"])
+def test_an_array_that_does_not_belong_to_a_model_is_not_expanded(model_file, place):
+    with_zeros(model_file, place)
+    assert peak(fcnn.load_model, model_file) < LIMIT

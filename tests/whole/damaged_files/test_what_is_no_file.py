@@ -96,6 +96,10 @@ def test_what_is_no_file_is_refused_by_every_reader(tmp_path, run, monkeypatch, 
     assert exit_code_of("evaluate", run) == 2
     with pytest.raises((ValueError, FileNotFoundError)):
         tree.load(run / "params.npz", ())
+    with pytest.raises((ValueError, FileNotFoundError)):
+        fcnn.load_model(run / "params.npz")
+    for arguments in (["evaluate"], ["summary"], ["train", "--data", "synthetic", "--init"]):
+        assert exit_code_of(*arguments, run / "params.npz") == 2
 
 
 @posix
@@ -129,6 +133,8 @@ def test_paths_that_lead_nowhere(tmp_path, monkeypatch, name):
             load(name)
     with pytest.raises(RunError):
         fcnn.load_run(name)
+    with pytest.raises((ValueError, FileNotFoundError)):
+        fcnn.load_model(name)
     for model in (f"{name}:f", f"{name}.py:f"):
         with pytest.raises(ValueError, match=r"model|null|surrogates"):
             model_by_name(model, 3)
@@ -136,6 +142,7 @@ def test_paths_that_lead_nowhere(tmp_path, monkeypatch, name):
         assert exit_code_of("train", "--data", name) in (2, 3)
         assert exit_code_of("train", "--data", "synthetic", "--model", f"{name}:f") == 2
         assert exit_code_of("evaluate", name) == 2
+        assert exit_code_of("train", "--data", "synthetic", "--init", name) == 2
         monkeypatch.setenv("FCNN_DATA_DIR", name)
         assert exit_code_of("train", "--data", "mnist") == 3
         assert CliRunner().invoke(app, ["data"]).exception is None
