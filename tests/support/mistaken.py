@@ -8,10 +8,14 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from importlib.machinery import PathFinder, SourceFileLoader
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
+import attrs
+import numpy as np
 import pytest
 
 
@@ -84,9 +88,31 @@ class EditedLoader(SourceFileLoader):
         return compile(self.source, self.path, "exec")
 
 
+asked = []  # proofs, each with how many of its cases are run: what is in memory before a fork
+
+
+def verdicts(layers, values, most):
+    """Those on what is asked for, by a process for each core."""
+    from fcnn.proof import catalogue
+
+    for proof in catalogue.proofs():
+        by_values = proof.against == "values of PyTorch"
+        if proof.layer in layers + values * by_values:
+            asked.append((proof, None if by_values else most))
+    cores = min(os.cpu_count(), len(asked))
+    with ProcessPoolExecutor(cores, get_context("fork")) as processes:
+        return list(processes.map(verdict, range(len(asked))))
+
+
+def verdict(index):
+    from fcnn.proof import proofs
+
+    proof, most = asked[index]
+    with np.errstate(all="ignore"):
+        return attrs.asdict(proofs.prove(proof, most=most))
+
+
 def serve():
-    import attrs
-    import numpy as np
     from typer.testing import CliRunner
 
     import fcnn.cli
@@ -97,26 +123,19 @@ def serve():
     del fcnn
     for line in sys.stdin:
         question = json.loads(line)
+        sources = question.pop("sources")
         child = os.fork()
         if child:
             assert os.waitpid(child, 0)[1] == 0
             continue
-        sys.meta_path.insert(0, Edited(question["sources"]))
+        sys.meta_path.insert(0, Edited(sources))
         if "arguments" in question:
             from fcnn.cli import app
 
             result = CliRunner().invoke(app, question["arguments"])
             answer = {"code": result.exit_code, "stdout": result.stdout, "stderr": result.stderr}
         else:
-            from fcnn.proof import catalogue, proofs
-
-            answer = []
-            with np.errstate(all="ignore"):
-                for proof in catalogue.proofs():
-                    by_values = proof.against == "values of PyTorch"
-                    if proof.layer in question["layers"] + question["values"] * by_values:
-                        most = None if by_values else question["most"]
-                        answer.append(attrs.asdict(proofs.prove(proof, most=most)))
+            answer = verdicts(**question)
         print(json.dumps(answer), flush=True)
         os._exit(0)
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -23,8 +24,18 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_python_block_runs_in_order(elsewhere):
-    assert CliRunner().invoke(app, ["train", "--epochs", "1"]).exit_code == 0
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The folder that `fcnn train --epochs 1` chooses and fills."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert CliRunner().invoke(app, ["train", "--epochs", "1"]).exit_code == 0
+    return folder / "runs"
+
+
+def test_every_python_block_runs_in_order(elsewhere, runs):
+    shutil.copytree(runs, "runs")
     namespace = {}
     printed = io.StringIO()
     for language, code in BLOCKS:
@@ -40,9 +51,9 @@ def test_every_python_block_runs_in_order(elsewhere):
     assert namespace["report"].worst < 1e-6
 
 
-def test_fine_tuning_trains_the_head_alone(elsewhere):
-    done = CliRunner().invoke(app, ["train", "--epochs", "1", "--out", "digits"])
-    assert done.exit_code == 0
+def test_fine_tuning_trains_the_head_alone(elsewhere, runs):
+    (run,) = runs.iterdir()
+    shutil.copytree(run, "digits")
     text = (ROOT / "docs" / "fine_tuning.md").read_text(encoding="utf-8")
     namespace = {}
     with contextlib.redirect_stdout(io.StringIO()):

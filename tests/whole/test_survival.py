@@ -41,10 +41,10 @@ def test_a_run_killed_at_thirty_moments_is_the_run_that_was_never_killed(elsewhe
             assert process.returncode == -signal.SIGKILL, "it was done before it could be killed"
             if (killed / "checkpoint.npz").exists():
                 checkpoint_in(killed)
+        call("train", "--resume", killed, "--quiet")
         assert whole.wait(300) == 0
     assert writes >= times(5)
     assert resumed >= times(30) - 2
-    call("train", "--resume", killed, "--quiet")
     assert results(killed) == results(Path("whole"))
     assert sorted(os.listdir(killed)) == sorted(os.listdir("whole"))
 
