@@ -78,10 +78,25 @@ def test_labels_are_shown_as_they_are_whatever_is_in_them(params, open_page):
         assert page.locator("#answer").get_attribute("data-label") == labels[label]
 
 
-def test_nothing_can_be_fetched(params, open_page):
-    page = open_page(MODEL, params, IN_SHAPE)
-    policy = "document.querySelector('meta[http-equiv=Content-Security-Policy]').content"
-    assert page.evaluate(policy).startswith("default-src 'none';")
+@pytest.mark.parametrize(
+    ("attempt", "directive"),
+    [
+        ("fetch('https://example.org').catch(() => 0)", "connect-src"),
+        ("new Image().src = 'https://example.org/dot.png'", "img-src"),
+        ("document.body.append(Object.assign(document.createElement('script'), "
+         "{ src: 'https://example.org/code.js' }))", "script-src-elem"),
+    ],
+)  # fmt: skip
+def test_nothing_can_be_fetched(attempt, directive, params, browser, tmp_path):
+    fcnn.exchange.save_page(tmp_path / "page.html", MODEL, params, IN_SHAPE)
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    violated = """new Promise((done) => {
+        document.addEventListener("securitypolicyviolation", (e) => done(e.effectiveDirective));
+        ATTEMPT;
+    })"""
+    assert page.evaluate(violated.replace("ATTEMPT", attempt)) == directive
+    page.close()
 
 
 def test_the_page_of_deep_cnn_small_is_small(open_page, tmp_path):

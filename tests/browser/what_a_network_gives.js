@@ -34,9 +34,10 @@
           const right = terms.every((term) => {
             const x = term.index === null ? 0 : source(term)[term.index];
             const w = "weight" in term ? step.layer.params.w.values[term.weight] : term.w;
-            const input = term.input === undefined || "centred" in term || kind === "batch_norm"
-              ? term.w : term.input === null ? 0 : inputs[0][term.input];
-            return Object.is(term.x, x) && term.w === w && term.w === input;
+            // Of batch_norm's scale, w is made of what lies there.
+            const plain = "input" in term && kind !== "batch_norm";
+            const input = plain && (term.input === null ? 0 : inputs[0][term.input]);
+            return Object.is(term.x, x) && term.w === w && (!plain || term.w === input);
           });
           if (!right || kind !== step.layer.layer) worst = Infinity;
         }

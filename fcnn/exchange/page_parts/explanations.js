@@ -12,12 +12,12 @@
 //   of dx   index and x are of dy, the gradient that arrives at the layer's output
 //   of w    likewise; w is of what the layer gets, there at `input`, null in the padding
 //
-// Where w is a parameter, `weight` is its index. What has several inputs says with `from` of which
-// of them a term is. In a maximum one term has `won`; those of a batch normalisation are `centred`;
-// a function of each number has one term without w; softmax has `exp` in each, and their `total`.
+// Where w is a parameter, `weight` is its index. Of several inputs, or ways on which gradients come
+// back to an input, `from` says which one x is of. In a maximum one term has `won`; a batch
+// normalisation has x less the mean as `centred`; a function of each number has one term without w;
+// softmax has `exp` in each, and their `total`.
 
-const explain = (network, place, index) =>
-  explained(network.seen.get(place), "y", index);
+const explain = (network, place, index) => explained(network.seen.get(place), "y", index);
 
 const explainGradient = (network, place, of, index) =>
   explained(network.seen.get(place), of, index);
@@ -184,7 +184,7 @@ const EXPLAINED = {
     y({ cache: { x } }, index) {
       const row = rowOf(x, index), greatest = Math.max(...row.map((k) => x.values[k]));
       const exps = row.map((k) => Math.exp(x.values[k] - greatest));
-      const total = exps.reduce((sum, exp) => sum + exp, 0);
+      const total = exps.reduce(plus, 0);
       const terms = row.map((k, i) => {
         const w = Number(k === index) / total;
         return { index: k, x: x.values[k], exp: exps[i], w, product: exps[i] * w };
