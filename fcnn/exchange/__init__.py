@@ -7,6 +7,7 @@ reads and writes them, an extra of fcnn.
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
+    from fcnn.exchange.onnx_reading import load_onnx as load_onnx
     from fcnn.exchange.onnx_writing import save_onnx as save_onnx
     from fcnn.exchange.page import save_page as save_page
     from fcnn.exchange.pytorch import from_state_dict as from_state_dict
@@ -16,6 +17,7 @@ if _typing.TYPE_CHECKING:
 
 _LAZY = {
     "from_state_dict": "fcnn.exchange.pytorch",
+    "load_onnx": "fcnn.exchange.onnx_reading",
     "load_safetensors": "fcnn.exchange.safetensors",
     "save_onnx": "fcnn.exchange.onnx_writing",
     "save_page": "fcnn.exchange.page",

@@ -39,7 +39,7 @@ def check_same_outputs(
     shape = (_EXAMPLES, *saved.in_shape)
     x = np.random.default_rng(0).standard_normal(shape).astype(floats[0] if floats else np.float32)
     expected = predict(saved.model, saved.params, x)
-    apart = _apart(np.asarray(outputs_of(x)), expected)
+    apart = how_far_apart(np.asarray(outputs_of(x)), expected)
     if not apart <= MOST_APART:
         raise ValueError(
             f"{function}: nothing is written: what would be read back gives outputs that are "
@@ -48,7 +48,8 @@ def check_same_outputs(
     return apart
 
 
-def _apart(found: Array, expected: Array) -> float:
+def how_far_apart(found: Array, expected: Array) -> float:
+    """The greatest difference of outputs, relative to the greatest expected one."""
     if found.shape != expected.shape:
         return float("inf")
     with np.errstate(invalid="ignore"):
