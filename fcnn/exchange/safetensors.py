@@ -59,10 +59,10 @@ def save_safetensors(
         What the classes are called, and how pictures are prepared, see `SavedModel`: kept in the
         file's metadata.
 
-    Returns how far the outputs were apart, relative to the largest: 0. Raises ImportError without
-    the extra `safetensors`; TypeError or ValueError for parameters that do not fit, and for a layer
-    of one's own with parameters, or settings that JSON does not have, which it names with its
-    place; OSError if the file cannot be written.
+    Returns how far the outputs were apart, relative to the largest, mostly 0. Raises ImportError
+    without the extra `safetensors`; TypeError or ValueError for parameters that do not fit, and for
+    a layer of one's own with parameters, or settings that JSON does not have, which it names with
+    its place; OSError if the file cannot be written.
 
     Examples
     --------
