@@ -14,6 +14,7 @@ if _typing.TYPE_CHECKING:
     from fcnn.exchange.pytorch import state_dict as state_dict
     from fcnn.exchange.safetensors import load_safetensors as load_safetensors
     from fcnn.exchange.safetensors import save_safetensors as save_safetensors
+    from fcnn.exchange.script import save_script as save_script
 
 _LAZY = {
     "from_state_dict": "fcnn.exchange.pytorch",
@@ -22,6 +23,7 @@ _LAZY = {
     "save_onnx": "fcnn.exchange.onnx_writing",
     "save_page": "fcnn.exchange.page",
     "save_safetensors": "fcnn.exchange.safetensors",
+    "save_script": "fcnn.exchange.script",
     "state_dict": "fcnn.exchange.pytorch",
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 from fcnn.numerics.arrays import Array
 
 
-class _Fit(NamedTuple):
+class Fit(NamedTuple):
     """z(x) = x P(x^2) / Q(x^2), coefficients from the highest power down.
 
     At the end, and before, erf(x) is 1 to the last bit, and z so large that tanh(z) is too,
@@ -27,12 +27,12 @@ class _Fit(NamedTuple):
     q: tuple[float, ...]
 
 
-_SINGLE: Final = _Fit(
+_SINGLE: Final = Fit(
     5.0,
     p=(0.002178587521, 0.0426494845, 0.2798116989, 1.128379171),
     q=(0.0003249897497, 0.02369213166, 0.1568968931, 1.0),
 )
-_DOUBLE: Final = _Fit(
+_DOUBLE: Final = Fit(
     7.0,
     p=(
         4.5312302930631527428e-10,
@@ -59,6 +59,7 @@ _DOUBLE: Final = _Fit(
         1.0,
     ),
 )
+FITS: Final = {"float32": _SINGLE, "float64": _DOUBLE}  # by dtype
 
 
 def erf(x: Array) -> Array:
@@ -70,7 +71,7 @@ def erf(x: Array) -> Array:
     >>> erf(np.array([-1.0, 0.0, 0.5])).round(6)
     array([-0.842701,  0.      ,  0.5205  ])
     """
-    end, p, q = _SINGLE if x.dtype == np.float32 else _DOUBLE
+    end, p, q = FITS[x.dtype.name]
     z: Array = np.clip(x, -end, end)
     square = z * z
     z *= _polynomial(p, square)
