@@ -99,10 +99,12 @@ class _Lines:
     in_use: set[str] = attrs.field(factory=set)  # variables besides x
 
     def use(self, name: str) -> str:
-        """A variable that is not in use: of that name, or with a number instead of its own."""
-        base, first = name.partition("_")[::2]
-        others = (f"{base}_{i}" for i in count(int(first or 2)))
-        chosen = next(n for n in chain([name], others) if n not in self.in_use)
+        """A variable that is not in use yet: of this name, or of one with a greater number, as y_2
+        after y, or branch_3 after branch_2.
+        """
+        stem, _, number = name.partition("_")
+        names = chain([name], (f"{stem}_{i}" for i in count(int(number or 1) + 1)))
+        chosen = next(each for each in names if each not in self.in_use)
         self.in_use.add(chosen)
         return chosen
 

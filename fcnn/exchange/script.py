@@ -180,7 +180,7 @@ def _wrapped(values: tuple[Any, ...]) -> str:
     text = pformat(values, width=LINE - 10, compact=True)
     if "\n" not in text:
         return text
-    return "(\n" + textwrap.indent(text[1:-1].replace("\n ", "\n"), "    ") + ",\n)"
+    return "(\n" + textwrap.indent(text[1:-1].rstrip(",").replace("\n ", "\n"), "    ") + ",\n)"
 
 
 def _probabilities(model: Layer) -> str:
