@@ -248,7 +248,7 @@ def _layers_in(layer: Layer) -> Iterator[Layer]:
         yield from _layers_in(child)
 
 
-def _one_of(known: Mapping[str, Layer], *children: Layer, **settings: Any) -> Layer:
+def _one_of(known: Mapping[str, Layer], /, *children: Layer, **settings: Any) -> Layer:
     return known[_told(children, settings)]
 
 

@@ -58,7 +58,10 @@ def checked(
     check_kind(function, "model", model, Layer)
     if preparation not in PREPARATIONS:
         raise ValueError(f"{function}: preparation is {shown(preparation)}, expected mnist or None")
-    names = None if labels is None else class_names(labels)
+    try:
+        names = None if labels is None else class_names(labels)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{function}: {error}") from error
     in_shape = check_sizes(function, in_shape, least_axes=1)
     return SavedModel(model, params, in_shape, names, preparation)
 

@@ -134,7 +134,8 @@ def _layer_of(found: Any, layers: Mapping[str, Any]) -> Layer:
     try:
         layer = known(*children, **settings)
     except TypeError as error:
-        raise ValueError(f"{name}: {error}") from error
+        told = str(error).removeprefix(f"{name}: ")
+        raise ValueError(f"{name}: {told}") from error
     if not isinstance(layer, Layer):
         raise ValueError(f"{name}: it made {kind_of(layer)}, expected a Layer")
     return layer

@@ -85,7 +85,9 @@ def load_run(folder: str | os.PathLike[str], model: Layer | None = None) -> Run:
         path = params_file(folder)
         with opened("tree.load", path) as file:
             with telling_lines(config.model):
-                like, _ = model.init(streams.sparing(path), config.in_shape)
+                like, out_shape = model.init(streams.sparing(path), config.in_shape)
+            if not out_shape or out_shape[0] < config.classes:
+                raise ValueError(f"{CONFIG}: {config.classes} classes, but outputs {out_shape}")
             return Run(folder, config, model, file.arranged(like))
 
 

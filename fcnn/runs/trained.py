@@ -40,18 +40,20 @@ class Trained:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """What the classes are called: by their numbers, if they have no names. ValueError if
-        outputs are no classes.
+        """What the classes are called: by their numbers, if they have no names. ValueError if the
+        outputs are not those of classes.
         """
         if self.config is not None:
             return self.config.class_names
+        if self.saved.labels is not None:
+            return self.saved.labels
         outputs = self.outputs(np.zeros((1, *self.saved.in_shape), np.float32))
         if outputs.ndim != 2:
             raise ValueError(
                 f"{self.place}: the model gives outputs {outputs.shape[1:]}, expected a number "
                 "for each class"
             )
-        return self.saved.labels or tuple(map(str, range(outputs.shape[1])))
+        return tuple(map(str, range(outputs.shape[1])))
 
     def outputs(self, x: Array, threads: int | None = None) -> Array:
         """What the network gives for images."""

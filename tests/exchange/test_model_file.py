@@ -58,15 +58,6 @@ def little(rng, shape, fan_in, fan_out):
     return rng.random(shape) / 100
 
 
-def with_text(path, **changes):
-    """The file with other values in its text; None takes a key away."""
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    about = json.loads(arrays["network"].item()) | changes
-    arrays["network"] = np.array(json.dumps({k: v for k, v in about.items() if v != "gone"}))
-    np.savez(path, **arrays)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_model_comes_back_bit_for_bit(dtype):
     params = params_of(NETWORK, (2, 8, 10), dtype)
@@ -200,6 +191,85 @@ def test_a_network_that_is_too_long_for_the_reader_is_not_written():
     assert not PATH.exists()
 
 
+def test_a_layer_that_is_not_what_made_it_is_not_written():
+    usual = fcnn.dense(3)
+    twice = attrs.evolve(
+        usual, apply=None, forward=lambda p, x, rng=None: (2 * usual.apply(p, x), None)
+    )
+    params, _ = usual.init(np.random.default_rng(0), (4,))
+    with pytest.raises(ValueError, match=r"^save_model: nothing is written: .* 5.0e-01 apart"):
+        save_model(PATH, twice, params, (4,))
+    assert [*Path().iterdir()] == []
+
+
+WRONG_TEXTS = [
+    ("[]", "it is no object"),
+    ("", "Expecting value: line 1 column 1 (char 0)"),
+    ('{"format": 1, "format": 1}', "a key comes twice: format"),
+    ({"format": 2}, "it has format 2; this version of fcnn reads up to 1"),
+    ({"format": True}, "it is no file of save_model: it has no format number"),
+    ({"format": "1"}, "it is no file of save_model: it has no format number"),
+    ({"labels": ...}, "it lacks labels"),
+    ({"fcnn": ..., "network": ...}, "it lacks fcnn, network"),
+    ({"label": []}, "unknown key 'label'; did you mean 'labels'? "
+     "Known: format, fcnn, network, in_shape, labels, preparation"),
+    ({"in_shape": 4}, "in_shape is 4, expected a tuple of ints"),
+    ({"in_shape": [1, 2.0, 2]}, "in_shape is [1, 2.0, 2], expected a tuple of ints"),
+    ({"in_shape": [True, 2, 2]}, "in_shape is [True, 2, 2], expected a tuple of ints"),
+    ({"in_shape": [1, 2, 0]}, "in_shape is (1, 2, 0), expected sizes of at least 1"),
+    ({"in_shape": [1, 2, 2**30]},
+     "in_shape is (1, 2, 1073741824), expected at most 2,147,483,647 numbers"),
+    ({"labels": "abc"}, "labels is a str, expected a list or null"),
+    ({"labels": {"a": 1}}, "labels is a dict, expected a list or null"),
+    ({"labels": [1]}, "labels, the names of classes, must be texts"),
+    ({"labels": ["a", "\n"]}, "labels: '\\n' is no printable name of a class"),
+    ({"labels": [*"abcd"]}, "there are 4 labels, but the model gives outputs (3,)"),
+    ({"preparation": "code"}, "preparation is 'code', expected mnist or None"),
+    ({"preparation": {}}, "preparation is {}, expected mnist or None"),
+    ({"network": None}, "it is no layer of a document: None without a layer's name"),
+    ({"network": {"layer": "dense", "settings": {"features": float("nan")}}},
+     "dense: features is nan, expected an int"),
+    ({"network": {"layer": "dropout", "settings": {"rate": float("inf")}}},
+     "dropout: rate is inf, expected at least 0 and below 1"),
+    ({"network": {"layer": "dense", "settings": {"features": 3}}},
+     "dense: expects vectors (D,), got (1, 2, 2); put flatten before it"),
+    ({"network": {"own": "__import__", "settings": {"name": "os"}}},
+     "the layer __import__ is one of one's own, which a document only names: give it, as in "
+     "layers={'__import__': __import__}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "told"), WRONG_TEXTS, ids=[str(row[0]) for row in WRONG_TEXTS])
+def test_what_is_wrong_in_a_file_is_told_with_its_path(changed, told):
+    save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2))
+    with np.load(PATH) as archive:
+        arrays = dict(archive)
+    text = changed
+    if not isinstance(changed, str):
+        about = json.loads(arrays["network"].item()) | changed
+        text = json.dumps({key: value for key, value in about.items() if value is not ...})
+    np.savez(PATH, **arrays | {"network": np.array(text)})
+    refuses(lambda: load_model(PATH), ValueError, f"load_model: model.npz: {told}")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"[1].w": None}, "[1].w: missing in the file"),
+        ({"[2].w": ones(1)}, "[2].w: not expected"),
+        ({"[1].w": ones(3, 4)}, "[1].w: float32[3,4], expected float32[4,3]"),
+        ({"[1].w": ones(4, 3, dtype=int)}, "[1].w: int64[4,3], expected float32[4,3]"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_network_are_told_by_their_paths(changed, told):
+    save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2))
+    with np.load(PATH) as archive:
+        arrays = {k: v for k, v in (dict(archive) | changed).items() if v is not None}
+    np.savez(PATH, **arrays)
+    text = f"load_model: model.npz does not fit:\n  {told}"
+    refuses(lambda: load_model(PATH), ValueError, text)
+
+
 WRONG_CALLS = [
     ("path", lambda: save_model(3, SMALL, SMALL_PARAMS, (1, 2, 2)), TypeError,
      "save_model: path is an int, expected a path"),
@@ -226,14 +296,18 @@ WRONG_CALLS = [
      ValueError, "save_model: there are 1 labels, but the model gives outputs (1, 2, 2)"),
     ("no labels", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), labels=[]),
      ValueError, "save_model: there are 0 labels, but the model gives outputs (3,)"),
+    ("numbers", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), labels=[1, 2]),
+     TypeError, "save_model: labels, the names of classes, must be texts"),
     ("labels twice", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), labels=["a", "a"]),
-     ValueError, "labels: two classes are called 'a'"),
+     ValueError, "save_model: labels: two classes are called 'a'"),
     ("preparation", lambda: save_model(PATH, SMALL, SMALL_PARAMS, (1, 2, 2), preparation="x"),
      ValueError, "save_model: preparation is 'x', expected mnist or None"),
     ("a setting", lambda: save_model(PATH, attrs.evolve(own(), settings={"a": {}}), (), (3,)),
      ValueError, "save_model: the setting a of own is a dict, which a document cannot hold"),
     ("infinity", lambda: save_model(PATH, attrs.evolve(own(), settings={"a": np.inf}), (), (3,)),
      ValueError, "save_model: Out of range float values are not JSON compliant"),
+    ("no folder", lambda: save_model("nowhere/m.npz", SMALL, SMALL_PARAMS, (1, 2, 2)),
+     FileNotFoundError, "[Errno 2] cannot write nowhere/m.npz: No such file or directory"),
     ("no file", lambda: load_model("nowhere.npz"), FileNotFoundError,
      "[Errno 2] No such file or directory: 'nowhere.npz'"),
     ("layers", lambda: load_model(PATH, layers=[gain]), TypeError,

@@ -209,6 +209,13 @@ def test_a_document_of_another_network_is_noticed(finished):
         train(make_plan(other, NOISE), finished, threads=1)
 
 
+def test_a_run_of_more_classes_than_outputs_is_refused():
+    folder, config, _ = run_with_code_in("mine.py", "fcnn.relu")
+    write_config(folder, attrs.evolve(config, classes=4))
+    with pytest.raises(RunError, match=r"^run: config.json: 4 classes, but outputs \(3,\)"):
+        load_run(folder)
+
+
 def test_a_run_goes_on_where_its_code_is_gone_but_not_where_it_was_edited():
     folder, config, sign = run_with_code_in("mine.py", "fcnn.relu")
     more = make_plan(attrs.evolve(config, epochs=2), NOISE)

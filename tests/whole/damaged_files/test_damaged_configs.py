@@ -88,7 +88,9 @@ def told_by_config(content, whole, run):
     later = {key for key, (since, _) in LATER.items() if found["format"] < since}
     if not whole.keys() - later <= found.keys():
         return None
-    if any(found[key] != whole[key] for key in MISFITS):
+    misfits = [key for key in MISFITS if found[key] != whole[key]]
+    by_document = ":" in found["model"] and found.get("document") is not None
+    if misfits != (["model"] if by_document else []):
         return None
     told = {key: default for key, (_, default) in LATER.items()} | found
     for name in ("data", "init"):
