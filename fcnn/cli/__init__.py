@@ -1,4 +1,4 @@
-"""The command line: `fcnn train`, `evaluate`, `predict`, `summary`, `verify`, `bench` and `data`.
+"""The command line: train, evaluate, predict, export, summary, verify, bench and data.
 
 Options in, words out. Results go to standard output, progress to standard error. Exit codes:
 0 done, 1 the run failed, 2 wrong usage, 3 data missing or damaged, 4 a check did not hold,
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from fcnn.cli import bench, data, evaluate, predict, summary, train, verify
+from fcnn.cli import bench, data, evaluate, export, predict, summary, train, verify
 from fcnn.version import __version__
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for command in (
     train.train,
     evaluate.evaluate,
     predict.predict,
+    export.export,
     summary.summary,
     verify.verify,
     bench.bench,

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 import fcnn
 from fcnn import data, tree
 
+MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
 READY = "#answer[data-state=ready]"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 IN_COLOUR = fcnn.chain(
@@ -67,7 +68,7 @@ def probabilities(page):
 def backward(page, label):
     page.check("input[value=backward]")
     page.select_option("#target", label)
-    expect(page.locator("#loss")).not_to_have_text("–")
+    expect(page.locator("#loss")).not_to_have_text(NOTHING)
     page.wait_for_selector(READY)
 
 
@@ -148,7 +149,7 @@ def test_a_pixel_is_written_out_and_its_window_framed(page):
         page.keyboard.press(key)
     explanation = page.locator("article[data-place='0'] .explanation")
     value = page.evaluate("() => fcnn.forward(state.x).layers[0].values[(2 * 28 + 14) * 28 + 11]")
-    text = explanation.inner_text().replace("−", "-")
+    text = explanation.inner_text().replace(MINUS, "-")
     assert text.startswith("y[2, 14, 11] = ")
     assert float(text.split(" = ")[1].split(",")[0]) == pytest.approx(value, rel=0.01)
     assert explanation.locator("table").count() == 3
@@ -174,7 +175,7 @@ def test_a_weight_is_written_out(colours):
     )
     text = colours.locator("article[data-place='0'] .explanation .sum").inner_text()
     grads = colours.evaluate("() => [...fcnn.backward(state.x, 2).params['[0].w']]")
-    told = float(text.replace("−", "-").split(" = ")[1].split(",")[0])
+    told = float(text.replace(MINUS, "-").split(" = ")[1].split(",")[0])
     assert text.startswith("dw[0, 0, 0, 0] = ")
     assert told == pytest.approx(grads[0], rel=0.01)
 
@@ -188,7 +189,7 @@ def test_a_step_lowers_the_loss_again_and_again_until_it_is_taken_back(page):
         before = page.inner_text("#loss")
         page.click("#step")
         expect(page.locator("#loss")).not_to_have_text(before)
-        losses.append(float(page.inner_text("#loss").replace("−", "-")))
+        losses.append(float(page.inner_text("#loss").replace(MINUS, "-")))
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0]
     assert "Step 3: 3 had " in page.inner_text("#steps")

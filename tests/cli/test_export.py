@@ -1,0 +1,100 @@
+"""`fcnn export`: a trained network in other formats."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import call
+
+import fcnn
+from fcnn import data
+
+LINEAR = ["--recipe", "reference", "--model", "linear", "--epochs", 1]
+FORMATS = {"model": ".npz", "safetensors": ".safetensors", "onnx": ".onnx", "script": ".py"}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A run on digits."""
+    run = tmp_path_factory.mktemp("digits") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
+        call("train", *LINEAR, "--out", run)
+    return run
+
+
+def outputs(format, file, run, x):
+    """What a network gives for images, as it comes back from a file."""
+    match format:
+        case "model":
+            saved = fcnn.load_model(file)
+            assert (saved.in_shape, saved.preparation) == ((1, 28, 28), "mnist")
+        case "safetensors":
+            params = fcnn.exchange.load_safetensors(file, run.model, (1, 28, 28))
+            return fcnn.predict(run.model, params, x)
+        case "onnx":
+            saved = fcnn.exchange.load_onnx(file)
+            assert saved.preparation == "mnist"
+        case "script":
+            namespace = {"__name__": "digits"}
+            exec(compile(Path(file).read_text(), file, "exec"), namespace)
+            return namespace["predict"](x)
+    return fcnn.predict(saved.model, saved.params, x)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_run_is_written_into_its_folder_and_comes_back(digits, format):
+    told = call("export", digits, format).stdout
+    file = digits / f"model{FORMATS[format]}"
+    first, second = told.splitlines()
+    assert first.startswith(f"Wrote {file}, ")
+    assert first.endswith(" kB.")
+    assert second.startswith("Read back, ")
+    run = fcnn.load_run(digits)
+    x = data.mnist5k()[1][0][:20]
+    found = outputs(format, file, run, x)
+    assert np.abs(found - fcnn.predict(run.model, run.params, x)).max() < 2e-5
+
+
+def test_a_file_of_save_model_is_written_beside_itself_or_where_one_says(digits):
+    call("export", digits, "model", "--out", "digits.npz")
+    call("export", "digits.npz", "onnx")
+    assert Path("digits.onnx").is_file()
+    Path("folder").mkdir()
+    call("export", "digits.npz", "model", "--out", "folder")
+    assert Path("folder/digits.npz").read_bytes() == Path("digits.npz").read_bytes()
+    call("export", digits, "model", "--out", "folder")
+    assert Path("folder/model.npz").is_file()
+
+
+def test_the_script_is_a_program(digits):
+    call("export", digits, "script", "--out", "digits.py")
+    x, labels = data.mnist5k()[1]
+    np.save("image.npy", x[0])
+    done = subprocess.run(
+        [sys.executable, "digits.py", "image.npy"], capture_output=True, text=True, check=True
+    )
+    assert str(labels[0]) in done.stdout
+
+
+def test_a_network_does_not_take_its_own_place(digits):
+    call("export", digits, "model", "--out", "digits.npz")
+    told = call("export", "digits.npz", "model", code=2).stderr
+    assert told == ("fcnn: digits.npz is the file that is to be exported; name another by --out\n")
+
+
+def test_what_is_no_network_is_refused_in_one_line():
+    Path("text.npz").write_text("no archive")
+    for run in ("nowhere", "text.npz"):
+        told = call("export", run, "onnx", code=2).stderr
+        assert told.startswith("fcnn: ")
+        assert told.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install(digits, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    told = call("export", digits, "onnx", code=2).stderr
+    assert "pip install 'fcnn[onnx]'" in told
+    assert not (digits / "other.onnx").exists()
