@@ -7,11 +7,9 @@ import typer
 
 from fcnn.cli import reports
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
-from fcnn.cli.options import JsonOption, RunArgument, ThreadsOption, load_data
+from fcnn.cli.options import JsonOption, RunArgument, ThreadsOption, load_data_for
 from fcnn.cli.progress import Bar
-from fcnn.data import Dataset
 from fcnn.runs import results
-from fcnn.runs.recipes import DEFAULT
 from fcnn.runs.trained import Trained, load_trained
 
 
@@ -30,7 +28,7 @@ def evaluate(
         with wrong_usage():
             trained = load_trained(run)
             data_name = _data_of(trained) if data is None else data
-        found = _loaded(trained, data_name, bar)
+        found = load_data_for(trained, data_name, bar)
         labels = trained.saved.labels
         with wrong_usage():
             test = results.test_set(labels, found)
@@ -52,12 +50,3 @@ def _data_of(trained: Trained) -> str:
             f"{trained.place} is a file of save_model, which names no data: give --data"
         )
     return trained.config.data
-
-
-def _loaded(trained: Trained, data_name: str, bar: Bar) -> Dataset:
-    """Data by name, drawn and resized as it was for the run; pictures for a file have its size."""
-    config, in_shape = trained.config, trained.saved.in_shape
-    if config is not None:
-        return load_data(data_name, config.seed, bar, config.image_size)
-    size = (in_shape[1], in_shape[2]) if len(in_shape) == 3 else None
-    return load_data(data_name, DEFAULT.settings.seed, bar, size)

@@ -3,14 +3,16 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 import fcnn
 from fcnn import exchange
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
-from fcnn.cli.options import RunArgument
+from fcnn.cli.options import RunArgument, load_data_for
+from fcnn.cli.progress import Bar
+from fcnn.runs import results
 from fcnn.runs.trained import Trained, load_trained
 
 
@@ -21,9 +23,13 @@ class Format(StrEnum):
     safetensors = "safetensors"
     onnx = "onnx"
     script = "script"
+    page = "page"
 
 
-ENDINGS: Final = {"model": ".npz", "safetensors": ".safetensors", "onnx": ".onnx", "script": ".py"}
+ENDINGS: Final = {
+    "model": ".npz", "safetensors": ".safetensors", "onnx": ".onnx", "script": ".py",
+    "page": ".html",
+}  # fmt: skip
 
 
 def export(
@@ -32,7 +38,8 @@ def export(
         Format,
         typer.Argument(
             help="model: network and parameters in one file of fcnn; safetensors: parameters as "
-            "PyTorch has them; onnx; script: a Python file that needs NumPy alone.",
+            "PyTorch has them; onnx; script: a Python file that needs NumPy alone; page: an HTML "
+            "file that shows the network at work.",
             show_default=False,
         ),
     ],
@@ -45,24 +52,42 @@ def export(
             show_default=False,
         ),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the images on a page come from; by default the test set of the run.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a trained network in another format. It is read back before it appears."""
-    with exit_codes():
+    with exit_codes(), Bar(shown=True) as bar:
         with wrong_usage():
             trained = load_trained(run)
             target = target_of(trained, format, out)
+            if data is not None and format is not Format.page:
+                raise ValueError(f"--data is for images on a page, not for {format}")
+        more = _samples(trained, data, bar) if format is Format.page else {}
+        with wrong_usage():
             saved = trained.saved
             save = getattr(fcnn if format is Format.model else exchange, f"save_{format}")
             apart = save(
-                target,
-                saved.model,
-                saved.params,
-                saved.in_shape,
-                labels=saved.labels,
-                preparation=saved.preparation,
-            )
+                target, saved.model, saved.params, saved.in_shape,
+                labels=saved.labels, preparation=saved.preparation, **more,
+            )  # fmt: skip
         typer.echo(f"Wrote {target}, {size(target)}.")
         typer.echo(f"Read back, {_difference(apart)}.")
+
+
+def _samples(trained: Trained, data: str | None, bar: Bar) -> dict[str, Any]:
+    """The images that a page shows; none for a file of save_model that comes without data."""
+    name = trained.config.data if data is None and trained.config is not None else data
+    if name is None:
+        return {}
+    found = load_data_for(trained, name, bar)
+    with wrong_usage():
+        test = results.test_set(trained.saved.labels, found)
+        return {"samples": results.worth_seeing(trained, test)}
 
 
 def target_of(trained: Trained, format: str, out: Path | None) -> Path:

@@ -19,6 +19,7 @@ from fcnn.runs.config import Config, configure
 from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.recipes import DEFAULT, RECIPES
 from fcnn.runs.settings import Settings
+from fcnn.runs.trained import Trained
 
 RunArgument = Annotated[
     Path, typer.Argument(help="The folder of a finished run, or a file of save_model.")
@@ -169,6 +170,15 @@ def load_data(name: str, seed: int, bar: Bar, size: int | tuple[int, int] | None
         loaded = load(name, seed=seed, progress=bar.update, size=size)
     bar.close()
     return loaded
+
+
+def load_data_for(trained: Trained, name: str, bar: Bar) -> Dataset:
+    """Data by name, drawn and resized as it was for the run; pictures for a file have its size."""
+    config, in_shape = trained.config, trained.saved.in_shape
+    if config is not None:
+        return load_data(name, config.seed, bar, config.image_size)
+    size = (in_shape[1], in_shape[2]) if len(in_shape) == 3 else None
+    return load_data(name, DEFAULT.settings.seed, bar, size)
 
 
 def configured(data: str, model: str | None, bar: Bar) -> tuple[Config, Layer]:

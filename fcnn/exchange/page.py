@@ -55,7 +55,7 @@ def save_page(
     labels: Sequence[str] | None = None,
     preparation: str | None = None,
     samples: tuple[Array, Array] | None = None,
-) -> None:
+) -> float:
     """Write a page on which one sees a network at work, forward and backward, in any browser.
 
     Parameters
@@ -75,8 +75,9 @@ def save_page(
         Images to look at and their labels, arrays (N, C, H, W) from 0 to 1 and (N,). The page has
         256 shades of them.
 
-    Raises ValueError for a layer of one's own, which it names, for a network that does not end in
-    logits, and for parameters, labels or samples that do not fit.
+    Returns how far the outputs of the network in the page are from those of `predict`, relative to
+    the largest. Raises ValueError for a layer of one's own, which it names, for a network that does
+    not end in logits, and for parameters, labels or samples that do not fit.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def save_page(
     >>> model = fcnn.models.linear()
     >>> params, _ = model.init(np.random.default_rng(0), (1, 28, 28))
     >>> folder = getfixture("tmp_path")
-    >>> fcnn.exchange.save_page(folder / "linear.html", model, params, (1, 28, 28))
+    >>> apart = fcnn.exchange.save_page(folder / "linear.html", model, params, (1, 28, 28))
     """
     target = as_path("save_page", "path", path)
     saved = checked("save_page", model, params, in_shape, labels, preparation)
@@ -98,9 +99,10 @@ def save_page(
     if samples is not None:
         found["samples"] = _samples(samples, saved.in_shape, found["network"]["shape"][0])
     text = _page(found)
-    check_same_outputs("save_page", saved, _outputs_of(text, saved.in_shape))
+    apart = check_same_outputs("save_page", saved, _outputs_of(text, saved.in_shape))
     with whole_file(target) as file:
         file.write(text.encode())
+    return apart
 
 
 def page_document(saved: SavedModel) -> Document:

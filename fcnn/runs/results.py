@@ -24,6 +24,8 @@ from fcnn.training.inference import Evaluation
 from fcnn.tree import Tree
 
 METRICS: Final = "metrics.json"
+_CLASSES: Final = 10  # of which an image is shown on a page
+_WRONG: Final = 4  # images that are read wrong
 
 
 @attrs.frozen(eq=False)
@@ -91,6 +93,19 @@ def test_set(own: tuple[str, ...] | None, data: Dataset) -> Examples:
     if unknown := [name for name in others if name not in own]:
         raise ValueError(f"the data has a class {unknown[0]}, the model knows {', '.join(own)}")
     return x, np.array([own.index(name) for name in others])[labels]
+
+
+def worth_seeing(trained: Trained, test: Examples) -> Examples:
+    """Of a test set, the first image of each class that the network reads right, of ten classes at
+    most, and the first that it reads wrong.
+    """
+    x, labels = test
+    right = trained.outputs(x).argmax(1) == labels
+    first = [
+        np.flatnonzero(right & (labels == label))[:1] for label in np.unique(labels)[:_CLASSES]
+    ]
+    chosen = np.concatenate([*first, np.flatnonzero(~right)[:_WRONG]])
+    return x[chosen], labels[chosen]
 
 
 def assess(trained: Trained, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:

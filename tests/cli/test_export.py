@@ -1,5 +1,7 @@
 """`fcnn export`: a trained network in other formats."""
 
+import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,35 @@ def test_a_run_is_written_into_its_folder_and_comes_back(digits, format):
     x = data.mnist5k()[1][0][:20]
     found = outputs(format, file, run, x)
     assert np.abs(found - fcnn.predict(run.model, run.params, x)).max() < 2e-5
+
+
+def model_in(page):
+    text = Path(page).read_text()
+    return json.loads(
+        text.split('<script type="application/json" id="model">')[1].split("</script>")[0]
+    )
+
+
+def test_a_page_has_images_of_the_test_set_some_read_right_and_some_wrong(digits):
+    call("export", digits, "page")
+    samples = model_in(digits / "model.html")["samples"]
+    x = np.frombuffer(base64.b64decode(samples["images"]), np.uint8).reshape(samples["shape"])
+    run = fcnn.load_run(digits)
+    found = fcnn.predict(run.model, run.params, (x / 255).astype(np.float32)).argmax(1)
+    assert samples["labels"][:10] == list(range(10))
+    assert (found[:10] == range(10)).all()
+    assert len(found) == 14
+    assert (found[10:] != samples["labels"][10:]).all()
+
+
+def test_a_page_of_a_file_has_the_images_that_one_says(digits):
+    call("export", digits, "model", "--out", "digits.npz")
+    call("export", "digits.npz", "page")
+    assert "samples" not in model_in("digits.html")
+    call("export", "digits.npz", "page", "--data", "mnist5k")
+    assert len(model_in("digits.html")["samples"]["labels"]) == 14
+    told = call("export", "digits.npz", "onnx", "--data", "mnist5k", code=2).stderr
+    assert told == "fcnn: --data is for images on a page, not for onnx\n"
 
 
 def test_a_file_of_save_model_is_written_beside_itself_or_where_one_says(digits):
