@@ -42,6 +42,7 @@ NETWORK: Final = "network"  # beside paths, which begin with a bracket or a dot
 _KEYS: Final = ("format", "fcnn", "network", "in_shape", "labels", "preparation")
 _MOST_AXES: Final = 64  # of any array of NumPy
 _LONGEST: Final = 500_000  # characters: thousands of layers
+_LONGEST_ERROR: Final = 1000  # characters of what a file may have for a name
 
 
 def save_model(
@@ -170,8 +171,10 @@ def _telling(function: str, path: Path) -> Iterator[None]:
     """What is wrong with the text in a file, as a ValueError that names the file."""
     try:
         yield
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        told = str(error).removeprefix(f"{function}: ")
+    except RecursionError as error:
+        raise ValueError(f"{function}: {path}: the network is nested too deeply") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        told = str(error).removeprefix(f"{function}: ")[:_LONGEST_ERROR]
         raise ValueError(f"{function}: {path}: {told}") from error
 
 
