@@ -207,6 +207,9 @@ def network(x: np.ndarray) -> np.ndarray:
 
 AT_A_TIME = 64  # examples: few enough for the caches, enough to be worth the calls
 ALONE = Lock()
+# Once it has seen a large array go, of nearly 32 MB, glibc keeps the memory of those that follow.
+# Otherwise it may give it back, and have the system fill every page of the next array with zeros.
+np.empty(2**25 - 2**16, np.uint8)
 
 
 def predict(x: np.ndarray) -> np.ndarray:
