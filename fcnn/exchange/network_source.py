@@ -10,7 +10,8 @@ is in use, others have a greater number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
 from typing import Final, NamedTuple, TypeAlias
 
@@ -174,12 +175,12 @@ def _parallel(part: _Part, x: _Value, into: str) -> _Value:
         ys.append(_add_child(part, i, params, f"{part.path}[{i}]", x, names[-1]))
     variables = [y.name for y in ys]
     if part.layer.settings.get("merge") == "add":
-        lines.written.append(f"{into} = {' + '.join(variables)}")
+        lines.written.extend(_sum(into, variables))
         y = _Value(into, ys[0].array)  # whose shape is all that matters
     else:
         y = _Value(into, np.concatenate([y.array for y in ys], axis=1))
-        joined = f"np.concatenate([{', '.join(variables)}], axis=1)"
-        lines.written.append(f"{into} = {joined}  # {batch(y.shape)}")
+        arguments = [f"[{', '.join(variables)}]", "axis=1"]
+        lines.written.extend(_calling(f"{into} = np.concatenate", arguments, batch(y.shape)))
     lines.paragraph()
     lines.in_use.difference_update(names)
     return y
@@ -202,21 +203,37 @@ def _call(part: _Part, function: str, x: _Value, into: str) -> _Value:
         *(f'P["{_key(path)}"]' for path in paths),
         *(f"{name}={value!r}" for name, value in settings.items()),
     ]
-    comment = "" if y.shape == x.shape else f"  # {batch(y.shape)}"
-    part.lines.written.extend(_wrapped_call(f"{into} = {function}", arguments, comment))
+    shape = "" if y.shape == x.shape else batch(y.shape)
+    part.lines.written.extend(_calling(f"{into} = {function}", arguments, shape))
     return y
 
 
-def _wrapped_call(head: str, arguments: list[str], comment: str) -> list[str]:
-    """A call on one line, or on as many as it needs."""
+def _calling(head: str, arguments: Sequence[str], shape: str) -> list[str]:
+    """A call on one line, or on as many as it needs, with the shape of what it gives."""
+    end = f")  # {shape}" if shape else ")"
     together = ", ".join(arguments)
-    shapes = (
-        [f"{head}({together}){comment}"],
-        [f"{head}(", f"{_INDENT}{together},", f"){comment}"],
-        [f"{head}(", *(f"{_INDENT}{argument}," for argument in arguments), f"){comment}"],
+    ways = (
+        [f"{head}({together}{end}"],
+        [f"{head}(", f"{_INDENT}{together},", end],
+        [f"{head}(", *(line for each in arguments for line in _filled(f"{each},")), end],
     )
-    fitting = [lines for lines in shapes if max(map(len, lines)) + len(_INDENT) <= LINE]
-    return (fitting or shapes[-1:])[0]
+    return next((lines for lines in ways if _fits(lines)), ways[-1])
+
+
+def _sum(into: str, variables: Sequence[str]) -> list[str]:
+    """An addition, likewise."""
+    added = " + ".join(variables)
+    line = f"{into} = {added}"
+    return [line] if _fits([line]) else [f"{into} = (", *_filled(added), ")"]
+
+
+def _fits(lines: Sequence[str]) -> bool:
+    return max(map(len, lines)) + len(_INDENT) <= LINE
+
+
+def _filled(text: str) -> list[str]:
+    """Lines within parentheses."""
+    return [_INDENT + line for line in textwrap.wrap(text, LINE - 2 * len(_INDENT))]
 
 
 # The settings of the functions, where they are not the usual ones

@@ -167,6 +167,13 @@ def test_a_network_is_written_out_layer_by_layer(tmp_path):
     assert text[begin : text.index("\n\n\n", begin)] == NETWORK
 
 
+@pytest.mark.parametrize("merge", ["add", "concatenate"])
+@pytest.mark.parametrize("branches", [7, 8, 9, 25])
+def test_many_branches_are_merged_on_many_lines(tmp_path, branches, merge):
+    model = fcnn.parallel(*branches * [fcnn.tanh], merge=merge)
+    assert is_tidy(written(tmp_path, model, in_shape=(10, 28, 28)))
+
+
 def test_functions_are_those_that_the_network_needs(tmp_path):
     def functions(model, in_shape):
         module = ast.parse(written(tmp_path, model, in_shape=in_shape))
