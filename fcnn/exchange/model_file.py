@@ -29,7 +29,7 @@ from fcnn.files.json_objects import object_of
 from fcnn.files.npz import TEXTS
 from fcnn.files.writing import whole_file
 from fcnn.layers.layer import Layer, call_init
-from fcnn.networks.documents import document, layer_of, own_names, public_name
+from fcnn.networks.documents import code_of, document, layer_of, own_names, public_name
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import sparing
 from fcnn.training.inference import predict
@@ -103,6 +103,11 @@ def save_model(
         np.savez(file, **arrays)
         file.flush()
         again = _read("save_model", Path(file.name), own)
+        if code_of(again.model) != code_of(model):
+            raise ValueError(
+                "save_model: a layer of the model has not the functions of what made it, of which "
+                "its settings tell; if they were replaced, make is to be None"
+            )
         return check_same_outputs(
             "save_model", saved, lambda x: predict(again.model, again.params, x)
         )
@@ -230,7 +235,7 @@ def _own_of(model: Layer) -> dict[str, Any]:
         if public_name(layer) is None:
             known = layers.setdefault(layer.name, {})
             first = known.setdefault(_told(layer.children, layer.settings), layer)
-            if _code(first) != _code(layer):
+            if code_of(first) != code_of(layer):  # other differences show in the outputs
                 raise ValueError(
                     f"two layers are called {layer.name}, have the same settings, and are not the "
                     "same: tell them apart by their names or settings"
@@ -258,12 +263,6 @@ def _one_of(known: Mapping[str, Layer], /, *children: Layer, **settings: Any) ->
 def _told(children: Sequence[Layer], settings: Mapping[str, Any]) -> str:
     """What a document says of a layer beside its name."""
     return json.dumps([[*map(document, children)], dict(settings)], sort_keys=True)
-
-
-def _code(layer: Layer) -> list[Any]:
-    """What a layer runs. The values that its functions have besides show in the outputs."""
-    functions = (layer.init, layer.forward, layer.backward)
-    return [getattr(function, "__code__", function) for function in functions]
 
 
 def _zeros(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:

@@ -109,6 +109,18 @@ def own_names(found: Any) -> Iterator[str]:
         yield from own_names(child)
 
 
+def code_of(layer: Layer) -> list[Any]:
+    """The code that a layer runs, and those in it: equal for layers that the same maker made, of
+    the same settings.
+    """
+    calibrate = getattr(layer.calibrate, "of_sample", layer.calibrate)
+    functions = (
+        layer.init, layer.forward, layer.backward, layer.backward_params, layer.apply, calibrate,
+    )  # fmt: skip
+    code = [getattr(function, "__code__", function) for function in functions]
+    return code + [code_of(child) for child in layer.children]
+
+
 def _layer_of(found: Any, layers: Mapping[str, Any]) -> Layer:
     _check(found)
     name = found.get("layer", found.get("own"))

@@ -24,7 +24,7 @@ from fcnn.files.json_objects import object_of
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.files.writing import whole_file
 from fcnn.layers.layer import Layer, call_init
-from fcnn.networks.documents import document, layer_of, own_names
+from fcnn.networks.documents import code_of, document, layer_of, own_names
 from fcnn.numerics.arrays import Shape
 from fcnn.runs.model_by_name import absolute, model_by_name, telling_lines
 from fcnn.runs.recipes import Recipe
@@ -151,9 +151,12 @@ def _document_of(model: Layer) -> dict[str, Any] | None:
         found = document(model)
     except ValueError:  # a setting of one's own that JSON does not have
         return None
-    if any(own_names(found)) or repr(layer_of(found)) == repr(model):
+    if any(own_names(found)):
         return found
-    return None  # layers of fcnn that have been given other names
+    again = layer_of(found)
+    # Layers of fcnn may have been given other names or functions.
+    is_same = repr(again) == repr(model) and code_of(again) == code_of(model)
+    return found if is_same else None
 
 
 def _preparation_for(data: str) -> str | None:

@@ -191,15 +191,16 @@ def test_a_network_that_is_too_long_for_the_reader_is_not_written():
     assert not PATH.exists()
 
 
-def test_a_layer_that_is_not_what_made_it_is_not_written():
+@pytest.mark.parametrize("function", ["forward", "backward", "apply"])
+def test_a_layer_that_is_not_what_made_it_is_not_written(function):
     usual = fcnn.dense(3)
-    twice = attrs.evolve(
-        usual, apply=None, forward=lambda p, x, rng=None: (2 * usual.apply(p, x), None)
-    )
+    replaced = attrs.evolve(usual, **{function: lambda *args: getattr(usual, function)(*args)})
     params, _ = usual.init(np.random.default_rng(0), (4,))
-    with pytest.raises(ValueError, match=r"^save_model: nothing is written: .* 5.0e-01 apart"):
-        save_model(PATH, twice, params, (4,))
+    with pytest.raises(ValueError, match=r"^save_model: a layer of the model has not the f"):
+        save_model(PATH, fcnn.chain(replaced), (params,), (4,))
     assert [*Path().iterdir()] == []
+    own = attrs.evolve(replaced, make=None)
+    assert save_model(PATH, fcnn.chain(own), (params,), (4,)) == 0
 
 
 WRONG_TEXTS = [

@@ -12,7 +12,7 @@ from layer_cases import CASES
 from wrong_calls import own
 
 import fcnn
-from fcnn.networks.documents import LAYERS, document, layer_of, public_name
+from fcnn.networks.documents import LAYERS, code_of, document, layer_of, public_name
 
 NETWORK = fcnn.chain(
     fcnn.conv2d(4, (3, 1), padding="same", bias=False, initializer=fcnn.glorot_uniform),
@@ -46,6 +46,7 @@ def test_every_public_layer_is_known():
 def test_every_layer_comes_back_from_its_document(layer):
     assert repr(again(layer)) == repr(layer)
     assert document(again(layer)) == document(layer)
+    assert code_of(again(layer)) == code_of(layer)
 
 
 @pytest.mark.parametrize("how", [again, lambda layer: pickle.loads(pickle.dumps(layer))])

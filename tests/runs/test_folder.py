@@ -234,13 +234,20 @@ def test_a_run_goes_on_where_its_code_is_gone_but_not_where_it_was_edited():
     assert tree.equal(load_run(folder).params, load_run("at_once").params)
 
 
+def twice(layer):
+    """A layer that gives twice what its maker and settings say."""
+    return attrs.evolve(layer, apply=lambda params, x: 2 * layer.apply(params, x))
+
+
 @pytest.mark.parametrize(
     "model",
     [
         fcnn.chain(fcnn.flatten, attrs.evolve(fcnn.dense(3), name="last")),
         fcnn.chain(attrs.evolve(fcnn.flatten, settings={"of": {}}), fcnn.dense(3)),
+        fcnn.chain(fcnn.flatten, twice(fcnn.dense(3))),
+        fcnn.chain(fcnn.flatten, fcnn.chain(fcnn.dense(3), fcnn.residual(twice(fcnn.dense(3))))),
     ],
-    ids=["named", "settings"],
+    ids=["named", "settings", "functions", "functions inside"],
 )
 def test_what_a_document_cannot_tell_is_made_by_code(model, monkeypatch):
     monkeypatch.setattr("fcnn.runs.config.model_by_name", lambda name, classes: model)
