@@ -211,22 +211,25 @@ def _needed(blocks: Sequence[str], own: Mapping[str, str], entries: Sequence[str
     """The blocks that define the entries and what these use, and the titles above them. Sources of
     one's own take the place of those of the same name.
     """
-    sources = [own.get(_defined(block)[0], block) if _defined(block) else block for block in blocks]
-    place = {name: i for i, block in enumerate(blocks) for name in _defined(block)}
-    kept: set[int] = set()
+    defined = [_defined(block) for block in blocks]
+    place = {name: i for i, names in enumerate(defined) for name in names}
+    sources = [*blocks]
+    for name, source in own.items():
+        sources[place[name]] = source
+    needed: set[int] = set()
     names = {*entries}
     while names:
-        found = {place[name] for name in names if name in place} - kept
-        kept |= found
+        found = {place[name] for name in names if name in place} - needed
+        needed |= found
         names = set().union(*(_used(sources[i]) for i in found))
-    title, chosen = "", []
+    kept, title = [], ""
     for i, source in enumerate(sources):
-        if not _defined(source):
+        if not defined[i]:
             title = source
-        elif i in kept:
-            chosen += [title, source] if title else [source]
+        elif i in needed:
+            kept += [title, source] if title else [source]
             title = ""
-    return chosen
+    return kept
 
 
 def _defined(source: str) -> list[str]:

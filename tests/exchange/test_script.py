@@ -489,7 +489,7 @@ WRONG = [
     ("too many labels", save(labels=[*"abcde"]), ValueError,
      "save_script: there are 5 labels, but the model gives outputs (4,)"),
     ("labels with a new line", save(labels=["a\nb"]), ValueError,
-     "labels: 'a\\nb' is no printable name of a class"),
+     "save_script: labels: 'a\\nb' is no printable name of a class"),
     ("an unknown preparation", save(preparation="cifar"), ValueError,
      "save_script: preparation is 'cifar', expected mnist or None"),
     ("a layer of one's own", save(GAIN, ()), ValueError,
