@@ -5,7 +5,7 @@ The house, from the top down; a room imports only from rooms below it:
 cli                         the command line: options in, words out
 proof                       what fcnn claims, and the cases that prove it: `fcnn verify`
 runs                        recipes, settings, run folders, the experiment
-exchange                    models in files, of fcnn and of others
+exchange, sklearn           models in files, of fcnn and of others; the scikit-learn classifier
 training                    the gradient of a batch; fit, predict, evaluate, calibrate
 models, check, pictures     networks by name; the gradient checker; figures
 networks                    chain, residual, parallel

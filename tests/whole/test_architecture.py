@@ -19,7 +19,7 @@ ROOMS = [
     ["proof"],
     ["__init__"],
     ["runs"],
-    ["exchange"],
+    ["exchange", "sklearn"],
     ["training"],
     ["models", "check", "pictures"],
     ["networks"],
@@ -33,7 +33,15 @@ ROOMS = [
 ]
 HEIGHT = {room: -line for line, rooms in enumerate(ROOMS) for room in rooms}
 # Beside its rooms the package holds these files and nothing else.
-FILES = {"__init__.py", "__main__.py", "version.py", "models.py", "schedules.py", "py.typed"}
+FILES = {
+    "__init__.py",
+    "__main__.py",
+    "version.py",
+    "models.py",
+    "schedules.py",
+    "sklearn.py",
+    "py.typed",
+}
 
 
 MODULES = {
