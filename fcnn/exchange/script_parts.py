@@ -45,6 +45,8 @@ def conv2d(
 ) -> np.ndarray:
     """Cross-correlation of images (N, C, H, W) with kernels (F, C/G, KH, KW), in G groups.
 
+    The padding is that above, below, to the left and to the right; all else is (rows, columns).
+
     The KW horizontal shifts of an image are copied, side by side in each of its rows. Then KH
     consecutive rows already are the matrix that makes a row of the output, multiplied with the
     kernels; the matrices of neighbouring rows overlap in memory.
@@ -206,7 +208,7 @@ def network(x: np.ndarray) -> np.ndarray:
 
 
 AT_A_TIME = 64  # examples: few enough for the caches, enough to be worth the calls
-ALONE = Lock()
+ALONE = Lock()  # of one call at a time: each uses all cores
 # Once it has seen a large array go, of nearly 32 MB, glibc keeps the memory of those that follow.
 # Otherwise it may give it back, and have the system fill every page of the next array with zeros.
 np.empty(2**25 - 2**16, np.uint8)
@@ -237,12 +239,12 @@ def set_blas_threads(count: int) -> int:
     """
     module = sys.modules.get("numpy.linalg._umath_linalg")  # it is linked with the library
     blas: Any = module and ctypes.CDLL(module.__file__)
-    for name in ("scipy_openblas_%s_num_threads64_", "openblas_%s_num_threads64_",
-                 "scipy_openblas_%s_num_threads", "openblas_%s_num_threads"):  # fmt: skip
-        if hasattr(blas, name % "set"):
-            before: int = getattr(blas, name % "get")()
-            getattr(blas, name % "set")(count)
-            return before
+    for prefix in ("scipy_openblas", "openblas"):
+        for suffix in ("64_", ""):
+            if hasattr(blas, f"{prefix}_set_num_threads{suffix}"):
+                before: int = getattr(blas, f"{prefix}_get_num_threads{suffix}")()
+                getattr(blas, f"{prefix}_set_num_threads{suffix}")(count)
+                return before
     return count
 
 
