@@ -35,6 +35,9 @@ ANY_BATCH: Final = 1_000_003  # examples, where their number is free
 MOST: Final = 2**26  # numbers of a value of an example
 FEW: Final = 4096  # numbers of a constant that is computed from others
 _NONE: Final = (0, 0, 0, 0)  # no padding
+_NOT_GELU: Final = (
+    "but not as in GELU, x / 2 * (1 + erf(x / sqrt(2))), in PyTorch nn.GELU(approximate='none')"
+)
 _FLOAT: Final = 1  # ONNX's number for float32
 
 
@@ -49,10 +52,11 @@ class Padded:
 
 @attrs.frozen
 class Means:
-    """The means of images' channels, (C, 1, 1): global_avg_pool, once they are flattened."""
+    """The means of images' channels: global_avg_pool, once they are flattened."""
 
     x: Value
     images: Value
+    shape: Shape  # (C, 1, 1), or (C, 1) on the way to (C,)
 
 
 @attrs.frozen
@@ -166,21 +170,25 @@ def _parameter(given: Known, what: str, shape: Shape) -> Array:
 
 def value_of(given: Known | None, rank: int | None = None) -> Value:
     """What layers compute: images if the rank is 3, vectors if it is 1."""
-    if isinstance(given, Means):
+    if isinstance(given, Means) and given.shape == given.images.shape:
         given = given.images
     if isinstance(given, Term):
         raise ValueError(
             f"what {given.x.name} gives is multiplied by a constant or put into erf before it, "
-            "but not as in GELU, x / 2 * (1 + erf(x / sqrt(2)))"
+            + _NOT_GELU
         )
     if isinstance(given, Padded):
         raise ValueError("fcnn pads images in conv2d and pools alone, with what they expect")
     if not isinstance(given, Value):
-        raise ValueError("an input that should depend on that of the network does not")
+        raise ValueError("what it is given is no output of a layer")
     if rank is not None and len(given.shape) != rank:
         expected = {1: "vectors (N, D)", 3: "images (N, C, H, W)"}[rank]
         raise ValueError(f"its input is (N, {str(given.shape)[1:]}, expected {expected}")
     return given
+
+
+def _shape_of(given: Known) -> Shape:
+    return given.shape if isinstance(given, Means) else value_of(given).shape
 
 
 def _images(given: Known, pixel: float) -> tuple[Value, tuple[int, ...]]:
@@ -317,7 +325,8 @@ def _pool_settings(node: Node, before: tuple[int, ...]) -> dict[str, Any]:
 def _global_average_pool(node: Node, x: Known) -> Known:
     images = value_of(x, 3)
     _, H, W = images.shape
-    return Means(images, node.layer(images, avg_pool2d((H, W))))
+    means = node.layer(images, avg_pool2d((H, W)))
+    return Means(images, means, means.shape)
 
 
 def _reduce_mean(node: Node, x: Known, axes: Known | None = None) -> Known:
@@ -382,7 +391,7 @@ def _row(array: Array, shape: Shape) -> Array:
 
 
 def _flatten(node: Node, x: Known) -> Known:
-    rank = len(value_of(x).shape) + 1
+    rank = len(_shape_of(x)) + 1
     if node.integer("axis", 1) % rank != 1:
         raise ValueError(f"it is along axis {node.integer('axis', 1)}, expected 1")
     return _flattened(node, x)
@@ -395,7 +404,7 @@ def _flattened(node: Node, x: Known) -> Known:
 
 
 def _reshape(node: Node, x: Known, shape: Known) -> Known:
-    old = (node.batch, *value_of(x).shape)
+    old = (node.batch, *_shape_of(x))
     given = [int(size) for size in constant_of(shape)]
     new = given.copy()
     if not node.integer("allowzero"):
@@ -408,7 +417,7 @@ def _reshape(node: Node, x: Known, shape: Known) -> Known:
 
 
 def _squeeze(node: Node, x: Known, axes: Known | None = None) -> Known:
-    shape = (node.batch, *value_of(x).shape)
+    shape = (node.batch, *_shape_of(x))
     gone = node.axes(axes, len(shape)) or [i for i, size in enumerate(shape) if i and size == 1]
     kept = [size for axis, size in enumerate(shape) if axis not in gone]
     if 0 in gone or any(shape[axis] != 1 for axis in gone):
@@ -418,16 +427,18 @@ def _squeeze(node: Node, x: Known, axes: Known | None = None) -> Known:
 
 def _in_shape(node: Node, x: Known, shape: Shape, given: Sequence[int]) -> Known:
     """A value in another shape: flattened, or as it is."""
-    value = value_of(x)
-    if shape == value.shape:
+    old = _shape_of(x)
+    if shape == old:
         return x
-    if shape != (math.prod(value.shape),):
+    if isinstance(x, Means) and shape == (old[0], 1):
+        return attrs.evolve(x, shape=shape)
+    if shape != (math.prod(old),):
         raise ValueError(_not_flatten(given, x))
     return _flattened(node, x)
 
 
 def _not_flatten(given: Sequence[int], x: Known) -> str:
-    sides = (given, (ANY_BATCH, *value_of(x).shape))
+    sides = (given, (ANY_BATCH, *_shape_of(x)))
     new, old = (", ".join("N" if n == ANY_BATCH else str(n) for n in side) for side in sides)
     return f"it makes ({new}) of ({old}); the only layer that does such a thing is flatten"
 
@@ -518,7 +529,7 @@ def _mul(node: Node, a: Known, b: Known) -> Known:
     if second.erf is None:
         first, second = second, first
     if first.x is not second.x or first.erf or not second.erf or second.with_x:
-        raise ValueError("it multiplies what is computed by one another, but not as in GELU")
+        raise ValueError("it multiplies what layers give by one another, " + _NOT_GELU)
     factor = first.factor * second.factor
     return _gelu_of(node, attrs.evolve(second, factor=factor, with_x=True))
 

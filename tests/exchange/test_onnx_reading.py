@@ -258,6 +258,13 @@ SPELLINGS = [
         shape=np.array([-1, 4]),
     ),
     case("avg_pool2d((6, 7))", "y = GlobalAveragePool(x)"),
+    case(
+        "global_avg_pool",
+        "m = GlobalAveragePool(x)",
+        "s = Squeeze(m, axes)",
+        "y = Squeeze(s, axes)",
+        axes=np.array([-1]),
+    ),
     case("flatten", "y = Flatten(x)"),
     case("flatten", "y = Flatten<axis=-3>(x)"),
     *(
@@ -492,6 +499,9 @@ def tensor(name, kind, dims, content=b"", **options):
 
 # Why nodes are refused, and these.
 CONV = "Conv (y): "
+NOT_GELU = (
+    "but not as in GELU, x / 2 * (1 + erf(x / sqrt(2))), in PyTorch nn.GELU(approximate='none')"
+)
 OPSETS = f"expected 9 to {onnx.defs.onnx_opset_version()}"
 ONLY_FLATTEN = "the only layer that does such a thing is flatten"
 REFUSED = [
@@ -533,7 +543,7 @@ REFUSED = [
     ),
     case(
         "Tanh (y): what the input x gives is multiplied by a constant or put into erf before it, "
-        "but not as in GELU, x / 2 * (1 + erf(x / sqrt(2)))",
+        + NOT_GELU,
         "h = Constant<value_float: float = 0.5>()",
         "m = Mul(x, h)",
         "y = Tanh(m)",
@@ -541,7 +551,7 @@ REFUSED = [
     ),
     case(
         "its output y: what the input x gives is multiplied by a constant or put into erf before "
-        "it, but not as in GELU, x / 2 * (1 + erf(x / sqrt(2)))",
+        "it, " + NOT_GELU,
         *GELU,
         "s = Add(e, h)",
         "m = Mul(x, s)",
@@ -549,7 +559,7 @@ REFUSED = [
         in_shape=VECTORS,
     ),
     case(
-        "Mul (m): it multiplies what is computed by one another, but not as in GELU",
+        "Mul (m): it multiplies what layers give by one another, " + NOT_GELU,
         "m = Mul(x, x)",
         "y = Tanh(m)",
         in_shape=VECTORS,
@@ -654,7 +664,7 @@ REFUSED = [
         w=(4, 4, 3, 3),
     ),
     case(
-        "Relu (y): an input that should depend on that of the network does not",
+        "Relu (y): what it is given is no output of a layer",
         "y = Relu(w)",
         **KERNEL,
     ),
