@@ -33,8 +33,8 @@ def as_mnist(image: Array | Image | str | os.PathLike[str]) -> Array:
     The ink is found whatever its colour, size and place, dark on light or light on dark, on
     transparency, in uneven light. It is cropped, scaled to 20 pixels on its longer side with
     anti-aliasing, and laid into 28x28 with its centre of mass in the middle, as the images of
-    MNIST were made [1]_. Light is taken for a smooth function of the place, ink for what differs
-    from it by more than Otsu's threshold [2]_; specks are left out.
+    MNIST were made. Light is taken for a smooth function of the place, ink for what differs
+    from it by more than Otsu's threshold; specks are left out.
 
     Parameters
     ----------
@@ -59,11 +59,12 @@ def as_mnist(image: Array | Image | str | os.PathLike[str]) -> Array:
 
     References
     ----------
-    .. [1] LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
-       recognition", Proceedings of the IEEE 86, 1998; LeCun, Cortes and Burges, "The MNIST
-       database of handwritten digits", http://yann.lecun.com/exdb/mnist/.
-    .. [2] Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on
-       Systems, Man, and Cybernetics 9, 1979.
+    LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86, 1998; LeCun, Cortes and Burges, "The MNIST
+    database of handwritten digits", http://yann.lecun.com/exdb/mnist/.
+
+    Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on
+    Systems, Man, and Cybernetics 9, 1979.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from fcnn.cli import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks" / "README.md"]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks" / "README.md"]
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -54,7 +54,7 @@ def test_every_python_block_runs_in_order(elsewhere, runs):
 def test_fine_tuning_trains_the_head_alone(elsewhere, runs):
     (run,) = runs.iterdir()
     shutil.copytree(run, "digits")
-    text = (ROOT / "docs" / "fine_tuning.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how_to" / "fine_tuning.md").read_text(encoding="utf-8")
     namespace = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
@@ -73,7 +73,7 @@ def test_the_example_is_the_one_in_examples():
         assert line in README
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / link).exists(), link
