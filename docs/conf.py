@@ -43,10 +43,13 @@ napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
 
-# Every name that is linked to must be there, but for those of other libraries and inner ones.
+# Every name that is linked to must be there, but for those of other libraries, inner ones, and
+# types that are said in words.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"collections\..*|numpy\..*|fcnn\.\w+\.\w+\..*|DisagreementError")
+    ("py:.*", r"(collections|numpy)\..*"),
+    ("py:.*", r"fcnn\.\w+\.\w+\..*|DisagreementError"),
+    ("py:class", r"[a-z_]+"),
 ]
 
 suppress_warnings = [
