@@ -29,6 +29,8 @@ def proofs() -> list[Proof]:
         (["predict"], "forward", lambda _: networks.predictions()),
         (OPTIMIZERS, "its equations", optimizers.by_equations),
         (["clip_by_global_norm"], "its equation", lambda _: optimizers.clipping()),
+        (["l2_penalty"], "its equation", lambda _: optimizers.penalties()),
+        (["with_average"], "its equation", lambda _: optimizers.averages()),
         (["masked"], "its optimizer alone", lambda _: optimizers.masking()),
         (["fit"], "a loop of steps", lambda _: networks.fits()),
         # Further proofs of the same.

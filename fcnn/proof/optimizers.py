@@ -45,6 +45,48 @@ def clipping() -> Iterator[tuple[str, Run]]:
         yield f"a norm of {most} allowed, gradients times {size:g}", partial(errors, size, most)
 
 
+def penalties() -> Iterator[tuple[str, Run]]:
+    """The steps that the optimizer takes by itself with g + strength * p, for the leaves that
+    decay.
+    """
+
+    def errors(make: Callable[[], Optimizer], strength: float) -> Mapping[str, float]:
+        rng = np.random.default_rng(0)
+        p = {"w": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
+        optimizer, within, expected = fcnn.l2_penalty(make(), strength), make(), dict(p)
+        state, state_within = optimizer.init(p), within.init(p)
+        for _ in range(3):
+            g = {leaf: rng.standard_normal(array.shape) for leaf, array in p.items()}
+            p, state = optimizer.step(p, g, state)
+            g["w"] = g["w"] + strength * expected["w"]
+            expected, state_within = within.step(expected, g, state_within)
+        return differences(p, expected)
+
+    for strength in (0.0, 0.3):
+        yield f"sgd, strength {strength}", partial(errors, lambda: fcnn.sgd(0.1, 0.9), strength)
+        yield f"adam, strength {strength}", partial(errors, lambda: fcnn.adam(0.1), strength)
+
+
+def averages() -> Iterator[tuple[str, Run]]:
+    """The sum of decay^(t - k) * p_k over the steps so far, divided by the sum of these weights."""
+
+    def errors(decay: float) -> Mapping[str, float]:
+        rng = np.random.default_rng(0)
+        optimizer, p = fcnn.with_average(fcnn.sgd(0.1, 0.9), decay), rng.standard_normal((3, 2))
+        state, seen = optimizer.init(p), []
+        found, expected = {}, {}
+        for step in range(1, 6):
+            p, state = optimizer.step(p, rng.standard_normal((3, 2)), state)
+            seen.append(p)
+            weights = _sum(decay, [np.ones(()) for _ in seen])
+            found[f"after step {step}"] = fcnn.averaged(state)
+            expected[f"after step {step}"] = _sum(decay, seen) / weights
+        return differences(found, expected)
+
+    for decay in (0.0, 0.5, 0.99):
+        yield f"decay {decay}", partial(errors, decay)
+
+
 def masking() -> Iterator[tuple[str, Run]]:
     """The trained leaves take the steps that they take without the others, which stay."""
 

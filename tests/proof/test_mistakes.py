@@ -14,6 +14,7 @@ LAYERS = [
     "avg_pool2d", "global_avg_pool", "softmax", "flatten", "batch_norm", "dropout", "chain",
     "residual", "parallel", "softmax_cross_entropy", "cross_entropy", "smoothed_cross_entropy",
     "softmax + cross_entropy", "value_and_grad", "sgd", "adam", "adamw", "clip_by_global_norm",
+    "l2_penalty", "with_average",
 ]  # fmt: skip
 
 

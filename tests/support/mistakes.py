@@ -48,6 +48,7 @@ _ADAM = _in("optimizers/adam.py")
 _STEP = _in("optimizers/optimizer.py")
 _MASKED = _in("optimizers/masked.py")
 _TRANSFORMS = _in("optimizers/gradient_transforms.py")
+_AVERAGE = _in("optimizers/parameter_average.py")
 _REWRITING = _in("networks/rewriting.py")
 _GRADIENT = _in("training/batch_gradient.py")
 
@@ -373,6 +374,15 @@ MISTAKES = {
              "tree.map(lambda g: g * min(1, max_norm / global_norm(g)), grads)"),
         ),
         {"clip_by_global_norm"},
+    ),
+    "a penalty that lets weights grow": Mistake(
+        _TRANSFORMS(("asarray(g + strength", "asarray(g - strength")), {"l2_penalty"}
+    ),
+    "a penalty of biases": Mistake(
+        _TRANSFORMS(("if own else g for own", "for own")), {"l2_penalty"}
+    ),
+    "an average that begins with the initial parameters": Mistake(
+        _AVERAGE(("decay * (1 - decay ** (t - 1)) / (1 - decay**t)", "decay")), {"with_average"}
     ),
     "average pooling before relu": Mistake(
         _REWRITING(
