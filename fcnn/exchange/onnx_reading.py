@@ -115,10 +115,9 @@ def _saved_model(onnx: Any, content: bytes) -> SavedModel:
     graph = _needed_part(onnx, proto.graph)
     y = _Graph(onnx, opset, batch, in_shape).output(graph)
     saved = SavedModel(*network_of(y), in_shape, *_metadata(proto, y.shape))
-    evaluator = onnx.reference.ReferenceEvaluator(
-        graph, opsets={"": opset}, new_ops=operators(onnx)
-    )
-    _check_same_outputs(evaluator, saved, _EXAMPLES if batch == ANY_BATCH else batch)
+    x = _examples(_EXAMPLES if batch == ANY_BATCH else batch, in_shape)
+    expected = _run(onnx, graph, opset, {graph.input[0].name: x}, new_ops=operators(onnx))
+    _check_same_outputs(saved, x, expected)
     return saved
 
 
@@ -166,7 +165,7 @@ def _input(graph: Any) -> tuple[int, Shape]:
     what = f"its input {inputs[0].name} is ({', '.join(map(str, sizes))})"
     if len(sizes) < 2:
         raise ValueError(f"{what}, expected (N, ...)")
-    batch, *in_shape = [ANY_BATCH if isinstance(size, str) else size for size in sizes]
+    batch, *in_shape = [size if isinstance(size, int) else ANY_BATCH for size in sizes]
     if ANY_BATCH in in_shape or min(batch, *in_shape) < 1:
         raise ValueError(
             f"{what}, where all but the first must be numbers: export the network for images of "
@@ -232,7 +231,7 @@ class _Graph:
         operator = node.op_type
         if node.domain not in _DOMAINS:
             raise ValueError(f"it is of the domain {node.domain}, not of ONNX's own operators")
-        attributes = {a.name: self.onnx.helper.get_attribute_value(a) for a in node.attribute}
+        attributes = self.attributes(node)
         if operator == "Constant":
             return _constant(attributes)
         for given in node.input:
@@ -248,18 +247,30 @@ class _Graph:
         own = Node(operator, name, attributes, self.opset, self.batch, self.kernels)
         return OPERATORS[operator](own, *given)
 
+    def attributes(self, node: Any) -> dict[str, Any]:
+        """The attributes of a node, all of which are among its operator's."""
+        defs, operator = self.onnx.defs, node.op_type
+        known = {}
+        if defs.has(operator, self.opset, ""):
+            known = defs.get_schema(operator, self.opset, "").attributes
+        for attribute in node.attribute:
+            if operator in OPERATORS and attribute.name not in known:
+                raise ValueError(f"{attribute.name} is no attribute of it in opset {self.opset}")
+        return {a.name: self.onnx.helper.get_attribute_value(a) for a in node.attribute}
+
     def computed(self, node: Any, arrays: list[Array]) -> Array:
         """A constant that is computed from others, a shape or a number."""
+        if sum(array.size for array in arrays) > FEW:
+            raise ValueError(f"it computes constants of more than {FEW:,} numbers")
         helper, tensor = self.onnx.helper, self.onnx.ValueInfoProto
         inputs, outputs = (
             [tensor(name=name) for name in side] for side in (node.input, node.output)
         )
         graph = helper.make_graph([node], "constant", inputs, outputs)
-        evaluator = self.onnx.reference.ReferenceEvaluator(graph, opsets={"": self.opset})
         names = [name for name in node.input if name]
-        found = np.asarray(evaluator.run(None, dict(zip(names, arrays, strict=True)))[0])
-        if max(array.size for array in (found, *arrays)) > FEW:
-            raise ValueError(f"it computes constants of more than {FEW:,} numbers")
+        found = _run(self.onnx, graph, self.opset, dict(zip(names, arrays, strict=True)))
+        if found.size > FEW:
+            raise ValueError(f"it computes a constant of more than {FEW:,} numbers")
         return found
 
 
@@ -310,15 +321,24 @@ def _metadata(proto: Any, out_shape: Shape) -> tuple[tuple[str, ...] | None, str
     return labels, preparation if preparation in PREPARATIONS else None
 
 
-def _check_same_outputs(evaluator: Any, saved: SavedModel, examples: int) -> None:
-    """ValueError unless the network gives what ONNX's reference makes of the graph."""
-    x = np.random.default_rng(0).standard_normal((examples, *saved.in_shape)).astype(np.float32)
+def _examples(number: int, in_shape: Shape) -> Array:
+    return np.random.default_rng(0).standard_normal((number, *in_shape)).astype(np.float32)
+
+
+def _run(onnx: Any, graph: Any, opset: int, inputs: Mapping[str, Array], **more: Any) -> Array:
+    """The output of a graph in ONNX's reference; ValueError, if it cannot run it."""
     try:
+        evaluator = onnx.reference.ReferenceEvaluator(graph, opsets={"": opset}, **more)
         with np.errstate(all="ignore"):
-            expected = evaluator.run(None, {evaluator.input_names[0]: x})[0]
+            return np.asarray(evaluator.run(None, inputs)[0])
     except Exception as error:  # of NumPy, or its own
         raise ValueError(f"ONNX's reference cannot run it: {error}") from error
-    apart = how_far_apart(predict(saved.model, saved.params, x), np.asarray(expected))
+
+
+def _check_same_outputs(saved: SavedModel, x: Array, expected: Array) -> None:
+    """ValueError unless the network gives what ONNX's reference makes of the graph."""
+    with np.errstate(all="ignore"):
+        apart = how_far_apart(predict(saved.model, saved.params, x), expected)
     if not apart <= MOST_APART:
         raise ValueError(
             f"as layers of fcnn, its outputs are {apart:.1e} apart from those of ONNX's reference, "

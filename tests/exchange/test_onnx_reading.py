@@ -654,6 +654,11 @@ REFUSED = [
         "y = Conv(x, x)",
     ),
     case(
+        CONV + "pad is no attribute of it in opset 17",
+        "y = Conv<pad=[1,1,1,1]>(x, w)",
+        **KERNEL,
+    ),
+    case(
         CONV + "strides are (0, 1), expected at least 1", "y = Conv<strides=[0,1]>(x, w)", **KERNEL
     ),
     case(CONV + "object of type 'int' has no len()", "y = Conv<strides=1>(x, w)", **KERNEL),
@@ -901,6 +906,13 @@ def test_control_flow_and_functions_are_refused(refused):
     refused(model, "If (choice): fcnn's networks have no control flow")
     model.functions.add()
     refused(model, "it defines functions of its own; export the network with them inlined")
+
+
+def test_a_graph_inside_of_a_node_is_refused(refused):
+    model = graph(["y = Relu(x)"], {}, VECTORS)
+    inner = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "inner", [], [])
+    model.graph.node[0].attribute.append(helper.make_attribute("body", inner))
+    refused(model, "Relu (y): body is no attribute of it in opset 17")
 
 
 def test_files_that_are_no_onnx_are_refused(refused, load, tmp_path):
