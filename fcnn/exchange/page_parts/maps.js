@@ -55,17 +55,15 @@ function drawMaps(canvas, layout, values, scale, marked = []) {
   const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
   const paper = style.getPropertyValue("--paper").split(" ").map(Number);
   const step = side * dense, image = context.createImageData(canvas.width, canvas.height);
-  values.forEach((value, k) => {
-    const [r, g, b] = colourOf(value / (scale || 1), paper);
-    const [left, top] = placeOf(layout, k).map((at) => at * dense);
-    for (let i = 0; i < step; i++)
-      for (let o = ((top + i) * canvas.width + left) * 4, end = o + 4 * step; o < end; o += 4) {
-        image.data[o] = r;
-        image.data[o + 1] = g;
-        image.data[o + 2] = b;
-        image.data[o + 3] = 255;
-      }
-  });
+  const pixels = new Uint32Array(image.data.buffer), shades = shadesOn(paper);
+  for (let k = 0; k < values.length; k++) {
+    const share = Math.max(-1, Math.min(1, values[k] / (scale || 1))) || 0;
+    const [left, top] = placeOf(layout, k), pixel = shades[Math.round(SHADES * (1 + share))];
+    for (let i = 0; i < step; i++) {
+      const from = (top * dense + i) * canvas.width + left * dense;
+      pixels.fill(pixel, from, from + step);
+    }
+  }
   context.putImageData(image, 0, 0);
   for (const { elements, colour } of marked) {
     context.strokeStyle = style.getPropertyValue(colour);
@@ -83,6 +81,16 @@ function drawMaps(canvas, layout, values, scale, marked = []) {
       context.strokeRect(left + 0.5, top + 0.5, right - left - 1, bottom - top - 1);
     }
   }
+}
+
+// The colours from -1 to 1, as pixels.
+
+const SHADES = 127; // of each of the two
+
+function shadesOn(paper) {
+  const shades = new Uint32Array(2 * SHADES + 1), bytes = new Uint8Array(shades.buffer);
+  shades.forEach((_, k) => bytes.set([...colourOf(k / SHADES - 1, paper), 255], 4 * k));
+  return shades;
 }
 
 // From the paper at 0 to one of the colours at 1 and -1.

@@ -67,7 +67,8 @@ function padOn(canvas, changed) {
     undo() { strokes.pop(); draw(); },
     ink() {
       const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
-      const values = Float64Array.from({ length: width * height }, (_, k) => data[4 * k + 3] / 255);
+      const values = new Float32Array(width * height);
+      for (let k = 0; k < values.length; k++) values[k] = data[4 * k + 3] / 255;
       return { values, H: height, W: width };
     },
   };
@@ -96,16 +97,21 @@ function asMnist(ink) {
 
 function boxed({ values, H, W }) {
   let top = H, bottom = -1, left = W, right = -1;
-  values.forEach((value, k) => {
-    if (value <= FAINT) return;
-    const i = Math.floor(k / W), j = k % W;
-    [top, bottom] = [Math.min(top, i), Math.max(bottom, i)];
-    [left, right] = [Math.min(left, j), Math.max(right, j)];
-  });
+  for (let i = 0; i < H; i++)
+    for (let j = 0; j < W; j++)
+      if (values[i * W + j] > FAINT) {
+        top = Math.min(top, i);
+        bottom = i;
+        left = Math.min(left, j);
+        right = Math.max(right, j);
+      }
   if (bottom < 0) return null;
   const [height, width] = [bottom - top + 1, right - left + 1], longer = Math.max(height, width);
-  const cut = Float64Array.from({ length: height * width }, (_, k) =>
-    values[(top + Math.floor(k / width)) * W + left + (k % width)]);
+  const cut = new Float32Array(height * width);
+  for (let i = 0; i < height; i++) {
+    const from = (top + i) * W + left;
+    cut.set(values.subarray(from, from + width), i * width);
+  }
   const [h, w] = [height, width].map((side) => Math.max(1, Math.round((side * BOX) / longer)));
   const box = averaged({ values: cut, H: height, W: width }, h, w);
   const strong = box.values.filter((value) => value > 0.1).sort();
@@ -116,15 +122,15 @@ function boxed({ values, H, W }) {
 // An image in another size: each new pixel is the mean of the area that it covers.
 
 function averaged({ values, H, W }, height, width) {
-  const rows = overlaps(H, height), columns = overlaps(W, width);
-  const found = new Float64Array(height * width);
-  rows.forEach((row, i) =>
-    columns.forEach((column, j) => {
-      let sum = 0;
-      for (const [h, part] of row)
-        for (const [w, share] of column) sum += part * share * values[h * W + w];
-      found[i * width + j] = sum;
-    }));
+  const rows = new Float64Array(height * W), found = new Float64Array(height * width);
+  overlaps(H, height).forEach((row, i) => {
+    for (const [h, share] of row)
+      for (let w = 0; w < W; w++) rows[i * W + w] += share * values[h * W + w];
+  });
+  overlaps(W, width).forEach((column, j) => {
+    for (const [w, share] of column)
+      for (let i = 0; i < height; i++) found[i * width + j] += share * rows[i * W + w];
+  });
   return { values: found, H: height, W: width };
 }
 
