@@ -35,7 +35,8 @@ WATCH = """() => {
         waits.push(performance.now() - end);
         end = null;
     }).observe(answer, { attributes: true });
-    pad.addEventListener("pointermove", (event) => points.push(performance.now() - event.timeStamp));
+    const now = () => performance.now();
+    pad.addEventListener("pointermove", ({ timeStamp }) => points.push(now() - timeStamp));
 }"""
 
 

@@ -42,7 +42,7 @@ from fcnn.tree import Tree
 _MNIST: Final = (1, 28, 28)  # the images that `fcnn.data.as_mnist` makes
 _MARK: Final = re.compile(r"\{\{([\w.]+)\}\}")
 # What a reader of the page is meant to read in it; the rest is there in brief.
-_TO_BE_READ: Final = ("arithmetic.js", "explanations.js")
+_TO_BE_READ: Final = "arithmetic.js"
 _MODEL: Final = re.compile(r'<script type="application/json" id="model">(.*?)</script>', re.DOTALL)
 
 
@@ -191,7 +191,7 @@ def _page(found: Document) -> str:
             # No text in it, a label say, ends the element: "<" is written otherwise.
             return json.dumps(found, separators=(",", ":")).replace("<", "\\u003c")
         text = (parts / mark[1]).read_text("utf-8")
-        return text if mark[1] in _TO_BE_READ else _compact(text)
+        return text if mark[1] == _TO_BE_READ else _compact(text)
 
     return _MARK.sub(part, (parts / "page.html").read_text("utf-8"))
 
