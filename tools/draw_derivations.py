@@ -1,4 +1,5 @@
-"""Draw the pictures of docs/derivations: row windows, dx of a convolution, who wins a pool.
+"""Draw the pictures of docs/derivations: row windows, dx of a convolution, who wins a pool, the
+activations and their derivatives, the paths through batch_norm, the gradients of softmax.
 
     python tools/draw_derivations.py
 
@@ -37,6 +38,9 @@ def main() -> None:
             "row_windows": row_windows(),
             "convolution_dx": convolution_dx(),
             "max_pool_winners": max_pool_winners(),
+            "activations": activations(),
+            "batch_norm_paths": batch_norm_paths(),
+            "softmax_gradients": softmax_gradients(),
         }.items():
             figure.savefig(TARGET / f"{name}.png", metadata={"Software": None})
             print(TARGET / f"{name}.png")
@@ -184,6 +188,92 @@ def _pooled(
             axes.add_patch(box(at + j + 0.06, 9.56 + i, 0.88, 0.88, colour))
     axes.text(left, 12.3, "dx")
     grid(axes, left, 12.6, as_text(dx), fills=won, bold=won, side=0.68)
+
+
+def activations() -> Figure:
+    """Each activation, and below it its derivative, with the value taken at 0."""
+    layers = {
+        "relu": fcnn.relu,
+        "leaky_relu(0.2)": fcnn.leaky_relu(0.2),
+        "sigmoid": fcnn.sigmoid,
+        "tanh": fcnn.tanh,
+        "gelu": fcnn.gelu,
+    }
+    figure = Figure(figsize=(7.2, 3.2), facecolor="white", layout="constrained")
+    all_axes = figure.subplots(2, len(layers), sharex=True, sharey="row")
+    x = np.linspace(-4, 4, 801)
+    zero = len(x) // 2
+    for (name, layer), (above, below) in zip(layers.items(), all_axes.T, strict=True):
+        y, cache = layer.forward((), x)
+        _, slope = layer.backward(cache, np.ones_like(x))
+        above.plot(x, y, color=BLUE)
+        above.set(title=name, ylim=(-1.3, 4))
+        for side in (slice(zero), slice(zero + 1, None)):  # nothing joins the sides of a kink
+            below.plot(x[side], slope[side], color=VERMILION)
+        below.plot(0, slope[zero], "o", color=VERMILION, markersize=4)
+        below.set(xlabel="x", xticks=(-3, 0, 3))
+        for axes in (above, below):
+            axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+            axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)
+    all_axes[0, 0].set_ylabel("y")
+    all_axes[1, 0].set_ylabel("dy/dx")
+    return figure
+
+
+def batch_norm_paths() -> Figure:
+    """The three ways from one value of a channel to its outputs."""
+    figure, axes = canvas(19.4, 9.4)
+    title(axes, 0, 0.6, "The three paths through which a value reaches the outputs")
+    places = {
+        "$x_k$": (1.5, 5),
+        "$m$": (7, 7.6),
+        "$v$": (11, 5),
+        "$y_k$": (18, 2.4),
+        "all $y_i$": (18, 7.6),
+    }
+    paths = [
+        ("$x_k$", "$y_k$", BLUE, r"directly:  $\gamma\,r$", (8.2, 2.9)),
+        ("$x_k$", "$m$", VERMILION, "$1/M$", (3.4, 7.2)),
+        ("$m$", "all $y_i$", VERMILION, r"through the mean:  $-\gamma\,r$", (9.6, 8.5)),
+        ("$x_k$", "$v$", GREEN, "$2\\,c_k/M$", (6.2, 5.7)),
+        ("$v$", "all $y_i$", GREEN, "through the variance:\n"
+         r"$-\frac{1}{2}\gamma\,c_i\,r^3$", (14, 5)),
+        ("$m$", "$v$", "0.6", "adds up to 0", (9.5, 6.9)),
+    ]  # fmt: skip
+    for start, end, colour, text, place in paths:
+        arrows = {
+            "arrowstyle": "->", "color": colour, "linewidth": 2, "shrinkA": 17, "shrinkB": 26,
+            "linestyle": "--" if colour == "0.6" else "-",
+        }  # fmt: skip
+        axes.annotate("", places[end], places[start], arrowprops=arrows)
+        axes.text(*place, text, color="0.4" if colour == "0.6" else colour)
+    for name, (x, y) in places.items():
+        axes.text(x, y, name, ha="center", va="center", size=14)
+    return figure
+
+
+def softmax_gradients() -> Figure:
+    """How long the gradient by the logits is, for two classes: right, and with softmax twice."""
+    label = np.array([[1.0, 0.0]])
+    p = np.linspace(0.0005, 0.9995, 1000)
+    x = np.log(np.stack([p, 1 - p], axis=1))
+    once, _ = fcnn.softmax_forward(x)
+    twice, _ = fcnn.softmax_forward(once)
+    gradients = {
+        "right: $p - h$": (once - label, GREEN),
+        "derivative doubled: $J(p - h)$":
+            (fcnn.softmax_backward(once, once - label), VERMILION),
+        "softmax in network and loss: $J(q - h)$":
+            (fcnn.softmax_backward(once, twice - label), BLUE),
+    }  # fmt: skip
+    figure = Figure(figsize=(7.2, 3), facecolor="white", layout="constrained")
+    axes = figure.subplots()
+    for name, (gradient, colour) in gradients.items():
+        axes.plot(p, np.linalg.norm(gradient, axis=1), color=colour, label=name)
+    axes.set(xlabel="probability of the label", ylabel="length of the gradient", xlim=(0, 1))
+    axes.set_ylim(0)
+    axes.legend(frameon=False)
+    return figure
 
 
 def as_text(numbers: Array) -> Array:
