@@ -111,8 +111,8 @@ def test_each_layer_comes_to_fcnn(tmp_path: Path, case: Any, exporter: Exporter)
 @pytest.mark.heavy
 @each_exporter
 def test_drawn_networks_come_to_fcnn(tmp_path: Path, exporter: Exporter) -> None:
-    first = 40 * EXPORTERS.index(exporter)
-    for seed in range(first, first + times(10 if exporter.dynamo else 40)):
+    first = 10 * EXPORTERS.index(exporter)
+    for seed in range(first, first + times(3 if exporter.dynamo else 10)):
         model, _, in_shape = drawn_network(seed)
         come(tmp_path, exporter, trained(twin(model, in_shape)), in_shape)
 
