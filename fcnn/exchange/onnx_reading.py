@@ -18,17 +18,9 @@ import numpy as np
 
 from fcnn.arguments.settings import as_path
 from fcnn.data.dataset import class_names
-from fcnn.exchange.onnx_nodes import (
-    ANY_BATCH,
-    FEW,
-    MOST,
-    OF_CONSTANTS,
-    OPERATORS,
-    Known,
-    Node,
-    value_of,
-)
+from fcnn.exchange.onnx_nodes import OF_CONSTANTS, OPERATORS
 from fcnn.exchange.onnx_reference import operators
+from fcnn.exchange.onnx_values import ANY_BATCH, FEW, FLOAT, MOST, Known, Node, value_of
 from fcnn.exchange.reading_back import MOST_APART, how_far_apart, needed
 from fcnn.exchange.saved_model import PREPARATIONS, SavedModel, check_names
 from fcnn.exchange.series_parallel import Value, network_of
@@ -155,7 +147,7 @@ def _input(graph: Any) -> tuple[int, Shape]:
             names = ", ".join(value.name for value in values)
             raise ValueError(f"it has {len(values)} {what} ({names}), expected one")
     kind = inputs[0].type.tensor_type
-    if kind.elem_type != 1:
+    if kind.elem_type != FLOAT:
         dtype = _KINDS.get(kind.elem_type, "not float32")
         raise ValueError(
             f"its input {inputs[0].name} is {dtype}; export the network in float32, in PyTorch "
