@@ -35,6 +35,8 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120  # seconds for a cell
 nb_merge_streams = True
 
+smartquotes = False
+
 # Docstrings: `x` is code.
 default_role = "code"
 autodoc_typehints = "none"  # docstrings say shapes and dtypes

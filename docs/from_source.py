@@ -16,6 +16,7 @@ from types import ModuleType
 import fcnn
 
 ROOT = Path(__file__).parents[1]
+WIDTH, BOX, GAP = 760, 38, 8  # of the drawing of the house, in pixels
 
 
 def setup(app):
@@ -46,7 +47,7 @@ def _docstring_as_rest(app, what, name, value, options, lines):
             in_parameters = False
             text = f"Notes\n-----\n{text}"  # prose after the list is not one of its items
         if re.match(r"\w+ <- ", text):
-            text = "::\n\n" + re.sub("^", "    ", text, flags=re.MULTILINE)
+            text = ".. code-block:: text\n\n" + re.sub("^", "    ", text, flags=re.MULTILINE)
         elif ">>> " not in text:
             text = "".join(
                 part if part.startswith("`") else re.sub(r"[|*]|(?<=\w)_(?!\w)", r"\\\g<0>", part)
@@ -94,34 +95,29 @@ def command_line():
 
 def house():
     """The rooms, drawn from the table that a test holds every import to."""
-    said = _map_of_the_house()
-    levels = [level for level in _table_of_rooms() if level[0] != "version"]
-    width, height, gap = 760, 46, 8
-    parts = [
-        f'<svg class="house" viewBox="0 0 {width} {len(levels) * (height + gap)}" role="img" '
-        'aria-label="The rooms of fcnn, from the top down; imports run downward only">'
+    words = _map_of_the_house()
+    levels = [line for line in _table_of_rooms() if line[0] not in ("__main__", "version")]
+    height = len(levels) * (BOX + GAP)
+    drawn = [
+        f'<svg class="house" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="The rooms of '
+        'fcnn, from the top down; imports run downward only">'
     ]
-    for line, level in enumerate(levels):
-        each = (width - gap * (len(level) - 1)) / len(level)
-        top = line * (height + gap)
+    for number, level in enumerate(levels):
+        width = (WIDTH + GAP) / len(level) - GAP
         for column, room in enumerate(level):
-            left = column * (each + gap)
-            what = said.get(", ".join(level), "") if len(level) < 3 and column == 0 else ""
-            parts.append(_box(left, top, each, height, room, what if len(level) == 1 else ""))
-    return "```{raw} html\n" + "\n".join([*parts, "</svg>"]) + "\n```\n"
+            left, top = column * (width + GAP), number * (BOX + GAP)
+            said = words.get(room, "") if len(level) == 1 else ""
+            drawn.append(_box(left, top, width, room, said))
+    return "```{raw} html\n" + "\n".join([*drawn, "</svg>"]) + "\n```\n"
 
 
-def _box(left, top, width, height, room, what):
-    middle = top + height / 2 + 5
-    words = (
-        f'<text class="room" x="{left + 14:.0f}" y="{middle:.0f}">{room}</text>'
-        f'<text x="{left + 130:.0f}" y="{middle:.0f}">{html.escape(what)}</text>'
-        if what
-        else f'<text class="room" x="{left + width / 2:.0f}" y="{middle:.0f}" '
-        f'text-anchor="middle">{room}</text>'
+def _box(left, top, width, room, said):
+    name = "fcnn" if room == "__init__" else room
+    return (
+        f'<rect x="{left:.0f}" y="{top}" width="{width:.0f}" height="{BOX}" rx="6"/>'
+        f'<text class="room" x="{left + 14:.0f}" y="{top + 24}">{name}</text>'
+        f'<text x="{left + 130:.0f}" y="{top + 24}">{html.escape(said)}</text>'
     )
-    frame = f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height}" rx="6"/>'
-    return frame + words
 
 
 def _asked_for(name):
@@ -142,9 +138,7 @@ def _words_for(name, value):
         return f"The {kind} that `fcnn.{name}_forward` and `fcnn.{name}_backward` make."
     if isinstance(value, str):
         return f"The version: `{value}`."
-    return "A type: `{}`.".format(
-        str(value).replace("numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]", "Array")
-    )
+    return f"A type: `{value}`."
 
 
 def _names_of(room):
@@ -176,6 +170,7 @@ def _table_of_rooms():
 
 
 def _map_of_the_house():
-    """What `help(fcnn)` says of each line of rooms."""
+    """What `help(fcnn)` says of each room that has a line of its own."""
     lines = (re.split(r" {2,}", line) for line in fcnn.__doc__.split("\n\n")[2].splitlines())
-    return {line[0]: line[1] if len(line) > 1 else "" for line in lines}
+    words = {line[0]: line[1].replace("`", "") for line in lines if len(line) > 1}
+    return words | {"__init__": "the public names"}
