@@ -64,11 +64,12 @@ def rooms():
     """
     found = {}
     comes_from = _imports(ROOT / "fcnn" / "__init__.py") | fcnn._LAZY
+    comes_from.pop("__version__")
     for name in fcnn.__all__:
         value = getattr(fcnn, name)
         if isinstance(value, ModuleType):
             found.setdefault(name, []).extend(f"fcnn.{name}.{one}" for one in _names_of(value))
-        else:
+        elif name in comes_from:
             found.setdefault(comes_from[name].split(".")[1], []).append(f"fcnn.{name}")
     return {room: sorted(names, key=str.lower) for room, names in found.items()}
 
@@ -136,8 +137,6 @@ def _words_for(name, value):
     if isinstance(value, fcnn.Layer | fcnn.Loss):
         kind = "layer" if isinstance(value, fcnn.Layer) else "loss"
         return f"The {kind} that `fcnn.{name}_forward` and `fcnn.{name}_backward` make."
-    if isinstance(value, str):
-        return f"The version: `{value}`."
     return f"A type: `{value}`."
 
 

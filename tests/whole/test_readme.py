@@ -1,13 +1,16 @@
-"""The README keeps its word: every Python block runs, and prints what it says."""
+"""The README and the book keep their word. Their blocks of Python are tests of their own: see
+conftest.py.
+"""
 
-import contextlib
-import io
 import re
-import shutil
+import runpy
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
+import from_source
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import fcnn
@@ -15,77 +18,40 @@ from fcnn.cli import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks" / "README.md"]
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+BOOK = sorted(ROOT.glob("docs/**/*.md"))
+DOCUMENTS = [*ROOT.glob("*.md"), *BOOK, ROOT / "benchmarks" / "README.md"]
+NAMES = ROOT / "docs" / "reference" / "names"
 
 
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The folder that `fcnn train --epochs 1` chooses and fills."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert CliRunner().invoke(app, ["train", "--epochs", "1"]).exit_code == 0
-    return folder / "runs"
-
-
-def test_every_python_block_runs_in_order(elsewhere, runs):
-    shutil.copytree(runs, "runs")
-    namespace = {}
-    printed = io.StringIO()
-    for language, code in BLOCKS:
-        if language == "python":
-            with contextlib.redirect_stdout(printed):
-                exec(compile(code, "README.md", "exec"), namespace)
-    assert printed.getvalue() == next(code for language, code in BLOCKS if language == "")
-    assert namespace["dx"].tolist() == [[0, 1]]
-    assert (namespace["digits"] == namespace["labels_test"]).mean() > 0.7
-    assert fcnn.tree.structure(tuple(namespace["grads"])) == fcnn.tree.structure(
-        namespace["params"]
-    )
-    assert namespace["report"].worst < 1e-6
-
-
-def test_fine_tuning_trains_the_head_alone(elsewhere, runs):
-    (run,) = runs.iterdir()
-    shutil.copytree(run, "digits")
-    text = (ROOT / "docs" / "how_to" / "fine_tuning.md").read_text(encoding="utf-8")
-    namespace = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
-            exec(compile(code, "fine_tuning.md", "exec"), namespace)
-    old, head, end = namespace["run"].params, namespace["record"].params, namespace["last"].params
-    assert fcnn.tree.equal(head[:-1], old[:-1])
-    assert namespace["record"].test_accuracy > 0.8
-    assert not fcnn.tree.equal(end[:-1], old[:-1])
+def text_of(path):
+    return path.read_text(encoding="utf-8")
 
 
 def test_the_example_is_the_one_in_examples():
-    example = (ROOT / "examples" / "custom_layer.py").read_text(encoding="utf-8")
+    example = text_of(ROOT / "examples" / "custom_layer.py")
+    book = "".join(map(text_of, BOOK))
     for line in ("GainParams(g=(dy * x).sum((0, 2, 3))), dy * params.g[:, None, None]",
                  "x * params.g[:, None, None], (params, x)"):  # fmt: skip
         assert line in example
-        assert line in README
+        assert line in book
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 140
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / link).exists(), link
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text_of(path)):
+        assert (path.parent / link.replace("\\", "")).exists(), link
 
 
 def test_commands_exist():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
-    for extra in re.findall(r"\.\[(\w+)\]", README):
+    extras = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]["optional-dependencies"]
+    written = "".join(map(text_of, DOCUMENTS))
+    for extra in re.findall(r"\.\[(\w+)\]", written):
         assert extra in extras
-    for command in re.findall(r"^fcnn (\w+)", README, flags=re.MULTILINE):
+    for command in set(re.findall(r"^fcnn (\w+)", written, flags=re.MULTILINE)):
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 
@@ -97,3 +63,31 @@ def test_figures_of_parameters_are_right():
         )
         count = sum(leaf.size for leaf in fcnn.tree.leaves(params))
         assert f"| `{name}` | {count:,} |" in README
+
+
+def test_every_public_name_is_in_the_reference():
+    rooms = from_source.rooms()
+    for room in rooms:
+        assert f"{{from-source}} public_names {room}\n" in text_of(NAMES / f"{room}.md")
+    found = {name for names in rooms.values() for name in names}
+    public = {name for name in fcnn.__all__ if not isinstance(getattr(fcnn, name), ModuleType)}
+    assert {f"fcnn.{name}" for name in public - {"__version__"}} <= found
+    of_rooms = constant("test_contract.py", "NAMES_OF_ROOMS")
+    assert {f"fcnn.{room}.{name}" for room in of_rooms for name in of_rooms[room]} <= found
+
+
+def test_every_command_is_in_the_reference():
+    written = from_source.command_line()
+    for command in typer.main.get_command(app).commands:
+        assert f"## fcnn {command}\n" in written
+
+
+def test_every_room_is_in_the_drawing():
+    drawn = re.findall(r'class="room"[^>]*>(\w+)<', from_source.house())
+    rooms = [room for line in constant("test_architecture.py", "ROOMS") for room in line]
+    assert drawn == [room.replace("__init__", "fcnn") for room in rooms[1:-1]]
+
+
+def constant(file, name):
+    """A table of another test."""
+    return runpy.run_path(str(Path(__file__).with_name(file)))[name]
