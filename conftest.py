@@ -6,7 +6,10 @@ from sybil import Sybil
 pytest_collect_file = Sybil(
     parsers=[PARSER],
     patterns=["README.md", "docs/**/*.md"],
-    excludes=["docs/how_to/exchange.md"],  # it needs PyTorch: tests/pytorch runs it
+    excludes=[
+        "docs/how_to/exchange.md",  # it needs PyTorch: tests/pytorch runs it
+        "docs/how_to/many_processes.md",  # it needs MPI: tests/mpi runs it
+    ],
     setup=enter,
     teardown=leave,
 ).pytest()
