@@ -146,8 +146,7 @@ def _max_pool(node: Node, x: Known) -> Known:
 def _average_pool(node: Node, x: Known) -> Known:
     images, before = _images(x, 0)
     settings = _pool_settings(node, before)
-    own = node.integers("pads", _NONE) if node.text("auto_pad", "NOTSET") == "NOTSET" else _NONE
-    if any(own) and not node.integer("count_include_pad"):
+    if any(_own_pads(node)) and not node.integer("count_include_pad"):
         raise ValueError("its padding does not count in the mean, that of avg_pool2d does")
     return node.layer(images, avg_pool2d(**settings))
 
@@ -157,14 +156,18 @@ def _pool_settings(node: Node, before: tuple[int, ...]) -> dict[str, Any]:
         raise ValueError("ceil_mode is 1, but pools leave out what fills no whole window")
     if _pair(node, "dilations") != (1, 1):
         raise ValueError("the pixels of its windows are apart, those of fcnn's pools are not")
-    if (auto := node.text("auto_pad", "NOTSET")) not in ("NOTSET", "VALID"):
-        raise ValueError(f"auto_pad is {auto!r:.60}, expected pads")
-    own = node.integers("pads", _NONE) if auto == "NOTSET" else _NONE
-    pads = tuple(a + b for a, b in zip(own, before, strict=True))
+    pads = tuple(a + b for a, b in zip(_own_pads(node), before, strict=True))
     if pads[:2] != pads[2:]:
         raise ValueError(f"its padding is {pads[:2]} on one side, but {pads[2:]} on the other")
     window = node.integers("kernel_shape", (0, 0))
     return {"window": window, "stride": _pair(node, "strides"), "padding": pads[:2]}
+
+
+def _own_pads(node: Node) -> tuple[int, ...]:
+    """The padding of a pool: above, to the left, below and to the right."""
+    if (auto := node.text("auto_pad", "NOTSET")) not in ("NOTSET", "VALID"):
+        raise ValueError(f"auto_pad is {auto!r:.60}, expected pads")
+    return node.integers("pads", _NONE) if auto == "NOTSET" else _NONE
 
 
 def _global_average_pool(node: Node, x: Known) -> Known:

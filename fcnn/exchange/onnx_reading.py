@@ -140,8 +140,7 @@ def _opset(proto: Any) -> int:
 
 def _input(graph: Any) -> tuple[int, Shape]:
     """How many examples the input of a graph has, and their shape."""
-    constants = {initializer.name for initializer in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in constants]
+    inputs = _inputs(graph)
     for what, values in (("inputs", inputs), ("outputs", graph.output)):
         if len(values) != 1:
             names = ", ".join(value.name for value in values)
@@ -180,11 +179,14 @@ def _needed_part(onnx: Any, graph: Any) -> Any:
             asked += graph.node[makers[name]].input if name in makers else ()
     indices = sorted({makers[name] for name in names if name in makers})
     constants = [tensor for tensor in graph.initializer if tensor.name in names]
-    inputs = [
-        value for value in graph.input if value.name not in {t.name for t in graph.initializer}
-    ]
     nodes = [graph.node[i] for i in indices]
-    return onnx.helper.make_graph(nodes, "network", inputs, graph.output, constants)
+    return onnx.helper.make_graph(nodes, "network", _inputs(graph), graph.output, constants)
+
+
+def _inputs(graph: Any) -> list[Any]:
+    """Those that have no value: in older formats constants are inputs too."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
 
 
 # Nodes, one after the other
