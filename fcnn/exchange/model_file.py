@@ -24,7 +24,7 @@ from fcnn.arguments.arrays import check_sizes
 from fcnn.arguments.settings import MOST, as_path
 from fcnn.arguments.wording import kind_of, shown, unknown
 from fcnn.exchange.reading_back import check_same_outputs
-from fcnn.exchange.saved_model import SavedModel, check_fitting, check_names, checked
+from fcnn.exchange.saved_model import SavedModel, check_names, checked, described
 from fcnn.files.json_objects import object_of
 from fcnn.files.npz import TEXTS
 from fcnn.files.writing import whole_file
@@ -92,12 +92,7 @@ def save_model(
     """
     target = as_path("save_model", "path", path)
     saved = checked("save_model", model, params, in_shape, labels, preparation)
-    check_fitting("save_model", saved)
-    try:
-        text = text_of(saved)
-        own = _own_of(model)
-    except ValueError as error:
-        raise ValueError(f"save_model: {error}") from error
+    text, own = text_of("save_model", saved), _own_of(model)
     arrays = {NETWORK: np.array(text), **dict(tree.leaves_with_path(params))}
     with whole_file(target) as file:
         np.savez(file, **arrays)
@@ -147,17 +142,20 @@ def load_model(
     return _read("load_model", path, layers)
 
 
-def text_of(saved: SavedModel) -> str:
-    """What a file says of a model beside its parameters."""
-    about = {
-        "format": FORMAT,
-        "fcnn": __version__,
-        "network": document(saved.model),
-        "in_shape": saved.in_shape,
-        "labels": saved.labels,
-        "preparation": saved.preparation,
-    }
-    return json.dumps(about, allow_nan=False)
+def text_of(function: str, saved: SavedModel) -> str:
+    """What a file says of a model beside its parameters; ValueError for what JSON does not have."""
+    try:
+        about = {
+            "format": FORMAT,
+            "fcnn": __version__,
+            "network": document(saved.model),
+            "in_shape": saved.in_shape,
+            "labels": saved.labels,
+            "preparation": saved.preparation,
+        }
+        return json.dumps(about, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{function}: {error}") from error
 
 
 def _read(function: str, path: Path, layers: Mapping[str, Any]) -> SavedModel:
@@ -224,7 +222,7 @@ def _described(function: str, about: Mapping[str, Any], layers: Mapping[str, Any
     if not isinstance(labels, list | None):
         raise ValueError(f"labels is {kind_of(labels)}, expected a list or null")
     model = layer_of(about["network"], layers)
-    return checked(function, model, (), in_shape, labels, about["preparation"])
+    return described(function, model, (), in_shape, labels, about["preparation"])
 
 
 def _own_of(model: Layer) -> dict[str, Any]:
@@ -237,13 +235,13 @@ def _own_of(model: Layer) -> dict[str, Any]:
             first = known.setdefault(_told(layer.children, layer.settings), layer)
             if code_of(first) != code_of(layer):  # other differences show in the outputs
                 raise ValueError(
-                    f"two layers are called {layer.name}, have the same settings, and are not the "
-                    "same: tell them apart by their names or settings"
+                    f"save_model: two layers are called {layer.name}, have the same settings, and "
+                    "are not the same: tell them apart by their names or settings"
                 )
         elif not layer.children:
             initializers |= {*own_names(document(layer))}
     if both := initializers & layers.keys():
-        raise ValueError(f"a layer and an initializer are both called {min(both)}")
+        raise ValueError(f"save_model: a layer and an initializer are both called {min(both)}")
     return {
         **dict.fromkeys(initializers, _zeros),
         **{name: partial(_one_of, known) for name, known in layers.items()},

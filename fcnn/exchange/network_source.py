@@ -19,8 +19,9 @@ import attrs
 import numpy as np
 
 from fcnn import tree
+from fcnn.exchange.reading_back import known_name
 from fcnn.layers.layer import Layer, call_apply
-from fcnn.networks.documents import placing, public_name
+from fcnn.networks.documents import placing
 from fcnn.networks.rewriting import faster
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.tree import Tree
@@ -129,12 +130,7 @@ class _Part(NamedTuple):
 
 
 def _add(part: _Part, x: _Value, into: str) -> _Value:
-    name = public_name(part.layer)
-    if name is None:
-        raise ValueError(
-            f"save_script: {part.layer.name} is a layer of one's own, which a script has no "
-            "function for"
-        )
+    name = known_name("save_script", part.layer, "a script has no function for")
     if name in _COMBINATORS:
         return _COMBINATORS[name](part, x, into)
     return x if name == "dropout" else _call(part, name, x, into)

@@ -20,11 +20,10 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.arguments.settings import as_path, whole_number
-from fcnn.exchange.reading_back import check_same_outputs, needed
-from fcnn.exchange.saved_model import SavedModel, check_fitting, checked
-from fcnn.files.writing import whole_file
+from fcnn.exchange.reading_back import known_name, needed, write_if_same
+from fcnn.exchange.saved_model import SavedModel, checked
 from fcnn.layers.layer import Layer
-from fcnn.networks.documents import placing, public_name
+from fcnn.networks.documents import placing
 from fcnn.numerics.arrays import Array, Pair, Shape
 from fcnn.training.inference import predict
 from fcnn.tree import Tree
@@ -40,7 +39,7 @@ def save_onnx(
     path: str | os.PathLike[str],
     model: Layer,
     params: Tree,
-    in_shape: Shape,
+    in_shape: Sequence[int],
     *,
     opset: int = 17,
     labels: Sequence[str] | None = None,
@@ -81,20 +80,18 @@ def save_onnx(
     if whole_number("save_onnx", "opset", opset, 1) not in OPSETS:
         raise ValueError(f"save_onnx: opset is {opset}, expected {OPSETS[0]} to {OPSETS[-1]}")
     saved = checked("save_onnx", model, params, in_shape, labels, preparation)
-    check_fitting("save_onnx", saved)
     _check_float32(params)
-    proto = _proto(saved, opset)
-    needed("save_onnx", "onnx", "onnx").checker.check_model(proto, full_check=True)
+    onnx = needed("save_onnx", "onnx", "onnx")
+    needed("save_onnx", "onnx.reference", "onnx")
+    proto = _proto(onnx, saved, opset)
+    onnx.checker.check_model(proto, full_check=True)
     content: bytes = proto.SerializeToString()
-    apart = check_same_outputs("save_onnx", saved, _reference(content))
-    with whole_file(target) as file:
-        file.write(content)
-    return apart
+    return write_if_same("save_onnx", target, content, saved, _reference(onnx, content))
 
 
-def _reference(content: bytes) -> Callable[[Array], Array]:
+def _reference(onnx: Any, content: bytes) -> Callable[[Array], Array]:
     """A model as ONNX's own reference runs it, the first example alone: any number will do."""
-    evaluator = needed("save_onnx", "onnx.reference", "onnx").ReferenceEvaluator(content)
+    evaluator = onnx.reference.ReferenceEvaluator(content)
 
     def outputs_of(x: Array) -> Array:
         return np.concatenate([evaluator.run(None, {INPUT: part})[0] for part in (x[:1], x[1:])])
@@ -102,9 +99,8 @@ def _reference(content: bytes) -> Callable[[Array], Array]:
     return outputs_of
 
 
-def _proto(saved: SavedModel, opset: int) -> Any:
+def _proto(onnx: Any, saved: SavedModel, opset: int) -> Any:
     """A model as a message of ONNX, in the oldest format that has the opset."""
-    onnx = needed("save_onnx", "onnx", "onnx")
     helper, graph = onnx.helper, _Graph(opset, onnx.helper.make_node)
     y = predict(saved.model, saved.params, np.zeros((1, *saved.in_shape), np.float32))
     graph.name_output(_add(_Part(graph, saved.model, saved.params), INPUT))
@@ -203,11 +199,7 @@ class _Part(NamedTuple):
 
 
 def _add(part: _Part, x: str) -> str:
-    name = public_name(part.layer)
-    if name is None:
-        raise ValueError(
-            f"save_onnx: {part.layer.name} is a layer of one's own, which ONNX has no operator for"
-        )
+    name = known_name("save_onnx", part.layer, "ONNX has no operator for")
     return _LAYERS[name](part, x)
 
 

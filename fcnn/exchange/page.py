@@ -30,9 +30,8 @@ from fcnn import tree
 from fcnn.arguments.arrays import check_labels
 from fcnn.arguments.examples import examples
 from fcnn.arguments.settings import as_path
-from fcnn.exchange.reading_back import check_same_outputs
-from fcnn.exchange.saved_model import SavedModel, check_fitting, checked
-from fcnn.files.writing import whole_file
+from fcnn.exchange.reading_back import known_name, write_if_same
+from fcnn.exchange.saved_model import SavedModel, checked
 from fcnn.layers.layer import Layer
 from fcnn.networks.documents import Document, document, layer_of, placing, public_name
 from fcnn.numerics.arrays import Array, Shape
@@ -99,15 +98,12 @@ def save_page(
     if samples is not None:
         found["samples"] = _samples(samples, saved.in_shape, found["network"]["shape"][0])
     text = _page(found)
-    apart = check_same_outputs("save_page", saved, _outputs_of(text, saved.in_shape))
-    with whole_file(target) as file:
-        file.write(text.encode())
-    return apart
+    outputs_of = _outputs_of(text, saved.in_shape)
+    return write_if_same("save_page", target, text.encode(), saved, outputs_of)
 
 
 def page_document(saved: SavedModel) -> Document:
     """What a page knows of a model."""
-    check_fitting("save_page", saved)
     params = tree.map(lambda leaf: leaf.astype(np.float32), saved.params)
     network = _network(saved.model, params, saved.in_shape, "")
     if len(network["shape"]) != 1:
@@ -122,11 +118,7 @@ def page_document(saved: SavedModel) -> Document:
 
 def _network(layer: Layer, params: Tree, in_shape: Shape, path: str) -> Document:
     """A layer, and all that it is made of, for images or vectors of a shape."""
-    name = public_name(layer)
-    if name is None:
-        raise ValueError(
-            f"save_page: {layer.name} is a layer of one's own, which the page cannot compute"
-        )
+    name = known_name("save_page", layer, "the page cannot compute")
     # Shapes flow through init; what it draws is not needed.
     _, out_shape = layer.init(np.random.default_rng(0), in_shape)
     found: Document = {

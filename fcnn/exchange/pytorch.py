@@ -30,7 +30,7 @@ The GELU is the exact one, and averages count the padding, as PyTorch does where
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ from fcnn.layers.conv2d import Conv2dParams
 from fcnn.layers.dense import DenseParams
 from fcnn.layers.layer import Layer, call_init
 from fcnn.networks.documents import COMBINATORS, placing, public_name
-from fcnn.numerics.arrays import Array, Shape, freeze
+from fcnn.numerics.arrays import Array, freeze
 from fcnn.tree import Tree
 
 # Of each layer with parameters their class, the names that PyTorch has for them, and their axes.
@@ -92,7 +92,7 @@ def state_dict(model: Layer, params: Tree) -> dict[str, Array]:
 def from_state_dict(
     model: Layer,
     state: Mapping[str, Any],
-    in_shape: Shape,
+    in_shape: Sequence[int],
     *,
     rename: Mapping[str, str] = {},
 ) -> Tree:
@@ -156,12 +156,12 @@ def counts_batches(name: str) -> bool:
 
 
 def arranged(
-    function: str, what: str, model: Layer, state: Mapping[str, Array], in_shape: Shape
+    function: str, what: str, model: Layer, state: Mapping[str, Array], in_shape: Sequence[int]
 ) -> Tree:
     """A state as the parameters of a model; TypeError or ValueError if it does not fit."""
     check_kind(function, "model", model, Layer)
-    in_shape = check_sizes(function, in_shape, least_axes=1)
-    like, _ = call_init(model, np.random.default_rng(0), in_shape)
+    sizes = check_sizes(function, in_shape, least_axes=1)
+    like, _ = call_init(model, np.random.default_rng(0), sizes)
     names = _names(function, model, like)
     leaves = zip(tree.leaves(names), tree.leaves(like), strict=True)
     expected = {name: _turned(leaf).shape for name, leaf in leaves}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from fcnn import tree
 from fcnn.exchange.saved_model import SavedModel
+from fcnn.files.writing import whole_file
+from fcnn.layers.layer import Layer
+from fcnn.networks.documents import public_name
 from fcnn.numerics.arrays import Array
 from fcnn.training.inference import predict
 
@@ -25,6 +29,28 @@ def needed(function: str, module: str, extra: str) -> Any:
         raise ImportError(
             f"{function} needs {module} ({error}); pip install 'fcnn[{extra}]'"
         ) from error
+
+
+def known_name(function: str, layer: Layer, lacking: str) -> str:
+    """The public name of a layer; ValueError for one of one's own, with what is lacking for it."""
+    name = public_name(layer)
+    if name is None:
+        raise ValueError(f"{function}: {layer.name} is a layer of one's own, which {lacking}")
+    return name
+
+
+def write_if_same(
+    function: str,
+    path: Path,
+    content: bytes,
+    saved: SavedModel,
+    outputs_of: Callable[[Array], Any],
+) -> float:
+    """Write a file, from whose content outputs were read back; see `check_same_outputs`."""
+    apart = check_same_outputs(function, saved, outputs_of)
+    with whole_file(path) as file:
+        file.write(content)
+    return apart
 
 
 def check_same_outputs(

@@ -17,17 +17,12 @@ from fcnn import tree
 from fcnn.arguments.settings import as_path
 from fcnn.exchange.matching_names import printed, renamed
 from fcnn.exchange.model_file import text_of
-from fcnn.exchange.pytorch import (
-    arranged,
-    counts_batches,
-    named_arrays,
-)
-from fcnn.exchange.reading_back import check_same_outputs, needed
-from fcnn.exchange.saved_model import check_fitting, checked
+from fcnn.exchange.pytorch import arranged, counts_batches, named_arrays
+from fcnn.exchange.reading_back import needed, write_if_same
+from fcnn.exchange.saved_model import checked
 from fcnn.files.reading import read_regular
-from fcnn.files.writing import whole_file
 from fcnn.layers.layer import Layer
-from fcnn.numerics.arrays import Array, Shape
+from fcnn.numerics.arrays import Array
 from fcnn.training.inference import predict
 from fcnn.tree import Tree
 
@@ -39,7 +34,7 @@ def save_safetensors(
     path: str | os.PathLike[str],
     model: Layer,
     params: Tree,
-    in_shape: Shape,
+    in_shape: Sequence[int],
     *,
     labels: Sequence[str] | None = None,
     preparation: str | None = None,
@@ -79,11 +74,7 @@ def save_safetensors(
     function = "save_safetensors"
     target = as_path(function, "path", path)
     saved = checked(function, model, params, in_shape, labels, preparation)
-    check_fitting(function, saved)
-    try:
-        about = text_of(saved)
-    except ValueError as error:
-        raise ValueError(f"{function}: {error}") from error
+    about = text_of(function, saved)
     # Arrays without gaps, as here, alone: safetensors 0.8.0 writes others wrong without a word.
     state = named_arrays(function, model, params)
     content: bytes = needed(function, "safetensors.numpy", "safetensors").save(
@@ -92,16 +83,13 @@ def save_safetensors(
     again = arranged(function, "the file", model, _state(function, target, content), saved.in_shape)
     if _bits(again) != _bits(params):
         raise ValueError(f"{function}: nothing is written: safetensors would read other numbers")
-    apart = check_same_outputs(function, saved, lambda x: predict(model, again, x))
-    with whole_file(target) as file:
-        file.write(content)
-    return apart
+    return write_if_same(function, target, content, saved, lambda x: predict(model, again, x))
 
 
 def load_safetensors(
     path: str | os.PathLike[str],
     model: Layer,
-    in_shape: Shape,
+    in_shape: Sequence[int],
     *,
     rename: Mapping[str, str] = {},
 ) -> Tree:

@@ -51,10 +51,26 @@ def checked(
     model: Layer,
     params: Tree,
     in_shape: Any,
-    labels: Sequence[str] | None = None,
-    preparation: str | None = None,
+    labels: Sequence[str] | None,
+    preparation: str | None,
 ) -> SavedModel:
-    """What a function that writes a model is given; TypeError or ValueError for other things."""
+    """What a function that writes a model is given; TypeError or ValueError for other things, and
+    for what does not fit together.
+    """
+    saved = described(function, model, params, in_shape, labels, preparation)
+    _check_fitting(function, saved)
+    return saved
+
+
+def described(
+    function: str,
+    model: Layer,
+    params: Tree,
+    in_shape: Any,
+    labels: Sequence[str] | None,
+    preparation: str | None,
+) -> SavedModel:
+    """A model, each part of which is of its kind; TypeError or ValueError if one is not."""
     check_kind(function, "model", model, Layer)
     if preparation not in PREPARATIONS:
         raise ValueError(f"{function}: preparation is {shown(preparation)}, expected mnist or None")
@@ -66,7 +82,7 @@ def checked(
     return SavedModel(model, params, in_shape, names, preparation)
 
 
-def check_fitting(function: str, saved: SavedModel) -> None:
+def _check_fitting(function: str, saved: SavedModel) -> None:
     """ValueError unless the parameters are those of the model, and it has outputs for all labels;
     TypeError for parameters that are not in float32 or float64.
     """

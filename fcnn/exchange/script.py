@@ -22,12 +22,11 @@ import numpy as np
 from fcnn.arguments.settings import as_path
 from fcnn.exchange import script_parts
 from fcnn.exchange.network_source import LINE, WrittenNetwork, batch, written_out
-from fcnn.exchange.reading_back import check_same_outputs
-from fcnn.exchange.saved_model import SavedModel, check_fitting, checked
-from fcnn.files.writing import whole_file
+from fcnn.exchange.reading_back import write_if_same
+from fcnn.exchange.saved_model import SavedModel, checked
 from fcnn.layers.layer import Layer
 from fcnn.networks.documents import public_name
-from fcnn.numerics.arrays import Array, Shape
+from fcnn.numerics.arrays import Array
 from fcnn.numerics.error_function import FITS
 from fcnn.tree import Tree
 from fcnn.version import __version__
@@ -39,7 +38,7 @@ def save_script(
     path: str | os.PathLike[str],
     model: Layer,
     params: Tree,
-    in_shape: Shape,
+    in_shape: Sequence[int],
     *,
     labels: Sequence[str] | None = None,
     preparation: str | None = None,
@@ -83,14 +82,10 @@ def save_script(
     """
     target = as_path("save_script", "path", path)
     saved = checked("save_script", model, params, in_shape, labels, preparation)
-    check_fitting("save_script", saved)
     script = _script(saved, target.name)
     namespace: dict[str, Any] = {}
     exec(compile(script, target.name, "exec"), namespace)
-    apart = check_same_outputs("save_script", saved, namespace["predict"])
-    with whole_file(target) as file:
-        file.write(script.encode())
-    return apart
+    return write_if_same("save_script", target, script.encode(), saved, namespace["predict"])
 
 
 # The file, from top to bottom
