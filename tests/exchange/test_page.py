@@ -4,10 +4,9 @@ import json
 import re
 from pathlib import Path
 
-import attrs
 import numpy as np
 import pytest
-from wrong_calls import each_row, ones, own, refuses
+from wrong_calls import each_row, ones, refuses
 
 import fcnn
 from fcnn.exchange import save_page
@@ -29,50 +28,27 @@ def save(model=MODEL, params=None, in_shape=SHAPE, **others):
     save_page(PATH, model, params, in_shape, **others)
 
 
-OWN = attrs.evolve(own(), name="gain")
 IMAGES = ones(2, *SHAPE)
 
 
 @each_row(
     [
-        ("no path", lambda: save_page("", MODEL, PARAMS, SHAPE), ValueError,
-         "save_page: path is empty, expected a path"),
-        ("no model", lambda: save_page(PATH, 3, PARAMS, SHAPE), TypeError,
-         "save_page: model is an int, expected a Layer"),
         ("vectors", lambda: save(fcnn.dense(2), in_shape=(4,)), ValueError,
          "save_page: in_shape is (4,), expected images (C, H, W)"),
         ("no logits", lambda: save(fcnn.relu), ValueError,
          "save_page: the network makes (1, 4, 4), expected logits (K,)"),
-        ("other parameters", lambda: save(params=PARAMS[1:]), ValueError,
-         "save_page: params are not those of the model: [0]: a tuple of 0 against "
-         "Conv2dParams"),
-        ("many labels", lambda: save(labels=["a", "b", "c", "d"]), ValueError,
-         "save_page: there are 4 labels, but the model gives outputs (3,)"),
-        ("other preparation", lambda: save(preparation="cifar"), ValueError,
-         "save_page: preparation is 'cifar', expected mnist or None"),
         ("no images of MNIST", lambda: save(preparation="mnist"), ValueError,
          "save_page: in_shape is (1, 4, 4), but images are (1, 28, 28) as MNIST has them"),
-        ("one's own", lambda: save(fcnn.chain(MODEL, OWN)), ValueError,
-         "save_page: gain is a layer of one's own, which the page cannot compute\n"
-         "in chain layer 1 (gain)"),
-        ("one's own, deeper", lambda: save(fcnn.chain(fcnn.residual(OWN), MODEL)), ValueError,
-         "save_page: gain is a layer of one's own, which the page cannot compute\n"
-         "in residual layer 0 (gain)\nin chain layer 0 (residual)"),
         ("no samples", lambda: save(samples=IMAGES), TypeError,
          "save_page: samples is an ndarray, expected a pair (x, labels)"),
         ("other samples", lambda: save(samples=(IMAGES[:, :, 1:], np.zeros(2, int))), ValueError,
          "save_page: samples are (2, 1, 3, 4), expected (N, 1, 4, 4)"),
         ("other classes", lambda: save(samples=(IMAGES, np.array([0, 3]))), ValueError,
          "save_page: samples: label 3 is outside 0..2"),
-        ("not finite", lambda: save(params=fcnn.tree.map(lambda p: p * np.inf, PARAMS)),
-         ValueError,
-         "save_page: nothing is written: what would be read back gives outputs that are nan apart "
-         "from those of the network, relative to the largest"),
     ]
 )  # fmt: skip
 def test_what_is_refused_writes_nothing(call, error, text):
-    with np.errstate(invalid="ignore"):
-        refuses(call, error, text)
+    refuses(call, error, text)
     assert not PATH.exists()
 
 

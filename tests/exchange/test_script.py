@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from threading import Thread
 
-import attrs
 import numpy as np
 import pytest
 from effort import times
 from models_to_write import LAYERS, MODELS, drawn
-from wrong_calls import MODEL, PARAMS, each_row, own, refuses
+from wrong_calls import MODEL, PARAMS, refuses
 
 import fcnn
 from fcnn import tree
@@ -461,55 +460,6 @@ def test_only_classes_with_a_name_are_told(tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.zeros(IN_SHAPE, np.uint8))
     assert script["main"]([str(tmp_path / "x.npy")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'x.npy'}: cat 25.0%, dog 25.0%\n"
-
-
-# What is refused
-
-
-def with_gain(layer):
-    """A network with that layer in the depth of it."""
-    return fcnn.chain(fcnn.relu, fcnn.residual(fcnn.chain(fcnn.relu, layer)))
-
-
-GAIN = attrs.evolve(own(), name="gain")
-BAD = tree.map(lambda a: a * np.float32(np.nan), PARAMS)
-
-
-def save(model=MODEL, params=PARAMS, in_shape=IN_SHAPE, path="digits.py", **options):
-    return lambda: save_script(path, model, params, in_shape, **options)
-
-
-# What is wrong, the call, the exception, its text.
-WRONG = [
-    ("a path that is none", save(path=3), TypeError,
-     "save_script: path is an int, expected a path"),
-    ("a model that is none", save(3), TypeError, "save_script: model is an int, expected a Layer"),
-    ("parameters for another shape", save(in_shape=(1, 6, 5)), ValueError,
-     "save_script: params are not those of the model: [1].w: float32[25,4] against float32[30,4]"),
-    ("too many labels", save(labels=[*"abcde"]), ValueError,
-     "save_script: there are 5 labels, but the model gives outputs (4,)"),
-    ("labels with a new line", save(labels=["a\nb"]), ValueError,
-     "save_script: labels: 'a\\nb' is no printable name of a class"),
-    ("an unknown preparation", save(preparation="cifar"), ValueError,
-     "save_script: preparation is 'cifar', expected mnist or None"),
-    ("a layer of one's own", save(GAIN, ()), ValueError,
-     "save_script: gain is a layer of one's own, which a script has no function for"),
-    ("one in the depth of a network", save(with_gain(GAIN), ((), ((), ()))), ValueError,
-     "save_script: gain is a layer of one's own, which a script has no function for\n"
-     "in chain layer 1 (gain)\nin residual layer 0 (chain)\nin chain layer 1 (residual)"),
-    ("one that is called like another",
-     save(attrs.evolve(fcnn.leaky_relu(0.5), make=None), ()), ValueError,
-     "save_script: leaky_relu is a layer of one's own, which a script has no function for"),
-    ("outputs that are no numbers", save(params=BAD), ValueError,
-     "save_script: nothing is written: what would be read back gives outputs that are nan apart "
-     "from those of the network, relative to the largest"),
-]  # fmt: skip
-
-
-@each_row(WRONG)
-def test_wrong_calls_write_nothing(elsewhere, call, error, text):
-    refuses(call, error, text)
-    assert not [*elsewhere.iterdir()]
 
 
 def test_what_would_be_read_back_otherwise_is_not_written(tmp_path, monkeypatch):
