@@ -35,7 +35,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120  # seconds for a cell
 nb_merge_streams = True
 
-smartquotes = False
+smartquotes_action = "D"  # dashes alone
 
 # Docstrings: `x` is code.
 default_role = "code"

@@ -54,7 +54,8 @@ def _docstring_as_rest(app, what, name, value, options, lines):
                 for part in re.split(r"(`[^`]*`)", text)
             )
         paragraphs[index] = text
-    lines[:] = "\n\n".join(paragraphs).splitlines()
+    text = "\n\n".join(paragraphs).replace('getfixture("tmp_path")', "Path()")
+    lines[:] = text.splitlines()
 
 
 def rooms():
