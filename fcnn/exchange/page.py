@@ -97,7 +97,7 @@ def save_page(
     found = page_document(saved)
     if samples is not None:
         found["samples"] = _samples(samples, saved.in_shape, found["network"]["shape"][0])
-    text = _page(found)
+    text = page_of(found)
     outputs_of = _outputs_of(text, saved.in_shape)
     return write_if_same("save_page", target, text.encode(), saved, outputs_of)
 
@@ -172,7 +172,7 @@ def _base64(array: Array) -> str:
     return base64.b64encode(array.tobytes()).decode("ascii")
 
 
-def _page(found: Document) -> str:
+def page_of(found: Document) -> str:
     """The page of a document, its parts put in."""
     from importlib.resources import files
 
@@ -197,12 +197,18 @@ def _compact(text: str) -> str:
 # Reading it back
 
 
-def _outputs_of(page: str, in_shape: Shape) -> Callable[[Array], Array]:
-    """What the network and the parameters in a page make of images."""
+def document_in(page: str) -> Document:
+    """The document that a page was made of; ValueError if the text is no such page."""
     match = _MODEL.search(page)
     if match is None:
-        raise ValueError("save_page: page.html has no place for the model")
-    network = json.loads(match[1])["network"]
+        raise ValueError("save_page: there is no model in the page")
+    found: Document = json.loads(match[1])
+    return found
+
+
+def _outputs_of(page: str, in_shape: Shape) -> Callable[[Array], Array]:
+    """What the network and the parameters in a page make of images."""
+    network = document_in(page)["network"]
     model, arrays = layer_of(_plain(network)), dict(_arrays(network))
     initial, _ = model.init(np.random.default_rng(0), in_shape)
     params = tree.map_with_path(lambda path, leaf: arrays[path], initial)

@@ -10,6 +10,7 @@ from wrong_calls import each_row, ones, refuses
 
 import fcnn
 from fcnn.exchange import save_page
+from fcnn.exchange.page import document_in, page_of
 
 MODEL = fcnn.chain(fcnn.conv2d(2, 3), fcnn.flatten, fcnn.dense(3))
 PATH = Path("page.html")
@@ -86,3 +87,9 @@ def test_initializers_of_ones_own_do_not_matter():
 
     save(fcnn.chain(fcnn.flatten, fcnn.dense(3, initializer=little)))
     assert PATH.exists()
+
+
+def test_the_live_page_of_the_book_is_the_page_as_it_is_now():
+    text = (Path(__file__).parents[2] / "docs" / "_static" / "digits.html").read_text("utf-8")
+    same = page_of(document_in(text)) == text
+    assert same, "python tools/make_live_page.py --same-network writes it anew"

@@ -105,7 +105,7 @@ worker.onmessage = ({ data }) => {
 // The answer
 
 const bars = names.map((name) => {
-  const fill = element("span", { className: "fill" }), before = element("span", { className: "before" });
+  const fill = element("span", { className: "fill" }), before = element("span", { className: "before", hidden: true });
   const value = element("span"), title = element("span", { className: "name", title: name }, name);
   const track = element("span", { className: "track" }, fill, before);
   const bar = element("div", { className: "bar" }, title, track, value);
