@@ -1,7 +1,13 @@
 """Models in files, of fcnn and of others: each is read back before it is written.
 
-Each format is a file of this room, loaded when it is first used; those of others need what
-reads and writes them, an extra of fcnn.
+save_onnx, load_onnx                  the network and its parameters as ONNX
+save_safetensors, load_safetensors    parameters, in a file as PyTorch's users read and write them
+state_dict, from_state_dict           parameters by PyTorch's names, in memory
+save_script                           the network as a Python file that needs NumPy alone
+save_page                             the network at work, on a page for any browser
+
+Files of fcnn's own are `fcnn.save_model`'s. Each format is loaded when it is first used; those of
+others need what reads and writes them, an extra of fcnn.
 """
 
 import typing as _typing
@@ -17,15 +23,17 @@ if _typing.TYPE_CHECKING:
     from fcnn.exchange.script import save_script as save_script
 
 _LAZY = {
-    "from_state_dict": "fcnn.exchange.pytorch",
-    "load_onnx": "fcnn.exchange.onnx_reading",
-    "load_safetensors": "fcnn.exchange.safetensors",
-    "save_onnx": "fcnn.exchange.onnx_writing",
-    "save_page": "fcnn.exchange.page",
-    "save_safetensors": "fcnn.exchange.safetensors",
-    "save_script": "fcnn.exchange.script",
-    "state_dict": "fcnn.exchange.pytorch",
+    "from_state_dict": "pytorch",
+    "load_onnx": "onnx_reading",
+    "load_safetensors": "safetensors",
+    "save_onnx": "onnx_writing",
+    "save_page": "page",
+    "save_safetensors": "safetensors",
+    "save_script": "script",
+    "state_dict": "pytorch",
 }
+
+__all__ = [*_LAZY]
 
 
 def __getattr__(name: str) -> _typing.Any:
@@ -33,8 +41,8 @@ def __getattr__(name: str) -> _typing.Any:
         raise AttributeError(f"module 'fcnn.exchange' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LAZY[name]), name)
+    return getattr(import_module(f"fcnn.exchange.{_LAZY[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(_LAZY)
+    return __all__

@@ -8,8 +8,8 @@ from fcnn import exchange
 
 def test_what_reads_and_writes_other_formats_is_loaded_when_it_is_called():
     program = (
-        "import sys; from fcnn import exchange;"
-        "public = [getattr(exchange, name) for name in dir(exchange)]; print(*sys.modules)"
+        "import sys; from fcnn import exchange; from fcnn.exchange import *;"
+        "public = [globals()[name] for name in dir(exchange)]; print(*sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
