@@ -58,6 +58,7 @@ suppress_warnings = [
     "toc.not_readable",  # pages that are still to be written
     "myst.xref_missing",  # and links to them
     "ref.doc",
+    "download.not_readable",
 ]
 
 
