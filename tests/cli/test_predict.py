@@ -5,23 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import call
+from commands import call, trained
 from PIL import Image
 
 import fcnn
 from fcnn import data
 
 LINEAR = ["--recipe", "reference", "--model", "linear", "--epochs", 2]
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """A run on digits."""
-    run = tmp_path_factory.mktemp("digits") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
-        call("train", *LINEAR, "--out", run)
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +30,8 @@ def pets(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pets_run(pets, tmp_path_factory):
-    run = tmp_path_factory.mktemp("pets_run") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
-        call("train", "--data", pets, *LINEAR, "--learning-rate", 0.5, "--out", run)
-    return run
+    folder = tmp_path_factory.mktemp("pets_run") / "run"
+    return trained(folder, "--data", pets, *LINEAR, "--learning-rate", 0.5)
 
 
 def page(i=1):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from fcnn.cli import app
@@ -19,6 +20,14 @@ def call(*arguments, code=0):
     result = CliRunner().invoke(app, [str(a) for a in arguments])
     assert result.exit_code == code, result.output
     return result
+
+
+def trained(folder, *arguments):
+    """The folder, with a run in it that several tests share; no pictures are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
+        call("train", *arguments, "--out", folder)
+    return folder
 
 
 def results(folder):

@@ -10,11 +10,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import pytest
+from commands import trained
 from sybil.parsers.myst import PythonCodeBlockParser
-from typer.testing import CliRunner
-
-from fcnn.cli import app
 
 ROOT = Path(__file__).parents[2]
 RUN = "runs/mnist5k-deep_cnn_small-1"
@@ -41,9 +38,4 @@ def leave(namespace):
 def _trained():
     """The folder that `fcnn train --epochs 1` fills."""
     _trained.kept = tempfile.TemporaryDirectory()
-    out = Path(_trained.kept.name) / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fcnn.pictures.run_pictures.available", lambda: False)
-        done = CliRunner().invoke(app, ["train", "--epochs", "1", "--out", str(out)])
-    assert done.exit_code == 0, done.output
-    return out
+    return trained(Path(_trained.kept.name) / "run", "--epochs", 1)
