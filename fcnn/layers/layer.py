@@ -87,6 +87,10 @@ class Layer:
             if getattr(self, name) is not None:
                 check_function("Layer", name, getattr(self, name))
 
+    def __copy__(self) -> Layer:
+        """The layer itself: nothing of it changes."""
+        return self
+
     def __deepcopy__(self, memo: object) -> Layer:
         """The layer itself: nothing of it changes."""
         return self

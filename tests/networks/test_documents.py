@@ -66,6 +66,9 @@ def test_a_layer_without_settings_is_itself_again():
     assert again(fcnn.relu) is fcnn.relu
     assert pickle.loads(pickle.dumps(fcnn.flatten)) is fcnn.flatten
     assert copy.deepcopy(NETWORK) is NETWORK
+    assert copy.copy(NETWORK) is NETWORK
+    mine = own()
+    assert copy.copy(mine) is copy.deepcopy(mine) is mine
 
 
 def test_a_name_alone_makes_no_layer_of_fcnn():
