@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -25,7 +26,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     It is written beside its place, flushed to the disk and renamed. Whatever happens in
     between, a full disk or the end of the process, the old file stays as it was; the end of
     the process leaves a file behind whose name ends in .part. OSError names the path; it comes
-    too if the folder was locked by this process and is no longer its own.
+    too if the folder was locked by this process and is no longer its own, and for a device or a
+    pipe, whose place no file is to take.
     """
     from pathlib import Path  # when it is needed: it takes long to import
 
@@ -33,6 +35,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     temporary = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}{PART}")
     try:
         check_lock(target.parent)
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            raise OSError(errno.EINVAL, "it is there already, and no regular file")
         with temporary.open("wb") as file:
             yield file
             file.flush()

@@ -82,3 +82,15 @@ def test_a_folder_that_is_gone_is_told_as_such(elsewhere):
             whole_file("run/a"),
         ):
             pytest.fail("there is no place to write to")
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_file_does_not_take_the_place_of_a_pipe():
+    os.mkfifo("pipe")
+    with (
+        pytest.raises(OSError, match="cannot write pipe: it is there already, and no regular file"),
+        whole_file("pipe") as file,
+    ):
+        file.write(b"anything")
+    assert Path("pipe").is_fifo()
+    assert os.listdir() == ["pipe"]
