@@ -13,6 +13,7 @@ from fcnn.cli.exit_codes import exit_codes, wrong_usage
 from fcnn.cli.options import RunArgument, load_data_for
 from fcnn.cli.progress import Bar
 from fcnn.runs import results
+from fcnn.runs.config import CONFIG
 from fcnn.runs.trained import Trained, load_trained
 
 
@@ -91,7 +92,9 @@ def _samples(trained: Trained, data: str | None, bar: Bar) -> dict[str, Any]:
 
 
 def target_of(trained: Trained, format: str, out: Path | None) -> Path:
-    """The file to write; ValueError if it would take the place of the network itself."""
+    """The file to write; ValueError if it would take the place of the network itself, of what else
+    is a run's, or, where none was named, of a program.
+    """
     place, ending = trained.place, ENDINGS[format]
     if out is None:
         target = place / f"model{ending}" if place.is_dir() else place.with_suffix(ending)
@@ -100,7 +103,21 @@ def target_of(trained: Trained, format: str, out: Path | None) -> Path:
         target = out / f"{name}{ending}" if out.is_dir() else out
     if target.exists() and os.path.samefile(target, place):
         raise ValueError(f"{target} is the file that is to be exported; name another by --out")
+    if target.name in results.FILES_OF_RUNS and (target.parent / CONFIG).exists():
+        raise ValueError(f"{target} is a file of the run there; name another by --out")
+    if out is None and target.is_file() and not _is_export(target):
+        raise ValueError(
+            f"{target} is there already, and no script of fcnn; to replace it, name it by --out"
+        )
     return target
+
+
+def _is_export(file: Path) -> bool:
+    """Whether a file that is in the way was exported before: a program must say so."""
+    if file.suffix != ENDINGS["script"]:
+        return True
+    with file.open("rb") as program:
+        return b"written by fcnn" in program.read(200)
 
 
 def size(file: Path) -> str:

@@ -33,7 +33,14 @@ from fcnn.arguments.settings import as_path
 from fcnn.exchange.reading_back import known_name, write_if_same
 from fcnn.exchange.saved_model import SavedModel, checked
 from fcnn.layers.layer import Layer
-from fcnn.networks.documents import Document, document, layer_of, placing, public_name
+from fcnn.networks.documents import (
+    Document,
+    document,
+    ends_in_softmax,
+    layer_of,
+    placing,
+    public_name,
+)
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.training.inference import predict
 from fcnn.tree import Tree
@@ -93,6 +100,11 @@ def save_page(
     if preparation == "mnist" and saved.in_shape != _MNIST:
         raise ValueError(
             f"save_page: in_shape is {saved.in_shape}, but images are {_MNIST} as MNIST has them"
+        )
+    if ends_in_softmax(saved.model):
+        raise ValueError(
+            "save_page: the network ends in softmax, expected logits, of which a page takes the "
+            "softmax: leave it out"
         )
     found = page_document(saved)
     if samples is not None:

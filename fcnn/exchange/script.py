@@ -25,7 +25,7 @@ from fcnn.exchange.network_source import LINE, WrittenNetwork, batch, written_ou
 from fcnn.exchange.reading_back import write_if_same
 from fcnn.exchange.saved_model import SavedModel, checked
 from fcnn.layers.layer import Layer
-from fcnn.networks.documents import public_name
+from fcnn.networks.documents import ends_in_softmax
 from fcnn.numerics.arrays import Array
 from fcnn.numerics.error_function import FITS
 from fcnn.tree import Tree
@@ -180,10 +180,7 @@ def _wrapped(values: tuple[Any, ...]) -> str:
 
 def _probabilities(model: Layer) -> str:
     """The function of that name, which takes outputs as logits unless they come from softmax."""
-    last = model
-    while public_name(last) == "chain" and last.children:
-        *_, last = last.children
-    value = "predict(x)" if public_name(last) == "softmax" else "softmax(predict(x))"
+    value = "predict(x)" if ends_in_softmax(model) else "softmax(predict(x))"
     return f"""\
 def probabilities(x: np.ndarray) -> np.ndarray:
     \"\"\"Those of the classes (N, K).\"\"\"

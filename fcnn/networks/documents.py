@@ -59,6 +59,13 @@ def public_name(layer: Layer) -> str | None:
     return next((name for name, known in LAYERS.items() if known is layer), None)
 
 
+def ends_in_softmax(layer: Layer) -> bool:
+    """Whether what a network gives are probabilities, not logits."""
+    while public_name(layer) == "chain" and layer.children:
+        *_, layer = layer.children
+    return public_name(layer) == "softmax"
+
+
 def document(layer: Layer) -> Document:
     """A network as a document. ValueError for settings of one's own that JSON does not have."""
     name = public_name(layer)

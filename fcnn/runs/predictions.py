@@ -15,7 +15,6 @@ from fcnn.data.npz import channels_first
 from fcnn.data.pictures import MODES, fitted, open_picture
 from fcnn.files.npz import read_array
 from fcnn.files.reading import home_expanded, regular_file
-from fcnn.layers.softmax import softmax_forward
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.runs.trained import Trained
 
@@ -58,7 +57,7 @@ def predictions(
     if not images:
         return found
     names = trained.class_names
-    answers = iter(softmax_forward(trained.outputs(np.stack(images), threads))[0])
+    answers = iter(trained.probabilities(np.stack(images), threads))
     return [
         each
         if each.image is None

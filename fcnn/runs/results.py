@@ -11,19 +11,19 @@ import numpy as np
 from fcnn import tree
 from fcnn.data import Dataset
 from fcnn.layers.conv2d import Conv2dParams
-from fcnn.layers.softmax import softmax_forward
 from fcnn.networks.summary import parameter_count
 from fcnn.numerics.arrays import Array
 from fcnn.pictures import run_pictures as pictures
-from fcnn.runs.config import write_json
-from fcnn.runs.folder import PARAMS, Run
-from fcnn.runs.history import best_epoch
+from fcnn.runs.config import CONFIG, write_json
+from fcnn.runs.folder import BEST, CHECKPOINT, PARAMS, Run
+from fcnn.runs.history import HISTORY, best_epoch
 from fcnn.runs.trained import Trained, trained_by
 from fcnn.training.epochs import Epoch, Examples
 from fcnn.training.inference import Evaluation
 from fcnn.tree import Tree
 
 METRICS: Final = "metrics.json"
+FILES_OF_RUNS: Final = (CONFIG, CHECKPOINT, BEST, HISTORY, PARAMS, METRICS)  # see runs/folder.py
 _CLASSES: Final = 10  # of which an image is shown on a page
 _WRONG: Final = 4  # images that are read wrong
 
@@ -99,6 +99,7 @@ def worth_seeing(trained: Trained, test: Examples) -> Examples:
     """Of a test set, the first image of each class that the network reads right, of ten classes at
     most, and the first that it reads wrong.
     """
+    _check_test_set(trained, test)
     x, labels = test
     right = trained.outputs(x).argmax(1) == labels
     first = [
@@ -110,6 +111,14 @@ def worth_seeing(trained: Trained, test: Examples) -> Examples:
 
 def assess(trained: Trained, test: Examples, *, threads: int | None) -> tuple[Evaluation, Array]:
     """The evaluation of a network on a test set, and the probabilities (N, K) that it gives."""
+    _check_test_set(trained, test)
+    x, labels = test
+    evaluation = trained.evaluation(x, labels, threads)
+    return evaluation, trained.probabilities(x, threads)
+
+
+def _check_test_set(trained: Trained, test: Examples) -> None:
+    """ValueError unless the images and labels are such as the network knows."""
     x, labels = test
     classes, in_shape = len(trained.class_names), trained.saved.in_shape
     if int(labels.max()) >= classes:
@@ -122,8 +131,6 @@ def assess(trained: Trained, test: Examples, *, threads: int | None) -> tuple[Ev
             f"the images of the data are {x.shape[1:]}, the model was trained on {in_shape} as "
             "(C, H, W)"
         )
-    evaluation = trained.evaluation(x, labels, threads)
-    return evaluation, softmax_forward(trained.outputs(x, threads))[0]
 
 
 def figures(trained: Trained, data_name: str, evaluation: Evaluation) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import numpy as np
 from fcnn import tree
 from fcnn.exchange.model_file import load_model
 from fcnn.exchange.saved_model import SavedModel
-from fcnn.losses.cross_entropy import softmax_cross_entropy
+from fcnn.layers.softmax import softmax_forward
+from fcnn.losses.cross_entropy import cross_entropy, softmax_cross_entropy
 from fcnn.losses.loss import Loss
+from fcnn.networks.documents import ends_in_softmax
 from fcnn.numerics.arrays import Array
 from fcnn.runs.config import Config
 from fcnn.runs.folder import Run, load_run
@@ -35,8 +37,10 @@ class Trained:
 
     @property
     def loss(self) -> Loss:
-        """What it is evaluated by."""
-        return softmax_cross_entropy if self.config is None else loss_of(self.config)
+        """What it is evaluated by: what a run was trained with."""
+        if self.config is not None:
+            return loss_of(self.config)
+        return cross_entropy if ends_in_softmax(self.saved.model) else softmax_cross_entropy
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -60,6 +64,11 @@ class Trained:
         saved = self.saved
         with telling_lines(self.name):
             return predict(saved.model, saved.params, self._in_its_dtype(x), threads=threads)
+
+    def probabilities(self, x: Array, threads: int | None = None) -> Array:
+        """Those of the classes (N, K), that the network sees in images."""
+        outputs = self.outputs(x, threads)
+        return outputs if ends_in_softmax(self.saved.model) else softmax_forward(outputs)[0]
 
     def evaluation(self, x: Array, labels: Array, threads: int | None = None) -> Evaluation:
         """How good the network is on images of known classes."""

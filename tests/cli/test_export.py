@@ -12,6 +12,7 @@ from commands import call
 
 import fcnn
 from fcnn import data
+from fcnn.runs import results
 
 FORMATS = {"model": ".npz", "safetensors": ".safetensors", "onnx": ".onnx", "script": ".py"}
 
@@ -74,6 +75,8 @@ def test_a_page_of_a_file_has_the_images_that_one_says(digits):
     assert "samples" not in model_in("digits.html")
     call("export", "digits.npz", "page", "--data", "mnist5k")
     assert len(model_in("digits.html")["samples"]["labels"]) == 14
+    told = call("export", "digits.npz", "page", "--data", "synthetic", code=2).stderr
+    assert told.startswith("fcnn: the images of the data are (1, 14, 14), the model was trained on")
     told = call("export", "digits.npz", "onnx", "--data", "mnist5k", code=2).stderr
     assert told == "fcnn: --data is for images on a page, not for onnx\n"
 
@@ -103,6 +106,26 @@ def test_a_network_does_not_take_its_own_place(digits):
     call("export", digits, "model", "--out", "digits.npz")
     told = call("export", "digits.npz", "model", code=2).stderr
     assert told == ("fcnn: digits.npz is the file that is to be exported; name another by --out\n")
+
+
+@pytest.mark.parametrize("name", results.FILES_OF_RUNS)
+def test_no_file_of_a_run_is_replaced(digits, name):
+    before = {file: file.read_bytes() for file in digits.iterdir()}
+    call("export", digits, "model", "--out", "digits.npz")
+    for place in (digits, "digits.npz"):
+        told = call("export", place, "onnx", "--out", digits / name, code=2).stderr
+        assert told.startswith(f"fcnn: {digits / name} is a file of the run")
+    assert {file: file.read_bytes() for file in digits.iterdir()} == before
+
+
+def test_a_program_beside_a_file_is_replaced_only_where_it_is_named(digits):
+    call("export", digits, "model", "--out", "digits.npz")
+    Path("digits.py").write_text("mine")
+    told = call("export", "digits.npz", "script", code=2).stderr
+    assert told.startswith("fcnn: digits.py is there already, and no script of fcnn")
+    assert Path("digits.py").read_text() == "mine"
+    call("export", "digits.npz", "script", "--out", "digits.py")
+    call("export", "digits.npz", "script")  # over what was exported
 
 
 def test_what_is_no_network_is_refused_in_one_line():

@@ -38,6 +38,9 @@ IMAGES = ones(2, *SHAPE)
          "save_page: in_shape is (4,), expected images (C, H, W)"),
         ("no logits", lambda: save(fcnn.relu), ValueError,
          "save_page: the network makes (1, 4, 4), expected logits (K,)"),
+        ("probabilities", lambda: save(fcnn.chain(MODEL, fcnn.softmax)), ValueError,
+         "save_page: the network ends in softmax, expected logits, of which a page takes the "
+         "softmax: leave it out"),
         ("no images of MNIST", lambda: save(preparation="mnist"), ValueError,
          "save_page: in_shape is (1, 4, 4), but images are (1, 28, 28) as MNIST has them"),
         ("no samples", lambda: save(samples=IMAGES), TypeError,

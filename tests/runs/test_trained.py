@@ -40,3 +40,17 @@ def test_what_is_neither_is_refused():
         load_trained("notes.txt")
     with pytest.raises(ValueError, match=r"^load_model: other.npz is no file of save_model"):
         load_trained("other.npz")
+
+
+def test_a_file_that_ends_in_softmax_gives_its_probabilities_and_their_loss():
+    logits = fcnn.chain(fcnn.flatten, fcnn.dense(3))
+    params, _ = logits.init(np.random.default_rng(0), (1, 2, 2))
+    fcnn.save_model("logits.npz", logits, params, (1, 2, 2))
+    both = fcnn.chain(logits, fcnn.softmax)
+    fcnn.save_model("probabilities.npz", both, (params, ()), (1, 2, 2))
+    of_logits, of_both = load_trained("logits.npz"), load_trained("probabilities.npz")
+    x, labels = NOISE[1]
+    assert np.array_equal(of_both.probabilities(x), of_logits.probabilities(x))
+    assert np.array_equal(of_both.probabilities(x), of_both.outputs(x))
+    loss = of_logits.evaluation(x, labels).loss
+    assert of_both.evaluation(x, labels).loss == pytest.approx(loss, rel=1e-6)
