@@ -103,6 +103,15 @@ def test_the_points_of_a_stroke_are_joined(page):
     assert (seen(page)[4:24].max(axis=1) > 0.5).all()
 
 
+def test_bars_of_classes_with_long_and_short_names_have_one_scale(open_page):
+    model = fcnn.chain(fcnn.flatten, fcnn.dense(2))
+    params, _ = model.init(np.random.default_rng(0), (1, 3, 3))
+    page = open_page(model, params, (1, 3, 3), labels=["of a long name, and a longer one", "z"])
+    tracks = "() => [...document.querySelectorAll('.track')].map((track) => track.offsetWidth)"
+    wide, same = page.evaluate(tracks)
+    assert wide == same > 0
+
+
 def test_clear_and_undo(page):
     page.click("#clear")
     assert page.get_attribute("#answer", "data-state") == "empty"
