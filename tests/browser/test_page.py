@@ -56,6 +56,14 @@ def test_a_step_is_one_of_plain_sgd_and_reset_takes_it_back(params, open_page):
     assert np.array_equal(logits_in(page, X[0]), before)
 
 
+@pytest.mark.parametrize("label", ["4", "-1", "1.5", "'2'", "undefined"])
+def test_a_label_that_is_none_is_refused(label, params, open_page):
+    page = open_page(MODEL, params, IN_SHAPE)
+    program = f"(x) => {{ try {{ fcnn.backward(x, {label}); }} catch (e) {{ return `${{e}}`; }} }}"
+    told = page.evaluate(program, X[0].ravel().tolist())
+    assert told == f"RangeError: label is {label.strip(chr(39))}, expected a number from 0 to 3"
+
+
 def test_what_was_seen_is_explained_with_the_parameters_it_was_seen_with(params, open_page):
     page = open_page(MODEL, params, IN_SHAPE)
     program = """(x) => {

@@ -445,6 +445,8 @@ const LAYERS = {
 // loss = log sum of exp(logits) - logits[label];  dlogits = p - onehot
 
 function softmaxCrossEntropy(logits, label) {
+  if (!(Number.isInteger(label) && label >= 0 && label < logits.values.length))
+    throw new RangeError(`label is ${label}, expected a number from 0 to ${logits.values.length - 1}`);
   const greatest = Math.max(...logits.values);
   const total = logits.values.reduce((sum, logit) => sum + Math.exp(logit - greatest), 0);
   const dlogits = probabilities(logits.values).map((p, k) => p - (k === label ? 1 : 0));
