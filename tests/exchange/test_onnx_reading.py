@@ -932,6 +932,7 @@ def test_deep_nests_are_refused(refused):
     refused(model, "the network is nested too deeply")
 
 
+@pytest.mark.heavy
 def test_every_damaged_file_is_refused_or_read(load, tmp_path):
     """Whichever byte is another: a ValueError that names the file, or a network."""
     nodes = [

@@ -86,7 +86,9 @@ def test_for_a_wrong_name_the_nearest_is_told():
 
 
 def test_the_document_says_what_the_recipes_are():
-    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "recipes.md").read_text(
+        encoding="utf-8"
+    )
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     table = {row[0]: row[1:] for row in rows if len(row) == 5}
     columns = [RECIPES[name].settings for name in ("small", "fast", "best", "reference")]

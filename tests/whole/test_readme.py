@@ -51,7 +51,8 @@ def test_commands_exist():
     written = "".join(map(text_of, DOCUMENTS))
     for extra in re.findall(r"\.\[(\w+)\]", written):
         assert extra in extras
-    for command in set(re.findall(r"^fcnn (\w+)", written, flags=re.MULTILINE)):
+    shell = "\n".join(re.findall(r"```sh\n(.*?)```", written, flags=re.DOTALL))
+    for command in set(re.findall(r"^fcnn (\w+)", shell, flags=re.MULTILINE)):
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 
