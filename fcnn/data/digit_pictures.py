@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE: Final = 28  # pixels of an image of MNIST
+OF_MNIST: Final = (1, SIDE, SIDE)  # the shape of an image
 BOX: Final = 20  # and of the square into which its digit fits
 MIDDLE: Final = 14.5  # where the centres of mass are in MNIST: in the middle of pixel 14
 LOOKED_AT: Final = 600  # pixels of the longer side in which the ink is looked for

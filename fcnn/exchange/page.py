@@ -30,6 +30,7 @@ from fcnn import tree
 from fcnn.arguments.arrays import check_labels
 from fcnn.arguments.examples import examples
 from fcnn.arguments.settings import as_path
+from fcnn.data.digit_pictures import OF_MNIST
 from fcnn.exchange.reading_back import known_name, write_if_same
 from fcnn.exchange.saved_model import SavedModel, checked
 from fcnn.layers.layer import Layer
@@ -45,7 +46,6 @@ from fcnn.numerics.arrays import Array, Shape
 from fcnn.training.inference import predict
 from fcnn.tree import Tree
 
-_MNIST: Final = (1, 28, 28)  # the images that `fcnn.data.as_mnist` makes
 _MARK: Final = re.compile(r"\{\{([\w.]+)\}\}")
 # What a reader of the page is meant to read in it; the rest is there in brief.
 _TO_BE_READ: Final = "arithmetic.js"
@@ -97,9 +97,9 @@ def save_page(
     saved = checked("save_page", model, params, in_shape, labels, preparation)
     if len(saved.in_shape) != 3:
         raise ValueError(f"save_page: in_shape is {saved.in_shape}, expected images (C, H, W)")
-    if preparation == "mnist" and saved.in_shape != _MNIST:
+    if preparation == "mnist" and saved.in_shape != OF_MNIST:
         raise ValueError(
-            f"save_page: in_shape is {saved.in_shape}, but images are {_MNIST} as MNIST has them"
+            f"save_page: in_shape is {saved.in_shape}, but images are {OF_MNIST} as MNIST has them"
         )
     if ends_in_softmax(saved.model):
         raise ValueError(

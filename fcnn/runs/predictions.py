@@ -11,6 +11,7 @@ import numpy as np
 
 from fcnn.data import DataError, as_mnist
 from fcnn.data.dataset import naming, scaled
+from fcnn.data.digit_pictures import OF_MNIST
 from fcnn.data.npz import channels_first
 from fcnn.data.pictures import MODES, fitted, open_picture
 from fcnn.files.npz import read_array
@@ -19,7 +20,6 @@ from fcnn.numerics.arrays import Array, Shape
 from fcnn.runs.trained import Trained
 
 LIKELIEST: Final = 3  # classes that are told
-OF_MNIST: Final = (1, 28, 28)
 
 
 @attrs.frozen(eq=False)
