@@ -20,6 +20,8 @@ import numpy as np
 
 from fcnn import tree
 from fcnn.exchange.reading_back import known_name
+from fcnn.exchange.saved_model import dtype_of
+from fcnn.exchange.whole_settings import padding_around, whole_settings
 from fcnn.layers.layer import Layer, call_apply
 from fcnn.networks.documents import placing
 from fcnn.networks.rewriting import faster
@@ -54,7 +56,7 @@ class WrittenNetwork(NamedTuple):
 def written_out(model: Layer, params: Tree, in_shape: Shape) -> WrittenNetwork:
     """A network as source; ValueError for a layer of one's own, which it names."""
     arrays = {_key(path): leaf for path, leaf in tree.leaves_with_path(params)}
-    dtype = next((leaf.dtype.name for leaf in arrays.values()), "float32")
+    dtype = dtype_of(params).name
     lines, quicker = _Lines(), faster(model)
     x = _Value("x", np.zeros((1, *in_shape), dtype))
     y = _add(_Part(lines, quicker, params), x, "x")
@@ -239,31 +241,20 @@ _Settings: TypeAlias = "dict[str, object]"
 
 def _conv2d(layer: Layer) -> _Settings:
     usual = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
-    own = {name: layer.settings.get(name, value) for name, value in usual.items()}
-    own["padding"] = _padding(layer)
-    return {name: value for name, value in own.items() if value != usual[name]}
+    own = whole_settings(layer) | {"padding": padding_around(layer)}
+    return {name: own[name] for name, value in usual.items() if own[name] != value}
 
 
 def _pool(layer: Layer) -> _Settings:
-    window, stride, padding = layer.settings["window"], layer.settings["stride"], _padding(layer)
-    return {"window": window, "stride": stride} | ({"padding": padding} if any(padding) else {})
-
-
-def _padding(layer: Layer) -> tuple[int, int, int, int]:
-    """Above, below, to the left and to the right."""
-    padding = layer.settings["padding"]
-    if padding != "same":
-        (rows, columns) = padding
-        return rows, rows, columns, columns
-    (KH, KW), (DH, DW) = layer.settings["kernel"], layer.settings.get("dilation", (1, 1))
-    rows, columns = (KH - 1) * DH, (KW - 1) * DW
-    return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
+    settings, padding = layer.settings, padding_around(layer)
+    own = {"window": settings["window"], "stride": settings["stride"]}
+    return own | ({"padding": padding} if any(padding) else {})
 
 
 _SETTINGS: Final[Mapping[str, Callable[[Layer], _Settings]]] = {
     "avg_pool2d": _pool,
-    "batch_norm": lambda layer: {"epsilon": layer.settings.get("epsilon", 1e-5)},
+    "batch_norm": whole_settings,
     "conv2d": _conv2d,
-    "leaky_relu": lambda layer: {"slope": layer.settings["slope"]},
+    "leaky_relu": whole_settings,
     "max_pool2d": _pool,
 }

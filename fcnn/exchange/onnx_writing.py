@@ -22,6 +22,7 @@ from fcnn import tree
 from fcnn.arguments.settings import as_path, whole_number
 from fcnn.exchange.reading_back import known_name, needed, write_if_same
 from fcnn.exchange.saved_model import SavedModel, checked
+from fcnn.exchange.whole_settings import padding_around, whole_settings
 from fcnn.layers.layer import Layer
 from fcnn.networks.documents import placing
 from fcnn.numerics.arrays import Array, Pair, Shape
@@ -233,21 +234,17 @@ def _parallel(part: _Part, x: str) -> str:
 
 
 def _conv2d(part: _Part, x: str) -> str:
-    settings = part.layer.settings
-    dilation, padding = settings.get("dilation", (1, 1)), settings["padding"]
-    before = after = padding
-    if padding == "same":
-        more = [(k - 1) * d for k, d in zip(settings["kernel"], dilation, strict=True)]
-        before, after = [m // 2 for m in more], [m - m // 2 for m in more]
+    settings = whole_settings(part.layer)
+    top, bottom, left, right = padding_around(part.layer)
     return part.node(
         "Conv",
         x,
         *part.parameters(),
         kernel_shape=settings["kernel"],
         strides=settings["stride"],
-        pads=[*before, *after],
-        dilations=dilation,
-        group=settings.get("groups", 1),
+        pads=[top, left, bottom, right],
+        dilations=settings["dilation"],
+        group=settings["groups"],
     )
 
 
@@ -278,8 +275,8 @@ def _global_avg_pool(part: _Part, x: str) -> str:
 
 
 def _batch_norm(part: _Part, x: str) -> str:
-    epsilon = part.layer.settings.get("epsilon", 1e-5)
-    return part.node("BatchNormalization", x, *part.parameters(), epsilon=epsilon)
+    settings = whole_settings(part.layer)
+    return part.node("BatchNormalization", x, *part.parameters(), **settings)
 
 
 def _gelu(part: _Part, x: str) -> str:

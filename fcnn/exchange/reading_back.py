@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fcnn import tree
-from fcnn.exchange.saved_model import SavedModel
+from fcnn.exchange.saved_model import SavedModel, dtype_of
 from fcnn.files.writing import whole_file
 from fcnn.layers.layer import Layer
 from fcnn.networks.documents import public_name
@@ -61,9 +60,8 @@ def check_same_outputs(
     The greatest difference, relative to the greatest output. ValueError if it is more than
     `MOST_APART`, or the outputs are not finite.
     """
-    floats = [leaf.dtype for leaf in tree.leaves(saved.params)]
     shape = (_EXAMPLES, *saved.in_shape)
-    x = np.random.default_rng(0).standard_normal(shape).astype(floats[0] if floats else np.float32)
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype_of(saved.params))
     expected = predict(saved.model, saved.params, x)
     apart = how_far_apart(np.asarray(outputs_of(x)), expected)
     if not apart <= MOST_APART:

@@ -102,6 +102,11 @@ def _check_fitting(function: str, saved: SavedModel) -> None:
     check_names(function, saved.labels, out_shape)
 
 
+def dtype_of(params: Tree) -> np.dtype[Any]:
+    """That of parameters that are all of one; float32, if there are none."""
+    return next((leaf.dtype for leaf in tree.leaves(params)), np.dtype(np.float32))
+
+
 def check_names(function: str, labels: Sequence[str] | None, out_shape: Shape) -> None:
     """ValueError if there are more names of classes than outputs of a model, or none."""
     if labels is not None and not (len(out_shape) == 1 and 1 <= len(labels) <= out_shape[0]):

@@ -7,9 +7,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from fcnn import tree
 from fcnn.exchange.model_file import load_model
-from fcnn.exchange.saved_model import SavedModel
+from fcnn.exchange.saved_model import SavedModel, dtype_of
 from fcnn.layers.softmax import softmax_forward
 from fcnn.losses.cross_entropy import cross_entropy, softmax_cross_entropy
 from fcnn.losses.loss import Loss
@@ -79,8 +78,7 @@ class Trained:
             )
 
     def _in_its_dtype(self, x: Array) -> Array:
-        dtypes = [leaf.dtype for leaf in tree.leaves(self.saved.params)]
-        return x.astype(dtypes[0], copy=False) if dtypes else x
+        return x.astype(dtype_of(self.saved.params), copy=False)
 
 
 def load_trained(place: str | os.PathLike[str]) -> Trained:
