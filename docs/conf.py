@@ -42,14 +42,13 @@ default_role = "code"
 autodoc_typehints = "none"  # docstrings say shapes and dtypes
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
+napoleon_attr_annotations = False
 napoleon_use_param = False
 napoleon_use_rtype = False
 
-# Every name that is linked to must be there, but for those of other libraries, inner ones, and
-# types that are said in words.
+# Every name that is linked to must be there, but for inner ones, and types that are said in words.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|numpy)\..*"),
     ("py:.*", r"fcnn\.\w+\.\w+\..*|DisagreementError"),
     ("py:class", r"[a-z_]+"),
 ]

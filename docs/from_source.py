@@ -76,9 +76,14 @@ def rooms():
 
 
 def public_names(room):
-    """What `autodoc` is asked for on the page of a room."""
-    blocks = [_asked_for(name) for name in rooms()[room]]
-    return "\n".join(f"```{{eval-rst}}\n{block}\n```\n" for block in blocks)
+    """What `autodoc` is asked for on the page of a room, each with a link to its derivation."""
+    text = ""
+    for name in rooms()[room]:
+        text += f"```{{eval-rst}}\n{_asked_for(name)}\n```\n\n"
+        page = f"derivations/{name.removeprefix('fcnn.')}.md"
+        if (ROOT / "docs" / page).exists():
+            text += f"[Derived step by step](../../{page})\n\n"
+    return text
 
 
 def command_line():
@@ -130,14 +135,13 @@ def _asked_for(name):
         return f".. autofunction:: {name}"
     if inspect.isclass(value):
         return f".. autoclass:: {name}\n   :members:"
-    lines = _words_for(name.split(".")[-1], value).splitlines()
-    return "\n".join([f".. py:data:: {name}", "", *(f"   {line}".rstrip() for line in lines)])
+    return f".. py:data:: {name}\n\n   {_words_for(name, value)}"
 
 
 def _words_for(name, value):
     if isinstance(value, fcnn.Layer | fcnn.Loss):
         kind = "layer" if isinstance(value, fcnn.Layer) else "loss"
-        return f"The {kind} that `fcnn.{name}_forward` and `fcnn.{name}_backward` make."
+        return f"The {kind} of `{name}_forward` and `{name}_backward`."
     return f"A type: `{value}`."
 
 

@@ -11,7 +11,6 @@ from types import ModuleType
 import from_source
 import pytest
 import typer
-from typer.testing import CliRunner
 
 import fcnn
 from fcnn.cli import app
@@ -46,14 +45,20 @@ def test_links_lead_somewhere(path):
         assert (path.parent / link.replace("\\", "")).exists(), link
 
 
-def test_commands_exist():
+def test_extras_exist():
     extras = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]["optional-dependencies"]
-    written = "".join(map(text_of, DOCUMENTS))
-    for extra in re.findall(r"\.\[(\w+)\]", written):
-        assert extra in extras
-    shell = "\n".join(re.findall(r"```sh\n(.*?)```", written, flags=re.DOTALL))
-    for command in set(re.findall(r"^fcnn (\w+)", shell, flags=re.MULTILINE)):
-        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+    for names in re.findall(r"\.\[([\w,]+)\]", "".join(map(text_of, DOCUMENTS))):
+        assert set(names.split(",")) <= extras.keys()
+
+
+def test_commands_and_their_options_exist():
+    commands = typer.main.get_command(app).commands
+    blocks = re.findall(r"```sh\n(.*?)```", "".join(map(text_of, DOCUMENTS)), flags=re.DOTALL)
+    lines = re.findall(r"^(?:.* )?fcnn (\w+)(.*)$", "".join(blocks), flags=re.MULTILINE)
+    assert {command for command, _ in lines} >= {"train", "predict", "verify"}
+    for command, rest in lines:
+        known = {name for option in commands[command].params for name in option.opts}
+        assert set(re.findall(r"--[a-z-]+", rest.split("#")[0])) <= known, (command, rest)
 
 
 def test_figures_of_parameters_are_right():
