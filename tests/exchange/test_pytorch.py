@@ -170,167 +170,76 @@ def test_what_numpy_makes_no_array_of_is_refused_by_its_name():
 
 @each_row(
     [
-        (
-            "model",
-            lambda: state_dict(3, ()),
-            TypeError,
-            "state_dict: model is an int, expected a Layer",
-        ),
-        (
-            "dtype",
-            lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4, 3), ones(3, dtype="f8")))),
-            TypeError,
-            "state_dict: [1].w is float32, but [1].b is float64; "
-            "all must be float32 or all float64",
-        ),
-        (
-            "integers",
-            lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4, 3, dtype=int), None))),
-            TypeError,
-            "state_dict: [1].w is int64, expected float32 or float64",
-        ),
-        (
-            "count",
-            lambda: state_dict(HEAD, ((),)),
-            ValueError,
-            "state_dict: params of chain are a tuple of 1, expected a tuple of 2",
-        ),
-        (
-            "no tuple",
-            lambda: state_dict(HEAD, PARAMS[3]),
-            ValueError,
-            "state_dict: params of chain are a DenseParams, expected a tuple of 2",
-        ),
-        (
-            "class",
-            lambda: state_dict(fcnn.chain(HEAD), (((), PARAMS[0]),)),
-            ValueError,
-            "state_dict: params of dense are a Conv2dParams, expected a DenseParams\n"
-            "in chain layer 1 (dense)\n"
-            "in chain layer 0 (chain)",
-        ),
-        (
-            "axes",
-            lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4), ones(4)))),
-            ValueError,
-            "dense: w has 1 axis (4,), expected 2 as (D, K)\nin chain layer 1 (dense)",
-        ),
-        (
-            "sizes",
-            lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4, 3), ones(4)))),
-            ValueError,
-            "dense: w has K=3 features, but b expects K=4\n"
-            "  w: (4, 3) as (D, K)\n"
-            "  b: (4,)   as (K)\n"
-            "in chain layer 1 (dense)",
-        ),
-        (
-            "parameters",
-            lambda: state_dict(fcnn.relu, ones(2)),
-            ValueError,
-            "state_dict: params of relu are an ndarray, expected ()",
-        ),
-        (
-            "own",
-            lambda: state_dict(
-                fcnn.chain(HEAD, fcnn.residual(fcnn.chain(gain()))), (PARAMS[2:], (ones(3),))
-            ),
-            ValueError,
-            "state_dict: PyTorch has no names for the parameters of own, "
-            "a layer of one's own\n"
-            "in chain layer 0 (own)\n"
-            "in residual layer 0 (chain)\n"
-            "in chain layer 1 (residual)",
-        ),
+        ("model", lambda: state_dict(3, ()), TypeError,
+         "state_dict: model is an int, expected a Layer"),
+        ("dtype", lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4, 3), ones(3, dtype="f8")))),
+         TypeError,
+         "state_dict: [1].w is float32, but [1].b is float64; "
+         "all must be float32 or all float64"),
+        ("integers", lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4, 3, dtype=int), None))),
+         TypeError, "state_dict: [1].w is int64, expected float32 or float64"),
+        ("count", lambda: state_dict(HEAD, ((),)), ValueError,
+         "state_dict: params of chain are a tuple of 1, expected a tuple of 2"),
+        ("no tuple", lambda: state_dict(HEAD, PARAMS[3]), ValueError,
+         "state_dict: params of chain are a DenseParams, expected a tuple of 2"),
+        ("class", lambda: state_dict(fcnn.chain(HEAD), (((), PARAMS[0]),)), ValueError,
+         "state_dict: params of dense are a Conv2dParams, expected a DenseParams\n"
+         "in chain layer 1 (dense)\n"
+         "in chain layer 0 (chain)"),
+        ("axes", lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4), ones(4)))), ValueError,
+         "dense: w has 1 axis (4,), expected 2 as (D, K)\nin chain layer 1 (dense)"),
+        ("sizes", lambda: state_dict(HEAD, ((), fcnn.DenseParams(ones(4, 3), ones(4)))), ValueError,
+         "dense: w has K=3 features, but b expects K=4\n"
+         "  w: (4, 3) as (D, K)\n"
+         "  b: (4,)   as (K)\n"
+         "in chain layer 1 (dense)"),
+        ("parameters", lambda: state_dict(fcnn.relu, ones(2)), ValueError,
+         "state_dict: params of relu are an ndarray, expected ()"),
+        ("own", lambda: state_dict(
+            fcnn.chain(HEAD, fcnn.residual(fcnn.chain(gain()))), (PARAMS[2:], (ones(3),))),
+         ValueError,
+         "state_dict: PyTorch has no names for the parameters of own, "
+         "a layer of one's own\n"
+         "in chain layer 0 (own)\n"
+         "in residual layer 0 (chain)\n"
+         "in chain layer 1 (residual)"),
     ]
-)
+)  # fmt: skip
 def test_wrong_calls_of_state_dict(call, error, text):
     refuses(call, error, text)
 
 
 @each_row(
     [
-        (
-            "model",
-            lambda: from_state_dict("m", FITTING, (1, 2, 2)),
-            TypeError,
-            "from_state_dict: model is a str, expected a Layer",
-        ),
-        (
-            "state",
-            lambda: head(HEAD),
-            TypeError,
-            "from_state_dict: state is a Layer, expected a dict with names as keys",
-        ),
-        (
-            "names",
-            lambda: head({1: ones(3)}),
-            TypeError,
-            "from_state_dict: state is a dict, expected a dict with names as keys",
-        ),
-        (
-            "in_shape",
-            lambda: from_state_dict(HEAD, FITTING, 4),
-            TypeError,
-            "from_state_dict: in_shape is 4, expected a tuple of ints",
-        ),
-        (
-            "rename",
-            lambda: head(FITTING, rename=["1"]),
-            TypeError,
-            "from_state_dict: rename is ['1'], expected a dict of strings",
-        ),
-        (
-            "no strings",
-            lambda: head(FITTING, rename={"1": 2}),
-            TypeError,
-            "from_state_dict: rename is {'1': 2}, expected a dict of strings",
-        ),
-        (
-            "no prefix",
-            lambda: head(FITTING, rename={"conv": "1"}),
-            ValueError,
-            "from_state_dict: unknown prefix in rename 'conv'. Known: 1",
-        ),
-        (
-            "half a part",
-            lambda: head({"10.weight": 1, "fc.bias": 1}, rename={"1": "2"}),
-            ValueError,
-            "from_state_dict: unknown prefix in rename '1'; did you mean '10'? Known: 10, fc",
-        ),
-        (
-            "twice",
-            lambda: head({"a.b": 1, "c.b": 1}, rename={"a": "c"}),
-            ValueError,
-            "from_state_dict: rename makes c.b of a.b and of c.b",
-        ),
-        (
-            "integers",
-            lambda: head(FITTING | {"1.bias": [1, 2, 3]}),
-            TypeError,
-            "from_state_dict: 1.bias is int64, expected float32 or float64",
-        ),
-        (
-            "complex numbers",
-            lambda: head(FITTING | {"1.bias": ones(3, dtype=">c8")}),
-            TypeError,
-            "from_state_dict: 1.bias is >c8, expected float32 or float64",
-        ),
-        (
-            "own",
-            lambda: from_state_dict(fcnn.chain(gain()), {}, (2,)),
-            ValueError,
-            "from_state_dict: PyTorch has no names for the parameters of own, "
-            "a layer of one's own\n"
-            "in chain layer 0 (own)",
-        ),
-        (
-            "a misfit in init",
-            lambda: from_state_dict(MODEL, STATE, (4,)),
-            ValueError,
-            "conv2d: expects images (C, H, W), got (4,)\nin chain layer 0 (conv2d)",
-        ),
+        ("model", lambda: from_state_dict("m", FITTING, (1, 2, 2)), TypeError,
+         "from_state_dict: model is a str, expected a Layer"),
+        ("state", lambda: head(HEAD), TypeError,
+         "from_state_dict: state is a Layer, expected a dict with names as keys"),
+        ("names", lambda: head({1: ones(3)}), TypeError,
+         "from_state_dict: state is a dict, expected a dict with names as keys"),
+        ("in_shape", lambda: from_state_dict(HEAD, FITTING, 4), TypeError,
+         "from_state_dict: in_shape is 4, expected a tuple of ints"),
+        ("rename", lambda: head(FITTING, rename=["1"]), TypeError,
+         "from_state_dict: rename is ['1'], expected a dict of strings"),
+        ("no strings", lambda: head(FITTING, rename={"1": 2}), TypeError,
+         "from_state_dict: rename is {'1': 2}, expected a dict of strings"),
+        ("no prefix", lambda: head(FITTING, rename={"conv": "1"}), ValueError,
+         "from_state_dict: unknown prefix in rename 'conv'. Known: 1"),
+        ("half a part", lambda: head({"10.weight": 1, "fc.bias": 1}, rename={"1": "2"}), ValueError,
+         "from_state_dict: unknown prefix in rename '1'; did you mean '10'? Known: 10, fc"),
+        ("twice", lambda: head({"a.b": 1, "c.b": 1}, rename={"a": "c"}), ValueError,
+         "from_state_dict: rename makes c.b of a.b and of c.b"),
+        ("integers", lambda: head(FITTING | {"1.bias": [1, 2, 3]}), TypeError,
+         "from_state_dict: 1.bias is int64, expected float32 or float64"),
+        ("complex numbers", lambda: head(FITTING | {"1.bias": ones(3, dtype=">c8")}), TypeError,
+         "from_state_dict: 1.bias is >c8, expected float32 or float64"),
+        ("own", lambda: from_state_dict(fcnn.chain(gain()), {}, (2,)), ValueError,
+         "from_state_dict: PyTorch has no names for the parameters of own, "
+         "a layer of one's own\n"
+         "in chain layer 0 (own)"),
+        ("a misfit in init", lambda: from_state_dict(MODEL, STATE, (4,)), ValueError,
+         "conv2d: expects images (C, H, W), got (4,)\nin chain layer 0 (conv2d)"),
     ]
-)
+)  # fmt: skip
 def test_wrong_calls_of_from_state_dict(call, error, text):
     refuses(call, error, text)

@@ -265,32 +265,22 @@ def test_a_layer_of_ones_own_without_parameters_is_named_in_the_metadata():
 
 @each_row(
     [
-        (
-            "two dtypes",
-            lambda: save(((), fcnn.DenseParams(ones(4, 3), ones(3, dtype="f8")))),
-            TypeError,
-            "save_safetensors: [1].w is float32, but [1].b is float64; all must be float32 "
-            "or all float64",
-        ),
-        (
-            "own",
-            lambda: save((ones(1),), model=fcnn.chain(fcnn.residual(gain(1, ones(1))))),
-            ValueError,
-            "save_safetensors: PyTorch has no names for the parameters of own, a layer of "
-            "one's own\n"
-            "in residual layer 0 (own)\n"
-            "in chain layer 0 (residual)",
-        ),
-        (
-            "settings",
-            lambda: save(((),), model=fcnn.chain(gain(len))),
-            ValueError,
-            "save_safetensors: the setting by of own is a builtin_function_or_method, which "
-            "a document cannot hold\n"
-            "in chain layer 0 (own)",
-        ),
+        ("two dtypes", lambda: save(((), fcnn.DenseParams(ones(4, 3), ones(3, dtype="f8")))),
+         TypeError,
+         "save_safetensors: [1].w is float32, but [1].b is float64; all must be float32 "
+         "or all float64"),
+        ("own", lambda: save((ones(1),), model=fcnn.chain(fcnn.residual(gain(1, ones(1))))),
+         ValueError,
+         "save_safetensors: PyTorch has no names for the parameters of own, a layer of "
+         "one's own\n"
+         "in residual layer 0 (own)\n"
+         "in chain layer 0 (residual)"),
+        ("settings", lambda: save(((),), model=fcnn.chain(gain(len))), ValueError,
+         "save_safetensors: the setting by of own is a builtin_function_or_method, which "
+         "a document cannot hold\n"
+         "in chain layer 0 (own)"),
     ]
-)
+)  # fmt: skip
 def test_wrong_calls_of_save_safetensors(call, error, text):
     refuses(call, error, text)
     assert not [*Path().iterdir()]
@@ -298,61 +288,29 @@ def test_wrong_calls_of_save_safetensors(call, error, text):
 
 @each_row(
     [
-        (
-            "no path",
-            lambda: load(path=None),
-            TypeError,
-            "load_safetensors: path is None, expected a path",
-        ),
-        (
-            "model",
-            lambda: load(model="chain"),
-            TypeError,
-            "load_safetensors: model is a str, expected a Layer",
-        ),
-        (
-            "shape",
-            lambda: load(in_shape="12"),
-            TypeError,
-            "load_safetensors: in_shape is '12', expected a tuple of ints",
-        ),
-        (
-            "rename",
-            lambda: load(rename=3),
-            TypeError,
-            "load_safetensors: model.safetensors: rename is 3, expected a dict of strings",
-        ),
-        (
-            "prefix",
-            lambda: load(rename={"conv1": "0"}),
-            ValueError,
-            "load_safetensors: model.safetensors: unknown prefix in rename 'conv1'. Known: 1",
-        ),
-        (
-            "another in_shape",
-            lambda: load(in_shape=(1, 2, 3)),
-            ValueError,
-            "load_safetensors: model.safetensors does not fit the network: 0 missing, 0 not "
-            "expected, 1 of another shape\n"
-            "the network             what is given\n"
-            "1.weight     (3, 6)     1.weight       (3, 4)\n"
-            "1.bias       (3,)    =  1.bias         (3,)",
-        ),
-        (
-            "folder",
-            lambda: load(path=Path()),
-            ValueError,
-            "load_safetensors: . cannot be read as safetensors: [Errno 21] Is a directory: '.'",
-        ),
-        (
-            "own params",
-            lambda: load(model=gain(1, ones(1))),
-            ValueError,
-            "load_safetensors: PyTorch has no names for the parameters of own, a layer of "
-            "one's own",
-        ),
+        ("no path", lambda: load(path=None), TypeError,
+         "load_safetensors: path is None, expected a path"),
+        ("model", lambda: load(model="chain"), TypeError,
+         "load_safetensors: model is a str, expected a Layer"),
+        ("shape", lambda: load(in_shape="12"), TypeError,
+         "load_safetensors: in_shape is '12', expected a tuple of ints"),
+        ("rename", lambda: load(rename=3), TypeError,
+         "load_safetensors: model.safetensors: rename is 3, expected a dict of strings"),
+        ("prefix", lambda: load(rename={"conv1": "0"}), ValueError,
+         "load_safetensors: model.safetensors: unknown prefix in rename 'conv1'. Known: 1"),
+        ("another in_shape", lambda: load(in_shape=(1, 2, 3)), ValueError,
+         "load_safetensors: model.safetensors does not fit the network: 0 missing, 0 not "
+         "expected, 1 of another shape\n"
+         "the network             what is given\n"
+         "1.weight     (3, 6)     1.weight       (3, 4)\n"
+         "1.bias       (3,)    =  1.bias         (3,)"),
+        ("folder", lambda: load(path=Path()), ValueError,
+         "load_safetensors: . cannot be read as safetensors: [Errno 21] Is a directory: '.'"),
+        ("own params", lambda: load(model=gain(1, ones(1))), ValueError,
+         "load_safetensors: PyTorch has no names for the parameters of own, a layer of "
+         "one's own"),
     ]
-)
+)  # fmt: skip
 def test_wrong_calls_of_load_safetensors(call, error, text):
     save()
     refuses(call, error, text)
