@@ -1,7 +1,10 @@
 """The book: `python -m sphinx -W -b html docs build/docs`, after `pip install -e '.[docs]'`."""
 
 import sys
+from functools import partialmethod
 from pathlib import Path
+
+from nbclient import NotebookClient
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -34,6 +37,9 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120  # seconds for a cell
 nb_merge_streams = True
+# What a cell prints comes from its kernel in pieces, cut anywhere: they are joined as they came,
+# before MyST-NB would join them with line breaks.
+NotebookClient.__init__ = partialmethod(NotebookClient.__init__, coalesce_streams=True)
 
 smartquotes_action = "D"  # dashes alone
 
