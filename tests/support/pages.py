@@ -10,6 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 from commands import trained
 from sybil.parsers.myst import PythonCodeBlockParser
 
@@ -19,7 +20,8 @@ PARSER = PythonCodeBlockParser()
 
 
 def enter(namespace):
-    """Go into a new folder, with a run in it."""
+    """Go into a new folder, with a run in it. Figures open no window."""
+    matplotlib.use("agg")
     folder = tempfile.TemporaryDirectory()
     namespace["_leave"] = folder, os.getcwd()
     os.chdir(folder.name)
