@@ -22,6 +22,7 @@ from fcnn.layers.max_pool2d import max_pool2d
 from fcnn.layers.relu import relu
 from fcnn.losses.loss import softmax_and_log
 from fcnn.networks.chain import chain
+from fcnn.networks.documents import ends_in_softmax
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import PARAMETERS, generator
 from fcnn.optimizers.adam import adam
@@ -323,6 +324,11 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):
         network = given if isinstance(given, Layer) else given(K)
         if not isinstance(network, Layer):
             raise TypeError(f"{name}: network made {kind_of(network)}, expected a Layer")
+        if ends_in_softmax(network):
+            raise ValueError(
+                f"{name}: network ends in softmax, expected logits, of which it takes the softmax: "
+                "leave it out"
+            )
         seed = int(random.randint(np.iinfo(np.int32).max))
         params, out_shape = network.init(generator(seed, PARAMETERS), in_shape)
         if out_shape != (K,):

@@ -310,6 +310,8 @@ WRONG = [
      NAME + "network made an int, expected a Layer"),
     ({"network": fcnn.dense(7)}, ValueError,
      NAME + "network gives outputs of shape (7,), expected (3,), a logit for each class"),
+    ({"network": fcnn.chain(fcnn.dense(3), fcnn.softmax)}, ValueError,
+     NAME + "network ends in softmax, expected logits, of which it takes the softmax"),
     ({"network": fcnn.conv2d(3)}, ValueError, "conv2d: "),
     ({"image_shape": (1, 5, 5)}, ValueError,
      NAME + "image_shape is (1, 5, 5), but X has 16 features"),
