@@ -63,6 +63,10 @@ def check_same_outputs(
     shape = (_EXAMPLES, *saved.in_shape)
     x = np.random.default_rng(0).standard_normal(shape).astype(dtype_of(saved.params))
     expected = predict(saved.model, saved.params, x)
+    if not np.isfinite(expected).all():
+        raise ValueError(
+            f"{function}: nothing is written: the network itself gives outputs that are not finite"
+        )
     apart = how_far_apart(np.asarray(outputs_of(x)), expected)
     if not apart <= MOST_APART:
         raise ValueError(
