@@ -9,6 +9,7 @@ import typer
 
 import fcnn
 from fcnn import exchange
+from fcnn.arguments.settings import as_path
 from fcnn.cli.exit_codes import exit_codes, wrong_usage
 from fcnn.cli.options import RunArgument, load_data_for
 from fcnn.cli.progress import Bar
@@ -45,8 +46,9 @@ def export(
         ),
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
+            metavar="<path>",
             help="The file, or a folder for it. By default it lies in the run's folder, as model"
             + ", model".join(ENDINGS.values())
             + ", or beside the file.",
@@ -91,7 +93,7 @@ def _samples(trained: Trained, data: str | None, bar: Bar) -> dict[str, Any]:
         return {"samples": results.worth_seeing(trained, test)}
 
 
-def target_of(trained: Trained, format: str, out: Path | None) -> Path:
+def target_of(trained: Trained, format: str, out: str | None) -> Path:
     """The file to write; ValueError if it would take the place of the network itself, of what else
     is a run's, or, where none was named, of a program.
     """
@@ -99,8 +101,11 @@ def target_of(trained: Trained, format: str, out: Path | None) -> Path:
     if out is None:
         target = place / f"model{ending}" if place.is_dir() else place.with_suffix(ending)
     else:
-        name = "model" if place.is_dir() else place.stem
-        target = out / f"{name}{ending}" if out.is_dir() else out
+        target, name = as_path("export", "--out", out), "model" if place.is_dir() else place.stem
+        if target.is_dir():
+            target /= f"{name}{ending}"
+        elif out.endswith(("/", os.sep)):
+            raise ValueError(f"--out is {out}, but there is no such folder")
     if target.exists() and os.path.samefile(target, place):
         raise ValueError(f"{target} is the file that is to be exported; name another by --out")
     if target.name in results.FILES_OF_RUNS and (target.parent / CONFIG).exists():

@@ -128,6 +128,14 @@ def test_a_program_beside_a_file_is_replaced_only_where_it_is_named(digits):
     call("export", "digits.npz", "script")  # over what was exported
 
 
+def test_a_place_that_is_no_file_and_no_folder_is_refused(digits):
+    told = call("export", digits, "onnx", "--out", "folder/", code=2).stderr
+    assert told == "fcnn: --out is folder/, but there is no such folder\n"
+    told = call("export", digits, "onnx", "--out", "", code=2).stderr
+    assert told.startswith("fcnn: export: --out is empty")
+    assert not Path("folder").exists()
+
+
 def test_what_is_no_network_is_refused_in_one_line():
     Path("text.npz").write_text("no archive")
     for run in ("nowhere", "text.npz"):
