@@ -95,9 +95,20 @@ def save_page(
     """
     target = as_path("save_page", "path", path)
     saved = checked("save_page", model, params, in_shape, labels, preparation)
+    _check_for_page(saved)
+    found = page_document(saved)
+    if samples is not None:
+        found["samples"] = _samples(samples, saved.in_shape, found["network"]["shape"][0])
+    text = page_of(found)
+    outputs_of = _outputs_of(text, saved.in_shape)
+    return write_if_same("save_page", target, text.encode(), saved, outputs_of)
+
+
+def _check_for_page(saved: SavedModel) -> None:
+    """ValueError unless the network reads images, and gives logits of them."""
     if len(saved.in_shape) != 3:
         raise ValueError(f"save_page: in_shape is {saved.in_shape}, expected images (C, H, W)")
-    if preparation == "mnist" and saved.in_shape != OF_MNIST:
+    if saved.preparation == "mnist" and saved.in_shape != OF_MNIST:
         raise ValueError(
             f"save_page: in_shape is {saved.in_shape}, but images are {OF_MNIST} as MNIST has them"
         )
@@ -106,12 +117,6 @@ def save_page(
             "save_page: the network ends in softmax, expected logits, of which a page takes the "
             "softmax: leave it out"
         )
-    found = page_document(saved)
-    if samples is not None:
-        found["samples"] = _samples(samples, saved.in_shape, found["network"]["shape"][0])
-    text = page_of(found)
-    outputs_of = _outputs_of(text, saved.in_shape)
-    return write_if_same("save_page", target, text.encode(), saved, outputs_of)
 
 
 def page_document(saved: SavedModel) -> Document:
