@@ -24,11 +24,6 @@ SMALL = fcnn.chain(fcnn.flatten, fcnn.dense(3))
 PATH = Path("model.npz")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(elsewhere, monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-
-
 def params_of(model, in_shape, dtype=np.float32):
     """Parameters of no usual values."""
     rng = np.random.default_rng(3)

@@ -18,11 +18,6 @@ SHAPE = (1, 4, 4)
 PARAMS, _ = MODEL.init(np.random.default_rng(0), SHAPE)
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(elsewhere):
-    pass
-
-
 def save(model=MODEL, params=None, in_shape=SHAPE, **others):
     if params is None:
         params, _ = model.init(np.random.default_rng(0), in_shape)

@@ -21,11 +21,6 @@ PARAMS, _ = MODEL.init(np.random.default_rng(0), IN_SHAPE)
 PATH = Path("model.safetensors")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(elsewhere):
-    pass
-
-
 def save(params=PARAMS, **changed):
     given = {"path": PATH, "model": MODEL, "params": params, "in_shape": IN_SHAPE} | changed
     return save_safetensors(**given)
