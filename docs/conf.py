@@ -59,13 +59,6 @@ nitpick_ignore_regex = [
     ("py:class", r"[a-z_]+"),
 ]
 
-suppress_warnings = [
-    "toc.not_readable",  # pages that are still to be written
-    "myst.xref_missing",  # and links to them
-    "ref.doc",
-    "download.not_readable",
-]
-
 
 def setup(app):
     from_source.setup(app)
