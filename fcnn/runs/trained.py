@@ -16,7 +16,7 @@ from fcnn.networks.documents import ends_in_softmax
 from fcnn.numerics.arrays import Array
 from fcnn.runs.config import Config
 from fcnn.runs.folder import Run, load_run
-from fcnn.runs.model_by_name import telling_lines
+from fcnn.runs.model_by_name import ModelError, telling_lines
 from fcnn.runs.plan import loss_of
 from fcnn.training.inference import Evaluation, evaluate, predict
 
@@ -65,8 +65,12 @@ class Trained:
             return predict(saved.model, saved.params, self._in_its_dtype(x), threads=threads)
 
     def probabilities(self, x: Array, threads: int | None = None) -> Array:
-        """Those of the classes (N, K), that the network sees in images."""
+        """Those of the classes (N, K), that the network sees in images. ModelError if its outputs
+        are not finite.
+        """
         outputs = self.outputs(x, threads)
+        if not np.isfinite(outputs).all():
+            raise ModelError(f"{self.place}: the network gives outputs that are not finite")
         return outputs if ends_in_softmax(self.saved.model) else softmax_forward(outputs)[0]
 
     def evaluation(self, x: Array, labels: Array, threads: int | None = None) -> Evaluation:

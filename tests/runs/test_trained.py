@@ -10,6 +10,7 @@ import fcnn
 from fcnn import tree
 from fcnn.runs.config import RunError
 from fcnn.runs.experiment import train
+from fcnn.runs.model_by_name import ModelError
 from fcnn.runs.plan import make_plan
 from fcnn.runs.trained import load_trained
 
@@ -54,3 +55,14 @@ def test_a_file_that_ends_in_softmax_gives_its_probabilities_and_their_loss():
     assert np.array_equal(of_both.probabilities(x), of_both.outputs(x))
     loss = of_logits.evaluation(x, labels).loss
     assert of_both.evaluation(x, labels).loss == pytest.approx(loss, rel=1e-6)
+
+
+def test_outputs_that_are_not_finite_are_told():
+    model = fcnn.chain(fcnn.flatten, fcnn.dense(3))
+    params, _ = model.init(np.random.default_rng(0), (1, 2, 2))
+    fcnn.save_model("model.npz", model, params, (1, 2, 2))
+    with np.load("model.npz") as file:
+        np.savez("damaged.npz", **{**file, "[1].w": np.full((4, 3), np.nan, np.float32)})
+    trained = load_trained("damaged.npz")
+    with pytest.raises(ModelError, match=r"damaged\.npz: the network gives outputs"):
+        trained.probabilities(NOISE[1][0])
