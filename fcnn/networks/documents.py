@@ -217,6 +217,11 @@ def _reduced(layer: Layer) -> tuple[Callable[..., Layer], tuple[Document]]:
         raise TypeError(
             f"{own} is one of one's own, and is not pickled: a pickle holds names alone"
         )
+    if code_of(layer_of(found)) != code_of(layer):
+        raise TypeError(
+            f"{layer.name}: a layer has not the functions of what made it, and is not pickled; if "
+            "they were replaced, make is to be None"
+        )
     return layer_of, (found,)
 
 

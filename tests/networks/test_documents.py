@@ -146,3 +146,10 @@ def nested(depth):
 def test_what_is_no_document_is_refused(found, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         layer_of(found)
+
+
+def test_a_layer_whose_functions_were_replaced_is_not_pickled_as_what_made_it():
+    other = attrs.evolve(fcnn.conv2d(2), forward=fcnn.relu.forward)
+    for layer in (other, fcnn.chain(fcnn.relu, fcnn.residual(other))):
+        with pytest.raises(TypeError, match="has not the functions of what made it"):
+            pickle.dumps(layer)
