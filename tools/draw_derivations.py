@@ -1,5 +1,6 @@
-"""Draw the pictures of docs/derivations: row windows, dx of a convolution, who wins a pool, the
-activations and their derivatives, the paths through batch_norm, the gradients of softmax.
+"""Draw what the book explains in pictures: row windows, dx of a convolution, who wins a pool, the
+activations and their derivatives, the paths through batch_norm, the gradients of softmax, the
+balanced tree over shards.
 
     python tools/draw_derivations.py
 
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import fcnn
+from fcnn.distributed.balanced_tree import Node
 from fcnn.numerics.arrays import Array, Pair
 from fcnn.pictures.drawing import BLUE, GREEN, VERMILION, plain_style
 
@@ -41,6 +43,7 @@ def main() -> None:
             "activations": activations(),
             "batch_norm_paths": batch_norm_paths(),
             "softmax_gradients": softmax_gradients(),
+            "balanced_tree": balanced_tree(),
         }.items():
             figure.savefig(TARGET / f"{name}.png", metadata={"Software": None})
             print(TARGET / f"{name}.png")
@@ -274,6 +277,40 @@ def softmax_gradients() -> Figure:
     axes.set_ylim(0)
     axes.legend(frameon=False)
     return figure
+
+
+def balanced_tree() -> Figure:
+    """Seven shards, added over the balanced tree by one process and by three."""
+    figure, axes = canvas(25, 19)
+    for top, processes in ((0.6, 1), (10.3, 3)):
+        who = "one process" if processes == 1 else f"{processes} processes, a colour each"
+        title(axes, 0, top, f"7 shards, {who}")
+        root = Node(range(7), range(processes))
+        _subtree(axes, root, top + 1.2, 24 / 7)
+    return figure
+
+
+def _subtree(axes: Axes, node: Node, y: float, width: float) -> None:
+    """A node of the tree, the sum of some shards, and those below it.
+
+    Its colour is that of the process that computes it: of two, the first, which gets the other's.
+    """
+    height, step = 1.2, 1.9
+    x = (node.shards.start + node.shards.stop) / 2 * width + 0.3
+    first, last = node.shards[0], node.shards[-1]
+    text = f"shard {first}" if first == last else f"{first} to {last}"
+    for half in node.halves or ():
+        below = (half.shards.start + half.shards.stop) / 2 * width + 0.3
+        crosses = half.ranks.start != node.ranks.start
+        axes.plot(
+            [x, below], [y + height, y + step], color="black", linewidth=2.2 if crosses else 0.8,
+            linestyle=(0, (2, 1)) if crosses else "-",
+        )  # fmt: skip
+        _subtree(axes, half, y + step, width)
+    axes.add_patch(
+        Rectangle((x - 1.45, y), 2.9, height, facecolor=TINTS[node.ranks.start], edgecolor="black")
+    )
+    axes.text(x, y + height / 2, text, ha="center", va="center")
 
 
 def as_text(numbers: Array) -> Array:
