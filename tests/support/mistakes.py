@@ -528,5 +528,6 @@ MISTAKES = {
     "shards weighed by their size": Mistake(
         _SMOOTHED(("backward, weight, text,", "backward, len, text,")),
         {"value_and_grad"},
+        others={"smoothed_cross_entropy"},  # with weights of examples, which it is divided by
     ),
 }  # fmt: skip
