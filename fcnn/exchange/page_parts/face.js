@@ -280,8 +280,7 @@ function explanationOf({ place, of, index }) {
     if (place === "x") return null;
     const found = explain(network, place, index), own = seen.layer.params.w;
     const w = own ? "w" : "share", kernel = own && own.shape.length === 4 ? own.shape.slice(2) : null;
-    const input = place === "x" ? shape : seen.x.shape;
-    const names = { y: `y${indexOf(index, seen.y.shape)}`, x: "x", w, kernel, shape: input };
+    const names = { y: `y${indexOf(index, seen.y.shape)}`, x: "x", w, kernel, shape: seen.x.shape };
     return { found, names, from: (term) => seen.from[term.from || 0] };
   }
   return gradientAt(place, index);
@@ -498,8 +497,9 @@ function showSteps() {
 // The page as it opens
 
 function begin() {
-  const parameters = [...new Set([...network.seen.values()])].reduce((sum, { layer }) =>
-    Object.values(layer.params).reduce((sum, { shape }) => sum + sizeOf(shape), sum), 0);
+  const parameters = [...network.seen.values()]
+    .flatMap(({ layer }) => Object.values(layer.params))
+    .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   find("about").textContent = `${cards.size - 1} layers, ${parameters.toLocaleString("en")} parameters, `
     + `images of ${shape.join(" × ")}. ${isDigit ? "Draw a digit" : "Choose an image"}, and watch the `
     + "network read it, layer by layer, and learn from it.";
