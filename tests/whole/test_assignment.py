@@ -1,5 +1,6 @@
 """The assignment of the page for teachers: what it gives for what is handed in."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,10 @@ ASSIGNMENT = ROOT / "examples" / "assignment"
 PAGE = (ROOT / "docs" / "teachers.md").read_text(encoding="utf-8")
 SOLUTION = (ASSIGNMENT / "solution.py").read_text(encoding="utf-8")
 
+# pytest cuts its summary to the width of a terminal, and not where CI or BUILD_NUMBER is set.
+_A_TERMINAL = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER")}
+_A_TERMINAL["COLUMNS"] = "80"
+
 
 @pytest.fixture
 def grade(tmp_path):
@@ -24,7 +29,7 @@ def grade(tmp_path):
         (tmp_path / "softplus.py").write_text(text, encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider"],
-            capture_output=True, text=True, cwd=tmp_path,
+            capture_output=True, text=True, cwd=tmp_path, env=_A_TERMINAL,
         )  # fmt: skip
         return done.stdout
 
