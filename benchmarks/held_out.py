@@ -98,7 +98,7 @@ def evaluation(
         loss=plan.loss,
         augment=plan.augment,
     ):
-        params = record.params
+        params = record.evaluated
     return fcnn.evaluate(model, params, *plan.evaluated)
 
 

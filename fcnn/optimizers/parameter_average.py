@@ -71,7 +71,8 @@ def with_average(optimizer: Optimizer, decay: float) -> Optimizer:
     AveragedModel starts from the first parameters that it sees, with all their weight.)
 
     The steps themselves are those of the optimizer, to the last bit. `averaged(state)` gives the
-    average; a network with running statistics must be calibrated with it.
+    average. Its running statistics are of no use until it is calibrated, which `fit` does after
+    each epoch; a loop of one's own calls `calibrate`.
 
     Parameters
     ----------

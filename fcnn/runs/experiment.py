@@ -91,7 +91,7 @@ def train(
             if is_best:  # second, so that a run which goes on from the checkpoint has been there
                 save_checkpoint(folder / BEST, record)
         if is_best or plan.validation is None:
-            params = record.params
+            params = record.evaluated
         on_epoch(record)
     with failing_alike(world):
         if not is_first:
@@ -149,17 +149,17 @@ def _so_far(
     if [past.epoch for past in history] != [*range(1, start.epoch + 1)]:
         raise RunError(f"{folder / HISTORY} lacks epochs before {start.epoch}")
     if plan.validation is None:
-        return start, history, start.params
+        return start, history, start.evaluated
     best = best_epoch(history)
     if best == start.epoch:
         if writes:  # the run may have been killed just before this
             save_checkpoint(folder / BEST, start)
-        return start, history, start.params
+        return start, history, start.evaluated
     kept = _record_in(folder / BEST, model, plan)
     if kept is None or kept.epoch != best:
         found = "missing" if kept is None else f"of epoch {kept.epoch}"
         raise RunError(f"{folder / BEST} is {found}, expected epoch {best}, the best one")
-    return start, history, kept.params
+    return start, history, kept.evaluated
 
 
 def _record_in(path: Path, model: Layer, plan: Plan) -> Epoch | None:

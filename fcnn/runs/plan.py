@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import attrs
 import numpy as np
@@ -17,12 +19,19 @@ from fcnn.numerics import random_streams as streams
 from fcnn.optimizers.adam import adam, adamw
 from fcnn.optimizers.masked import masked
 from fcnn.optimizers.optimizer import Optimizer
+from fcnn.optimizers.parameter_average import with_average
 from fcnn.optimizers.sgd import sgd
 from fcnn.runs.config import Config
 from fcnn.runs.settings import Settings
 from fcnn.schedules import Schedule
 from fcnn.training.batch_gradient import Augmentation
 from fcnn.training.epochs import Examples
+
+AFFINE: Final = tuple(inspect.signature(augmentation.affine).parameters)
+OTHERS: Final[Mapping[str, Callable[[float], Augmentation]]] = {
+    "elastic": augmentation.elastic,
+    "erasing": augmentation.random_erasing,
+}
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -106,11 +115,13 @@ def schedule_of(settings: Settings, steps: int) -> Schedule:
 
 
 def optimizer_of(settings: Settings, rate: Schedule) -> Optimizer:
-    """The optimizer, at that learning rate, of all that is not frozen."""
+    """The optimizer, at that learning rate, of all that is not frozen; with an average, if so."""
     optimizer = _of_all(settings, rate)
-    if not settings.freeze:
-        return optimizer
-    return masked(optimizer, lambda path: not settings.freezes(path))
+    if settings.freeze:
+        optimizer = masked(optimizer, lambda path: not settings.freezes(path))
+    if settings.average_decay:
+        optimizer = with_average(optimizer, settings.average_decay)
+    return optimizer
 
 
 def _of_all(settings: Settings, rate: Schedule) -> Optimizer:
@@ -134,11 +145,17 @@ def loss_of(settings: Settings) -> Loss:
 
 
 def augmentation_of(settings: Settings) -> Augmentation | None:
-    """The augmentation, if any; ValueError for arguments that it does not have."""
-    if not settings.augmentation:
-        return None
-    known = inspect.signature(augmentation.affine).parameters
-    for name in settings.augmentation:
-        if name not in known:
-            raise ValueError(unknown("augmentation", name, known))
-    return augmentation.affine(**settings.augmentation)
+    """The augmentation, if any; ValueError for a name that it does not have.
+
+    The names are the arguments of `affine`; elastic, the alpha of `elastic`; and erasing, the
+    probability of `random_erasing`. They are done in this order.
+    """
+    given = dict(settings.augmentation)
+    affine = {name: given.pop(name) for name in AFFINE if name in given}
+    done = [augmentation.affine(**affine)] if affine else []
+    for name, make in OTHERS.items():
+        if name in given:
+            done.append(make(given.pop(name)))
+    if given:
+        raise ValueError(unknown("augmentation", min(given), [*AFFINE, *OTHERS]))
+    return augmentation.compose(*done) if done else None

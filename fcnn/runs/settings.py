@@ -96,8 +96,9 @@ class Settings:
     """How a run trains, whatever the data.
 
     Weight decay is decoupled (see `fcnn.sgd`), label smoothing that of
-    `fcnn.smoothed_cross_entropy`, and augmentation holds the arguments of
-    `fcnn.augmentation.affine`, nothing for none. With a validation fraction, that part of the
+    `fcnn.smoothed_cross_entropy`, and augmentation holds numbers by the names of
+    `plan.augmentation_of`, nothing for none. With an average decay, the average that
+    `fcnn.with_average` makes is evaluated and kept. With a validation fraction, that part of the
     training set is held out, the epoch that is best on it is kept, and patience is after how
     many epochs without a better one training stops. Parameters that it freezes keep their values.
     """
@@ -137,8 +138,16 @@ class Settings:
         ),
         since=3,
         option="--augment",
-        help="Numbers for rotation, scale, shear and shift, as in rotation=9,shift=1, in place of "
-        "all that the recipe has; or none.",
+        help="Numbers for rotation, scale, shear, shift, elastic and erasing, as in "
+        "rotation=9,shift=1, in place of all that the recipe has; or none.",
+    )
+    average_decay: float = number(
+        *BELOW_1,
+        default=0.0,
+        since=6,
+        least=0.0,
+        help="Evaluate and keep a moving average of the parameters, with this decay at each step; "
+        "0 for none.",
     )
     validation_fraction: float = number(
         *BELOW_1,

@@ -30,6 +30,7 @@ from fcnn.losses.loss import Loss, call_loss
 from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import ORDER, SAMPLE, generator, generator_of_shard
 from fcnn.optimizers.optimizer import Optimizer
+from fcnn.optimizers.parameter_average import AverageState
 from fcnn.training.agreement import check_same
 from fcnn.training.batch_gradient import (
     SHARD,
@@ -63,9 +64,9 @@ class Epoch:
     Losses are means over examples (weighted, if the loss is), accuracies fractions, or None if
     the targets of the loss are no classes. Those
     of the training set are taken batch by batch, as the parameters were at the time; those
-    of the test set and of the validation set, None without one, after the epoch. Seconds are
-    wall time, evaluation included. in_shape is the shape of an example, which a checkpoint
-    needs to be read again.
+    of the test set and of the validation set, None without one, after the epoch, with what is
+    `evaluated`. Seconds are wall time, evaluation included. in_shape is the shape of an example,
+    which a checkpoint needs to be read again.
     """
 
     epoch: int
@@ -79,6 +80,11 @@ class Epoch:
     validation_accuracy: float | None = attrs.field(default=None, kw_only=True)
     seconds: float
     in_shape: Shape = ()
+
+    @property
+    def evaluated(self) -> Tree:
+        """The parameters to use: their average, if the optimizer is `with_average`."""
+        return _evaluated(self.params, self.state)
 
 
 @attrs.frozen(eq=False)
@@ -134,6 +140,8 @@ class Training:
         begun = time.perf_counter()
         params, state, train_loss, train_accuracy = self._train(processes, wish, epoch, standing)
         params = self._calibrated(processes, params)
+        if isinstance(state, AverageState):
+            state = attrs.evolve(state, average=self._calibrated(processes, state.average))
         found = {f"what functions make of the parameters in epoch {epoch}": (params, state)}
         processes.together(lambda world: check_same("fit", world, found))
         if self._in_company:  # the wish of one without shards has not ridden with any gradients
@@ -142,7 +150,7 @@ class Training:
         return Epoch(
             epoch=epoch, params=params, state=state,
             train_loss=train_loss, train_accuracy=train_accuracy,
-            **dict.fromkeys(HELD_OUT) | self._figures(processes, params),
+            **dict.fromkeys(HELD_OUT) | self._figures(processes, _evaluated(params, state)),
             seconds=time.perf_counter() - begun, in_shape=self.x.shape[1:],
         )  # fmt: skip
 
@@ -295,6 +303,10 @@ class Training:
             if not self._in_company:
                 raise
             wish.made = True
+
+
+def _evaluated(params: Tree, state: Any) -> Tree:
+    return state.average if isinstance(state, AverageState) else params
 
 
 def _follow(training: Training, start: Standing, world: World, link: Link) -> None:

@@ -49,7 +49,8 @@ def fit(
     ----------
     model, params, optimizer
         Where to begin: params as `model.init` gives them. Of a model that the optimizer trains
-        in part, see `masked`, the rest keeps its bits.
+        in part, see `masked`, the rest keeps its bits. The average of an optimizer
+        `with_average` is calibrated too, and is what is evaluated: `record.evaluated`.
     train, test, validation
         Pairs of finite inputs and integer labels, or other targets if the loss is of such. Every
         example of train is trained on once an epoch; the last batch is smaller if the batch size

@@ -198,14 +198,14 @@ def test_single_settings_override_a_recipe():
         "--weight-decay", "0.02", "--label-smoothing", "0", "--augment", "rotation=5,shift=1",
         "--model", "linear", "--batch-size", 50, "--validation-fraction", "0.1", "--patience", 4,
         "--seed", 7, "--out", "run", "--freeze", "[1].b", "--freeze", "*b",
-        "--image-size", 14,
+        "--image-size", 14, "--average-decay", "0.75",
     )  # fmt: skip
     given = {
         "epochs": 1, "optimizer": "adamw", "schedule": "cosine", "learning_rate": 0.002,
         "weight_decay": 0.02, "label_smoothing": 0.0, "model": "linear", "batch_size": 50,
         "augmentation": {"rotation": 5.0, "shift": 1.0}, "validation_fraction": 0.1,
         "patience": 4, "seed": 7, "momentum": 0.0, "freeze": ("[1].b", "*b"),
-        "image_size": 14,
+        "image_size": 14, "average_decay": 0.75,
     }  # fmt: skip
     config = read_config(Path("run"))
     assert {name: getattr(config, name) for name in given} == given

@@ -174,16 +174,16 @@ WRONG_COMMANDS = [
      "files or pictures, or an .npz file"),
     ("an unknown recipe", "train --recipe refrence", 2,
      "fcnn: unknown recipe 'refrence'; did you mean 'reference'? Known: small, fast, best, "
-     "reference"),
+     "tiny, reference"),
     ("an unknown model", "train --model lenet", 2,
      "fcnn: unknown model 'lenet'; did you mean 'lenet5'? Known: mnist_cnn, lines_cnn, "
-     "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
+     "lenet5, deep_cnn, deep_cnn_small, tiny_cnn, linear, or FILE.py:FUNCTION"),
     ("an unknown model to look at", "summary --model mnist_cn", 2,
      "fcnn: unknown model 'mnist_cn'; did you mean 'mnist_cnn'? Known: mnist_cnn, "
-     "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
+     "lines_cnn, lenet5, deep_cnn, deep_cnn_small, tiny_cnn, linear, or FILE.py:FUNCTION"),
     ("an unknown model to measure", "bench --model liner", 2,
      "fcnn: unknown model 'liner'; did you mean 'linear'? Known: mnist_cnn, lines_cnn, "
-     "lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
+     "lenet5, deep_cnn, deep_cnn_small, tiny_cnn, linear, or FILE.py:FUNCTION"),
     ("a learning rate of NaN", "train LINES --learning-rate nan", 2,
      "fcnn: learning_rate is nan, expected a finite number of at least 0"),
     ("an infinite learning rate", "train LINES --learning-rate inf", 2,
@@ -436,7 +436,7 @@ DAMAGED_RUNS = [
     ("a list", "config.json", lambda old: b"[]",
      "fcnn: run/config.json is not readable as JSON: it is no object"),
     ("a newer format", "config.json", lambda old: old.replace(b'"format": 5', b'"format": 9'),
-     "fcnn: run/config.json has format 9; this version of fcnn reads up to 5"),
+     "fcnn: run/config.json has format 9; this version of fcnn reads up to 6"),
     ("a misspelled key", "config.json", lambda old: old.replace(b'"seed"', b'"sede"'),
      "fcnn: run/config.json lacks seed"),
     ("an unknown key", "config.json", lambda old: old.replace(b"{", b'{"epoch": 1,', 1),
@@ -449,7 +449,7 @@ DAMAGED_RUNS = [
      "fcnn: run/config.json: learning_rate is nan, expected a finite number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
      "fcnn: run/config.json: unknown model 'linea'; did you mean 'linear'? Known: mnist_cnn, "
-     "lines_cnn, lenet5, deep_cnn, deep_cnn_small, linear, or FILE.py:FUNCTION"),
+     "lines_cnn, lenet5, deep_cnn, deep_cnn_small, tiny_cnn, linear, or FILE.py:FUNCTION"),
     ("a model in a file that may have come with it", "config.json",
      lambda old: json.dumps(
          json.loads(old) | {"model": "mine.py:images", "document": None}).encode(),

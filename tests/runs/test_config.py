@@ -38,6 +38,7 @@ FOURTH = {
     "preparation": None,
 }  # fmt: skip
 FIFTH = {"document": None}
+SIXTH = {"average_decay": 0.0}
 OLDER = FIRST | SECOND | THIRD | FOURTH
 
 
@@ -53,12 +54,12 @@ def test_a_config_is_read_as_it_was_written():
     folder = begun("run", config)
     assert read_config(folder) == config
     content = json.loads((folder / "config.json").read_text())
-    assert content["format"] == FORMAT == 5
-    assert content.keys() == {"format", "versions", *OLDER, *FIFTH}
+    assert content["format"] == FORMAT == 6
+    assert content.keys() == {"format", "versions", *OLDER, *FIFTH, *SIXTH}
     assert content["document"] == document(fcnn.models.linear(3))
     assert content["versions"].keys() == {"fcnn", "numpy", "python"}
     assert content["versions"]["numpy"] == np.__version__
-    formats = enumerate((FIRST, SECOND, THIRD, FOURTH, FIFTH), 1)
+    formats = enumerate((FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH), 1)
     assert {key: number for number, keys in formats for key in keys} == SINCE
 
 
@@ -79,11 +80,12 @@ def test_a_config_is_read_as_it_was_written():
             {"freeze", "image_size", "labels", "preparation"},
         ),
         ({"format": 5} | OLDER | {"document": document(fcnn.models.linear(3))}, {"document"}),
+        ({"format": 6} | OLDER | FIFTH | {"average_decay": 0.5}, {"average_decay"}),
     ],
 )
 def test_the_configs_of_all_formats_are_read(content, missing):
     write(content)
-    expected = OLDER | FIFTH | content
+    expected = OLDER | FIFTH | SIXTH | content
     del expected["format"]
     found = read_config(Path("run"))
     assert found.plain() == expected
@@ -101,7 +103,7 @@ def test_the_configs_of_all_formats_are_read(content, missing):
         ('{"format": 3, "format": 3}', "is not readable as JSON: a key comes twice: format"),
         ("[]", "is not readable as JSON: it is no object"),
         ({"format": True}, "is not the config of a run: it has no format number"),
-        ({"format": 6}, "has format 6; this version of fcnn reads up to 5"),
+        ({"format": 7}, "has format 7; this version of fcnn reads up to 6"),
         ({"format": 1, "data": "mnist"}, "lacks .*epochs, batch_size, .*seed"),
         ({"format": 1, "epoch": 5} | FIRST, "unknown key 'epoch'; did you mean 'epochs'"),
         ({"format": 1} | FIRST | {"epochs": "5"}, "epochs is '5', expected an integer of at least"),

@@ -54,9 +54,12 @@ def content(folder):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("every", "patience"), [(1, 2), (5, 2), (2, None)])
-def test_a_run_killed_before_any_write_is_the_run_that_was_never_killed(every, patience):
-    config = config_of(epochs=9 if effort.full else 5, patience=patience, seed=5)
+@pytest.mark.parametrize(
+    ("every", "patience", "decay"), [(1, 2, 0.0), (5, 2, 0.0), (2, None, 0.0), (2, 2, 0.75)]
+)
+def test_a_run_killed_before_any_write_is_the_run_that_was_never_killed(every, patience, decay):
+    epochs = 9 if effort.full else 5
+    config = config_of(epochs=epochs, patience=patience, seed=5, average_decay=decay)
     whole = begun("whole", config)
     train(whole, config, checkpoint_every=every)
     writes, killed = 0, True
@@ -114,6 +117,21 @@ def test_the_epoch_that_is_best_on_what_is_held_out_is_kept():
         assert metrics[name] == getattr(history[best - 1], name)
     tested = fcnn.evaluate(load_run(folder).model, kept.params, *NOISE[1])
     assert (metrics["test_loss"], metrics["test_accuracy"]) == tested[:2]
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2])
+def test_a_run_with_an_average_evaluates_and_keeps_it(fraction):
+    config = config_of(epochs=6, average_decay=0.9, validation_fraction=fraction)
+    folder = begun("run", config)
+    metrics = train(folder, config).metrics
+    kept = record_in(folder / (BEST if fraction else CHECKPOINT), config)
+    params = load_run(folder).params
+    assert tree.equal(params, fcnn.averaged(kept.state))
+    assert not tree.equal(params, kept.params)
+    tested = fcnn.evaluate(load_run(folder).model, params, *NOISE[1])
+    assert (metrics["test_loss"], metrics["test_accuracy"]) == tested[:2]
+    if not fraction:
+        assert (kept.test_loss, kept.test_accuracy) == tested[:2]
 
 
 def test_the_test_set_decides_nothing():

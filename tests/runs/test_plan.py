@@ -122,6 +122,32 @@ def test_loss_and_augmentation_are_those_of_the_settings():
     assert np.array_equal(plan.augment(np.random.default_rng(1), x), moved)
 
 
+def test_an_image_is_moved_then_bent_then_covered_whatever_the_order_of_the_names():
+    parts = [
+        fcnn.augmentation.affine(scale=0.25, shift=1.0),
+        fcnn.augmentation.elastic(2.0),
+        fcnn.augmentation.random_erasing(0.75),
+    ]
+    x = np.random.default_rng(0).random((20, 1, 8, 8), np.float32)
+    expected = fcnn.augmentation.compose(*parts)(np.random.default_rng(1), x)
+    plan = plan_of(augmentation={"erasing": 0.75, "shift": 1.0, "elastic": 2.0, "scale": 0.25})
+    assert np.array_equal(plan.augment(np.random.default_rng(1), x), expected)
+    bent = plan_of(augmentation={"elastic": 2.0}).augment(np.random.default_rng(1), x)
+    assert np.array_equal(bent, parts[1](np.random.default_rng(1), x))
+
+
+def test_an_average_is_of_all_parameters_those_that_are_frozen_too():
+    plan = plan_of(optimizer="sgd", average_decay=0.75, freeze=["[0]"], weight_decay=0.0)
+    params, ones = (np.zeros(1), np.ones(1)), (np.ones(1), np.ones(1))
+    state, seen = plan.optimizer.init(params), []
+    for _ in range(2):
+        params, state = plan.optimizer.step(params, ones, state)
+        seen.append(params[1])
+    frozen, trained = fcnn.averaged(state)
+    assert frozen == 0
+    assert trained == pytest.approx((0.75 * seen[0] + seen[1]) / 1.75)
+
+
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
@@ -130,6 +156,8 @@ def test_loss_and_augmentation_are_those_of_the_settings():
         ({"validation_fraction": 1e-9}, "of 100 training images 0 would be held out"),
         ({"optimizer": "adam"}, "adam has no weight decay; adamw has"),
         ({"augmentation": {"rotatio": 3}}, "unknown augmentation 'rotatio'; did you mean"),
+        ({"augmentation": {"elastic": -1, "shift": 1}}, "elastic: alpha is -1.0, expected"),
+        ({"augmentation": {"erasing": 1.5}}, "random_erasing: probability is 1.5, expected"),
         ({"augmentation": {"scale": 2}}, "affine: scale is 2.0, expected below 1"),
         ({"epochs": 10**30}, "one_cycle: steps is "),
     ],

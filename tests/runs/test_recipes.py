@@ -36,6 +36,7 @@ def test_the_reference_recipe_is_five_epochs_in_batches_of_64():
         "weight_decay": 0.0,
         "label_smoothing": 0.0,
         "augmentation": {},
+        "average_decay": 0.0,
         "validation_fraction": 0.0,
         "patience": None,
         "image_size": None,

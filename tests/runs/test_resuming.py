@@ -149,7 +149,7 @@ def test_data_that_has_changed_is_noticed():
         ("config.json", lambda data: data.replace(b'"linear"', b'"linea"'),
          "unknown model 'linea'; did you mean 'linear'?"),
         ("config.json", lambda data: data.replace(b'"format": 5', b'"format": 9'),
-         "has format 9; this version of fcnn reads up to 5"),
+         "has format 9; this version of fcnn reads up to 6"),
     ],
 )  # fmt: skip
 def test_a_damaged_run_is_refused_by_name(name, change, text):
