@@ -435,7 +435,7 @@ DAMAGED_RUNS = [
      "fcnn: run/config.json is not readable as JSON: .."),
     ("a list", "config.json", lambda old: b"[]",
      "fcnn: run/config.json is not readable as JSON: it is no object"),
-    ("a newer format", "config.json", lambda old: old.replace(b'"format": 5', b'"format": 9'),
+    ("a newer format", "config.json", lambda old: old.replace(b'"format": 6', b'"format": 9'),
      "fcnn: run/config.json has format 9; this version of fcnn reads up to 6"),
     ("a misspelled key", "config.json", lambda old: old.replace(b'"seed"', b'"sede"'),
      "fcnn: run/config.json lacks seed"),

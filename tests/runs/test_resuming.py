@@ -148,7 +148,7 @@ def test_data_that_has_changed_is_noticed():
          "seconds; expected epoch, train_loss, train_accuracy, test_loss, test_accuracy, seconds"),
         ("config.json", lambda data: data.replace(b'"linear"', b'"linea"'),
          "unknown model 'linea'; did you mean 'linear'?"),
-        ("config.json", lambda data: data.replace(b'"format": 5', b'"format": 9'),
+        ("config.json", lambda data: data.replace(b'"format": 6', b'"format": 9'),
          "has format 9; this version of fcnn reads up to 6"),
     ],
 )  # fmt: skip
