@@ -17,6 +17,7 @@ from fcnn import tree
         ("linear", (1, 28, 28)),
         ("deep_cnn", (1, 28, 28)),
         ("deep_cnn_small", (1, 28, 28)),
+        ("tiny_cnn", (1, 28, 28)),
     ],
 )
 def test_structure_of_every_model(name, in_shape, file_regression):

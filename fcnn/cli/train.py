@@ -42,8 +42,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="small for thousands of images, fast or best for tens of thousands, reference "
-            "for plain SGD; single settings override it."
+            help="small for thousands of images, fast or best for tens of thousands, tiny for few "
+            "parameters, reference for plain SGD; single settings override it."
         ),
     ] = DEFAULT.name,
     settings: dict[str, Any],

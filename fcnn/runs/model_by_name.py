@@ -15,7 +15,9 @@ from fcnn.arguments.wording import kind_of, unknown
 from fcnn.files.reading import home_expanded, read_regular
 from fcnn.layers.layer import Layer
 
-MODELS: Final = ("mnist_cnn", "lines_cnn", "lenet5", "deep_cnn", "deep_cnn_small", "linear")
+MODELS: Final = (
+    "mnist_cnn", "lines_cnn", "lenet5", "deep_cnn", "deep_cnn_small", "tiny_cnn", "linear"
+)  # fmt: skip
 
 
 class ModelError(ValueError):

@@ -60,7 +60,7 @@ SMALL: Final = Recipe(
         learning_rate=0.1,
         schedule="one_cycle",
         momentum=0.9,
-        weight_decay=5e-3,
+        weight_decay=0.02,
         label_smoothing=0.05,
         augmentation={"rotation": 12.0, "scale": 0.1, "shift": 2.5},
     ),
@@ -69,15 +69,28 @@ SMALL: Final = Recipe(
 
 FAST: Final = Recipe(
     "fast",
-    attrs.evolve(SMALL.settings, epochs=3, batch_size=128, learning_rate=0.2),
+    attrs.evolve(SMALL.settings, epochs=3, batch_size=128, learning_rate=0.3, weight_decay=0.01),
     lines_model="deep_cnn_small",
 )
 
 BEST: Final = Recipe(
     "best",
-    attrs.evolve(FAST.settings, model="deep_cnn", epochs=20),
+    attrs.evolve(FAST.settings, model="deep_cnn", epochs=20, learning_rate=0.2, weight_decay=0.005),
     lines_model="deep_cnn",
 )
 
+TINY: Final = Recipe(
+    "tiny",
+    attrs.evolve(
+        BEST.settings,
+        model="tiny_cnn",
+        epochs=24,
+        weight_decay=0.002,
+        label_smoothing=0.0,
+        augmentation={"rotation": 9.0, "scale": 0.1, "shift": 2.0},
+    ),
+    lines_model="tiny_cnn",
+)
+
 DEFAULT: Final = SMALL
-RECIPES: Final = {recipe.name: recipe for recipe in (SMALL, FAST, BEST, REFERENCE)}
+RECIPES: Final = {recipe.name: recipe for recipe in (SMALL, FAST, BEST, TINY, REFERENCE)}

@@ -113,6 +113,7 @@ def test_a_chain_prints_as_it_was_written():
         (fcnn.models.linear(), (1, 28, 28), 7_850),
         (fcnn.models.deep_cnn(), (1, 28, 28), 157_954),
         (fcnn.models.deep_cnn_small(), (1, 28, 28), 40_102),
+        (fcnn.models.tiny_cnn(), (1, 28, 28), 9_266),
     ],
 )
 def test_models_have_the_parameters_they_say(model, in_shape, parameters):
@@ -121,7 +122,9 @@ def test_models_have_the_parameters_they_say(model, in_shape, parameters):
     assert len(out_shape) == 1
 
 
-@pytest.mark.parametrize("name", ["mnist_cnn", "lines_cnn", "lenet5", "linear", "deep_cnn_small"])
+@pytest.mark.parametrize(
+    "name", ["mnist_cnn", "lines_cnn", "lenet5", "linear", "deep_cnn_small", "tiny_cnn"]
+)
 def test_models_take_classes_and_have_exact_gradients(name):
     model = getattr(fcnn.models, name)(classes=4)
     assert model.init(np.random.default_rng(0), (1, 14, 14))[1] == (4,)

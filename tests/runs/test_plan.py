@@ -13,7 +13,9 @@ from fcnn.runs.settings import SCHEDULES
 
 X = np.arange(100, dtype=np.float32).reshape(100, 1, 1, 1)
 DATA = (X, np.arange(100) % 3), (-X[:7], np.arange(7) % 3)
-PLAIN = attrs.evolve(SMALL.settings, model="linear", batch_size=10, epochs=4, augmentation={})
+PLAIN = attrs.evolve(
+    SMALL.settings, model="linear", batch_size=10, epochs=4, augmentation={}, weight_decay=5e-3
+)
 
 
 def plan_of(data=DATA, **changed):

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import attrs
+import numpy as np
 import pytest
 from commands import call
 
 import fcnn
 from fcnn.runs import recipes
 from fcnn.runs.config import read_config
+from fcnn.runs.model_by_name import model_by_name
 from fcnn.runs.recipes import RECIPES, REFERENCE, SMALL
 from fcnn.runs.settings import Settings
 
@@ -68,7 +70,7 @@ def test_what_is_given_takes_the_place_of_what_the_recipe_says():
     assert SMALL.with_given("synthetic", {}).model == SMALL.lines_model
 
 
-@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.0), ("adamw", 5e-3)])
+@pytest.mark.parametrize(("optimizer", "decay"), [("adam", 0.0), ("adamw", 0.02)])
 def test_settings_of_sgd_give_way_to_another_optimizer(optimizer, decay):
     settings = SMALL.with_given("mnist5k", {"optimizer": optimizer})
     found = (settings.optimizer, settings.learning_rate, settings.momentum, settings.weight_decay)
@@ -78,6 +80,18 @@ def test_settings_of_sgd_give_way_to_another_optimizer(optimizer, decay):
     assert (settings.learning_rate, settings.weight_decay) == (0.01, 0.25)
     with pytest.raises(ValueError, match=f"{optimizer} has no momentum to set: leave it out"):
         SMALL.with_given("mnist5k", {"optimizer": optimizer, "momentum": 0.5})
+
+
+def test_the_tiny_recipe_has_less_than_10_000_parameters_and_small_files(tmp_path):
+    model = model_by_name(RECIPES["tiny"].settings.model, 10)
+    params, _ = model.init(np.random.default_rng(0), (1, 28, 28))
+    assert sum(leaf.size for leaf in fcnn.tree.leaves(params)) < 10_000
+    network = (model, params, (1, 28, 28))
+    (x, labels), _ = fcnn.data.mnist5k()
+    fcnn.exchange.save_script(tmp_path / "tiny.py", *network)
+    fcnn.exchange.save_page(tmp_path / "tiny.html", *network, samples=(x[:14], labels[:14]))
+    assert (tmp_path / "tiny.py").stat().st_size < 100_000
+    assert (tmp_path / "tiny.html").stat().st_size < 160_000
 
 
 def test_for_a_wrong_name_the_nearest_is_told():
@@ -91,11 +105,14 @@ def test_the_document_says_what_the_recipes_are():
         encoding="utf-8"
     )
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    table = {row[0]: row[1:] for row in rows if len(row) == 5}
-    columns = [RECIPES[name].settings for name in ("small", "fast", "best", "reference")]
+    table = {row[0]: row[1:] for row in rows if len(row) == 6}
+    columns = [RECIPES[name].settings for name in ("small", "fast", "best", "tiny", "reference")]
     assert table["model"] == [f"`{settings.model}`" for settings in columns]
     sizes = [f"{settings.epochs}, {settings.batch_size}" for settings in columns]
     assert table["epochs, batch size"] == sizes
+    for name in ("weight decay, of kernels", "label smoothing"):
+        field = name.split(",")[0].replace(" ", "_")
+        assert table[name] == [f"{getattr(settings, field):g}" for settings in columns]
     for settings, rate in zip(columns, table["learning rate"], strict=True):
         assert rate.split()[-1] == f"{settings.learning_rate}"
         assert rate.startswith("one cycle to ") == (settings.schedule == "one_cycle")

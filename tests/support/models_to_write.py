@@ -55,7 +55,7 @@ MODELS = [
     _of_model("lines_cnn", (1, 14, 14)),
     *(
         _of_model(name, (1, 28, 28))
-        for name in ("linear", "lenet5", "mnist_cnn", "deep_cnn_small", "deep_cnn")
+        for name in ("linear", "lenet5", "mnist_cnn", "deep_cnn_small", "deep_cnn", "tiny_cnn")
     ),
 ]
 

@@ -51,6 +51,7 @@ NAMES_OF_ROOMS = {
     "distributed": ["World", "mpi_world"],
     "models": [
         "deep_cnn", "deep_cnn_small", "lenet5", "linear", "lines_cnn", "mnist_cnn",
+        "tiny_cnn",
     ],
     "pictures": ["activations", "confusion_matrix", "filters", "mistakes", "training_curves"],
     "schedules": [
