@@ -69,13 +69,20 @@ SMALL: Final = Recipe(
 
 FAST: Final = Recipe(
     "fast",
-    attrs.evolve(SMALL.settings, epochs=3, batch_size=128, learning_rate=0.3, weight_decay=0.01),
+    attrs.evolve(SMALL.settings, epochs=3, learning_rate=0.3),
     lines_model="deep_cnn_small",
 )
 
 BEST: Final = Recipe(
     "best",
-    attrs.evolve(FAST.settings, model="deep_cnn", epochs=20, learning_rate=0.2, weight_decay=0.005),
+    attrs.evolve(
+        SMALL.settings,
+        model="deep_cnn",
+        epochs=20,
+        batch_size=128,
+        learning_rate=0.2,
+        weight_decay=0.005,
+    ),
     lines_model="deep_cnn",
 )
 
