@@ -442,9 +442,9 @@ DAMAGED_RUNS = [
     ("an unknown key", "config.json", lambda old: old.replace(b"{", b'{"epoch": 1,', 1),
      "fcnn: run/config.json: unknown key 'epoch'; did you mean 'epochs'? Known: model, "
      "epochs, batch_size, optimizer, learning_rate, schedule, momentum, weight_decay, "
-     "label_smoothing, augmentation, validation_fraction, patience, image_size, freeze, seed, "
-     "recipe, data, data_hash, network, document, in_shape, classes, init, init_hash, labels, "
-     "preparation"),
+     "label_smoothing, augmentation, average_decay, validation_fraction, patience, image_size, "
+     "freeze, seed, recipe, data, data_hash, network, document, in_shape, classes, init, "
+     "init_hash, labels, preparation"),
     ("a rate of NaN", "config.json", lambda old: old.replace(b"0.1", b"NaN", 1),
      "fcnn: run/config.json: learning_rate is nan, expected a finite number of at least 0"),
     ("an unknown model", "config.json", lambda old: old.replace(b'"linear"', b'"linea"'),
