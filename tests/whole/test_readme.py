@@ -66,7 +66,7 @@ def test_commands_and_their_options_exist():
 
 
 def test_figures_of_parameters_are_right():
-    for name in ("linear", "mnist_cnn", "deep_cnn", "deep_cnn_small"):
+    for name in ("linear", "mnist_cnn", "deep_cnn", "deep_cnn_small", "tiny_cnn"):
         params, _ = getattr(fcnn.models, name)().init(
             fcnn.numerics.random_streams.generator(0, fcnn.numerics.random_streams.PARAMETERS),
             (1, 28, 28),
