@@ -62,9 +62,7 @@ def main() -> None:
     ratio = median(ours) / min(map(median, theirs.values()))
     print(f"seconds of an epoch: fcnn {median(ours):.2f}", end="")
     print(*(f", PyTorch {name} {median(each):.2f}" for name, each in theirs.items()), sep="")
-    print(
-        "| recipe | accuracy | parameters | multiply-adds | of the training | seconds / PyTorch |"
-    )
+    print("| recipe | accuracy | parameters | multiply-adds | in training | seconds / PyTorch |")
     print(
         f"| `{config.recipe}` | {mean(found):.2%} | {parameters:,} | {products / 1e6:.2f} million "
         f"| {in_all / 1e12:.1f} * 10^12 | {ratio:.2f} |"

@@ -1,14 +1,17 @@
 """What is measured: networks as data, so that every library builds the same, and tasks."""
 
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 
-def _deep(width: int, *before_dense: tuple[object, ...]) -> list[str | tuple[object, ...]]:
-    """`fcnn.models.deep_cnn`."""
+def _convolutions(
+    features: Sequence[int], pooled: Collection[int], *before_dense: tuple[object, ...]
+) -> list[str | tuple[object, ...]]:
+    """Networks like `fcnn.models.deep_cnn`."""
     layers: list[str | tuple[object, ...]] = []
-    for index, factor in enumerate((1, 2, 2, 4, 4)):
-        layers += [("conv", factor * width, 3, 1, "no bias"), "batch norm", "relu"]
-        if index in (0, 2):
+    for index, count in enumerate(features):
+        layers += [("conv", count, 3, 1, "no bias"), "batch norm", "relu"]
+        if index in pooled:
             layers.append(("pool", 2))
     return [*layers, "global mean", *before_dense, ("dense", 10)]
 
@@ -29,8 +32,9 @@ NETWORKS: Final[dict[str, list[str | tuple[object, ...]]]] = {
         ("conv", 64, 3, 1), "relu", ("conv", 64, 3, 1), "relu", ("pool", 2),
         "flatten", ("dense", 128), "relu", ("dense", 10),
     ],
-    "deep_cnn": _deep(24, ("dropout", 0.2)),
-    "deep_cnn_small": _deep(12),
+    "deep_cnn": _convolutions((24, 48, 48, 96, 96), (0, 2), ("dropout", 0.2)),
+    "deep_cnn_small": _convolutions((12, 24, 24, 48, 48), (0, 2)),
+    "tiny_cnn": _convolutions((8, 10, 16, 18, 24), (1, 3)),
 }  # fmt: skip
 
 
