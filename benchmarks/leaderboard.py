@@ -50,8 +50,6 @@ def main() -> None:
         parser.error(str(error))
     config, run = configs[0], load_run(options.runs[0])
     found = [read_json(folder / METRICS)["test_accuracy"] for folder in options.runs]
-    for folder, accuracy in zip(options.runs, found, strict=True):
-        print(f"{folder}: {accuracy:.2%}")
     products = sum(row.multiply_adds or 0 for row in summarize(run.model, config.in_shape))
     parameters = sum(leaf.size for leaf in fcnn.tree.leaves(run.params))
     (x, _), _ = data = fcnn.data.load(config.data)
@@ -62,10 +60,12 @@ def main() -> None:
     ratio = median(ours) / min(map(median, theirs.values()))
     print(f"seconds of an epoch: fcnn {median(ours):.2f}", end="")
     print(*(f", PyTorch {name} {median(each):.2f}" for name, each in theirs.items()), sep="")
-    print("| recipe | accuracy | parameters | multiply-adds | in training | seconds / PyTorch |")
+    each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in found)
     print(
-        f"| `{config.recipe}` | {mean(found):.2%} | {parameters:,} | {products / 1e6:.2f} million "
-        f"| {in_all / 1e12:.1f} * 10^12 | {ratio:.2f} |"
+        "| recipe | accuracy | each | parameters | multiply-adds | in training "
+        "| seconds / PyTorch |\n"
+        f"| `{config.recipe}` | {100 * mean(found):.2f} % | {each} | {parameters:,} "
+        f"| {products / 1e6:.2f} million | {in_all / 1e12:.1f} * 10^12 | {ratio:.2f} |"
     )
 
 
