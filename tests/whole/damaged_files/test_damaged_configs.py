@@ -34,8 +34,9 @@ WELL_FORMED = {
     "data_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
     "init": lambda v: v is None or (isinstance(v, str) and v != ""),
     "init_hash": lambda v: v is None or (isinstance(v, str) and v != ""),
-    "format": lambda v: type(v) is int and 1 <= v <= 5,
+    "format": lambda v: type(v) is int and 1 <= v <= 6,
     "document": lambda v: v is None or v == DOCUMENT,
+    "average_decay": lambda v: type(v) in (int, float) and 0 <= v < 1,
     "versions": lambda v: True,
     "optimizer": lambda v: v in ("sgd", "nesterov", "adam", "adamw"),
     "weight_decay": lambda v: type(v) in (int, float) and 0 <= v <= sys.float_info.max,
@@ -59,7 +60,7 @@ LATER = {
     "validation_fraction": (3, 0.0), "patience": (3, None), "freeze": (4, []),
     "init": (4, None), "init_hash": (4, None),
     "image_size": (4, None), "labels": (4, None), "preparation": (4, None),
-    "document": (5, None), "versions": (6, None),
+    "document": (5, None), "average_decay": (6, 0.0), "versions": (7, None),
 }  # fmt: skip
 
 
