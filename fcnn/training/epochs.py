@@ -83,7 +83,7 @@ class Epoch:
 
     @property
     def evaluated(self) -> Tree:
-        """The parameters to use: their average, if the optimizer is `with_average`."""
+        """The parameters to use; if the optimizer is `with_average`, that is their average."""
         return _evaluated(self.params, self.state)
 
 

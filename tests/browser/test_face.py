@@ -114,7 +114,7 @@ def test_bars_of_classes_with_long_and_short_names_have_one_scale(open_page):
 
 def test_clear_and_undo(page):
     page.click("#clear")
-    assert page.get_attribute("#answer", "data-state") == "empty"
+    page.wait_for_selector("#answer[data-state=empty]")
     draw(page, "1")
     answer(page)
     before = seen(page)
