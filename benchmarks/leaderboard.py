@@ -24,7 +24,7 @@ from typing import Final
 import attrs
 
 import fcnn
-from fcnn.networks.summary import summarize
+from fcnn.networks.summary import parameter_count, summarize
 from fcnn.runs.config import Config, data_hash, read_config, read_json
 from fcnn.runs.folder import load_run
 from fcnn.runs.history import HISTORY
@@ -50,8 +50,8 @@ def main() -> None:
         parser.error(str(error))
     config, run = configs[0], load_run(options.runs[0])
     found = [read_json(folder / METRICS)["test_accuracy"] for folder in options.runs]
+    parameters = parameter_count(run.params)
     products = sum(row.multiply_adds or 0 for row in summarize(run.model, config.in_shape))
-    parameters = sum(leaf.size for leaf in fcnn.tree.leaves(run.params))
     (x, _), _ = data = fcnn.data.load(config.data)
     if data_hash(data) != config.data_hash:
         parser.error(f"the data in {config.data} has changed since the runs")
