@@ -101,7 +101,8 @@ class HelperProcesses:
         self.failures = 0
         self.last_used = time.monotonic()
         self._links = SharedLinks(count + 1, room)
-        self._links.watch = self._look_after
+        # Held by its links, it would wait for the garbage collector, and others give way for it.
+        self._links.watch = partial(HelperProcesses._look_after, weakref.proxy(self))
         cores = max(1, available_cores() // (count + 1))
         self.world = World(0, count + 1, self._links, cores=cores)
         self._caller, self._count = os.getpid(), count

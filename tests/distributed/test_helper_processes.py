@@ -104,13 +104,29 @@ def test_sums_may_grow_and_shrink():
         assert len({result[0] for result in pool.run([X], range(items))}) == 2
 
 
+@pytest.fixture
+def without_garbage_collection():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_garbage_collection")
 def test_helpers_end_with_the_function_they_work_for():
     pool = pool_of(process_ids)
     (pid,) = helpers_of(pool)
     assert is_running(pid)
     del pool
-    gc.collect()
     assert not is_running(pid)
+
+
+@pytest.mark.usefixtures("without_garbage_collection")
+def test_for_functions_that_are_made_and_dropped_a_kept_one_keeps_its_helpers():
+    kept = pool_of(process_ids)
+    pids = helpers_of(kept)
+    for _ in range(3):
+        assert helpers_of(pool_of(process_ids))
+    assert helpers_of(kept) == pids
 
 
 @pytest.mark.parametrize("when", ["between calls", "in a call"])
