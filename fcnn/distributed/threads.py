@@ -151,7 +151,8 @@ def _start(function: Callable[[], None], threads: int) -> list[Future[None]]:
             begun.append(pool.submit(work))
     except RuntimeError:  # can't start new thread, can't register atexit after shutdown
         if _pool.cache_info().currsize:
-            _pool().shutdown(wait=False)
+            # What could not be begun must not take items later, for nobody would wait for it.
+            _pool().shutdown(wait=False, cancel_futures=True)
             _pool.cache_clear()
     return begun
 

@@ -11,7 +11,6 @@ in BatchNorm", 2021, section 3). So no state flows through the signatures.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -228,8 +227,9 @@ def _statistics(rows: Array) -> tuple[Array, Array]:
     values = rows.shape[0] * rows.shape[2]
     if values == 1:
         raise ValueError(
-            "batch_norm: one value per channel has no variance to normalise by; choose a batch "
-            "size that leaves no shard of one example"
+            "batch_norm: one value per channel has no variance to normalise by; train on more "
+            "than one example, and choose a batch size that leaves no shard of one, in the "
+            "last batch either"
         )
     mean = _sum(rows) / values
     centred = rows - mean[:, None]
@@ -244,7 +244,7 @@ def _of_batch(rows: Array, epsilon: np.floating) -> tuple[Array, Array, Array | 
     times a unit, which comes third: 1, or a power of two where sums or squares would overflow.
     """
     var, centred = _statistics_or_overflow(rows)
-    if math.isfinite(np.add.reduce(var)):
+    if np.isfinite(var).all():
         return 1 / np.sqrt(var + epsilon), centred, 1
     var, centred, unit = _scaled_statistics(rows, np.isfinite(var))
     return 1 / np.sqrt(var + epsilon * unit * unit), centred, unit

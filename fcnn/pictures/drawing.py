@@ -21,7 +21,7 @@ from fcnn.numerics.arrays import Array
 BLUE: Final = "#0072B2"
 VERMILION: Final = "#D55E00"
 GREEN: Final = "#009E73"
-
+LONGEST_RUN: Final = 60  # letters of its name
 
 SETTINGS: Final = {
     "font.size": 10,
@@ -36,9 +36,9 @@ plain_style = partial(style.context, SETTINGS, after_reset=True)
 
 
 def plain(names: Sequence[str], longest: int = 18) -> list[str]:
-    """Names that fit, without the dollars that would be mathematics."""
+    """Names that fit, without dollars that would be mathematics, or bytes that are no text."""
     short = [name if len(name) <= longest else name[: longest - 1] + "…" for name in names]
-    return [name.replace("$", r"\$") for name in short]
+    return [name.encode(errors="replace").decode().replace("$", r"\$") for name in short]
 
 
 def framed_figure(
@@ -55,6 +55,7 @@ def framed_figure(
     """A titled figure around axes of this size, with the name of a run in its corner; every length
     is in inches.
     """
+    (run,) = plain([run], LONGEST_RUN)
     # Roughly, and rather too wide.
     text = 0.3 + max(0.12 * len(title) + 0.09 * len(run), 0.08 * len(note))
     whole = max(text, left + width + right), bottom + height + 0.8

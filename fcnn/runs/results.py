@@ -35,7 +35,7 @@ class Result:
     metrics: dict[str, Any]
     evaluation: Evaluation
     pictures: list[Path]
-    picture_error: ImportError | None
+    picture_error: Exception | None
 
 
 def write_results(
@@ -49,7 +49,7 @@ def write_results(
     evaluation, probabilities = assess(trained, test, threads=threads)
     best = best_epoch(history) if run.config.validation_fraction else None
     drawn: list[Path] = []
-    picture_error = None
+    picture_error: Exception | None = None
     if pictures.available():
         try:
             drawn = pictures.save_pictures(
@@ -64,7 +64,7 @@ def write_results(
                 run=run.folder.name,
                 names=run.config.labels,
             )
-        except ImportError as error:  # a run is finished without them too
+        except Exception as error:  # a run is finished without them too
             picture_error = error
     kept = history[-1 if best is None else best - 1]
     metrics = {

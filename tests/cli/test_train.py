@@ -100,6 +100,26 @@ def test_matplotlib_that_cannot_be_imported_costs_the_pictures_alone(resumed):
     assert not list(Path("run").glob("*.png"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files as Linux has them")
+@pytest.mark.parametrize("name", ["a$b_^{$c", "bad\udcff" + "r" * 200])
+def test_pictures_are_drawn_whatever_a_run_is_called(name):
+    done = subprocess.run([*COMMAND, *QUICK, "--out", name], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nPictures: training.png, confusion.png" in done.stdout
+
+
+def test_pictures_that_cannot_be_drawn_cost_the_pictures_alone(monkeypatch):
+    def fail(*arguments, **settings):
+        raise RuntimeError("no such glyph")
+
+    monkeypatch.setattr("fcnn.pictures.run_pictures.save_pictures", fail)
+    monkeypatch.setattr("fcnn.pictures.run_pictures.available", lambda: True)
+    done = call("train", *QUICK, "--out", "run")
+    assert done.exit_code == 0
+    assert done.stdout.endswith("Results in run\nNo pictures: no such glyph\n")
+    assert Path("run/metrics.json").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
 @pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_are_done_without(closed):
@@ -130,7 +150,7 @@ def test_a_batch_of_one_example_that_the_model_refuses_is_known_before_the_run(s
     save_noise(size, images)
     stderr = call("train", "--data", "noise.npz", *given, code=1).stderr
     assert stderr.startswith("fcnn: batch_norm: one value per channel has no variance")
-    assert "choose a batch size that leaves no shard of one example" in stderr
+    assert "choose a batch size that leaves no shard of one" in stderr
     assert not Path("runs").exists()
 
 

@@ -104,7 +104,7 @@ def test_a_last_batch_of_one_vector_says_what_to_do():
     model = fcnn.chain(fcnn.batch_norm(), fcnn.dense(2))
     params, _ = model.init(RNG(0), (4,))
     train = RNG(1).random((9, 4), np.float32), np.arange(9) % 2
-    with pytest.raises(ValueError, match="a batch size that leaves no shard of one example"):
+    with pytest.raises(ValueError, match="a batch size that leaves no shard of one"):
         list(fcnn.fit(model, params, fcnn.sgd(0.1), train, epochs=1, batch_size=4, seed=0))
     list(fcnn.fit(model, params, fcnn.sgd(0.1), train, epochs=1, batch_size=5, seed=0))
 
