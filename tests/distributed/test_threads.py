@@ -67,6 +67,39 @@ def test_a_call_does_without_threads_that_the_system_does_not_have(monkeypatch):
     assert is_only_thread()
 
 
+def test_what_could_not_be_begun_takes_nothing_when_another_caller_is_done(monkeypatch):
+    def first():
+        busy = threading.Barrier(2)
+
+        def work(item):
+            if item < 2:
+                busy.wait()  # both threads are at work
+                begun.release()
+            go_on.wait()
+            return item
+
+        results.append(run_on_threads(work, range(4), 2))
+
+    def second_item(item):
+        go_on.set()  # a thread of the first caller's is free in the midst of this call
+        time.sleep(0.01 if threading.current_thread() is threading.main_thread() else 1)
+        return item
+
+    def no_thread(self):
+        raise RuntimeError("can't start new thread")
+
+    end_idle_threads()
+    begun, go_on, results = threading.Semaphore(0), threading.Event(), []
+    caller = threading.Thread(target=first)
+    caller.start()
+    for _ in range(2):
+        begun.acquire()
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    assert run_on_threads(second_item, range(40), 2) == list(range(40))
+    caller.join()
+    assert results == [list(range(4))]
+
+
 def test_a_call_inside_of_a_call_does_not_wait_for_a_busy_pool():
     inner = run_on_threads(lambda _: run_on_threads(ident, range(4), 2), range(4), 2)
     assert [len(found) for found in inner] == [4] * 4

@@ -1,5 +1,7 @@
 """Batch normalisation: what it does in training, and how statistics come in."""
 
+import warnings
+
 import loops
 import numpy as np
 import pytest
@@ -87,6 +89,16 @@ def test_numbers_that_are_not_finite_are_told():
     with pytest.warns(RuntimeWarning, match="invalid value"):
         y, _ = fcnn.batch_norm_forward(params, x, training=True)
     assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 64), (2, 512, 1, 1)])
+def test_variances_that_would_overflow_together_are_each_in_range(shape):
+    x = np.full(shape, 1e19, np.float32)  # a variance of 1e38 in each channel
+    x[1] *= -1
+    params, _ = fcnn.batch_norm().init(RNG(0), shape[1:])
+    with warnings.catch_warnings(action="error"):
+        y, _ = fcnn.batch_norm_forward(params, x, training=True)
+    assert np.allclose(y, np.sign(x))
 
 
 def test_one_value_per_channel_is_refused_in_training_alone():
