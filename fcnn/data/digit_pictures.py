@@ -35,7 +35,8 @@ def as_mnist(image: Array | Image | str | os.PathLike[str]) -> Array:
     transparency, in uneven light. It is cropped, scaled to 20 pixels on its longer side with
     anti-aliasing, and laid into 28x28 with its centre of mass in the middle, as the images of
     MNIST were made. Light is taken for a smooth function of the place, ink for what differs
-    from it by more than Otsu's threshold; specks are left out.
+    from it by more than Otsu's threshold; specks are left out. Ink as bright as its paper is
+    found by its colour, and a sheet on a table, or within a frame, is looked at alone.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def as_mnist(image: Array | Image | str | os.PathLike[str]) -> Array:
     """
     pixels = _pixels(image)
     try:
-        ink = ink_in(reduced(_what_shows(pixels), LOOKED_AT))
+        ink = _ink(pixels)
     except ValueError as error:
         raise ValueError(f"as_mnist: there is no digit in the picture: {error}") from None
     return _centred(_boxed(ink))[None].astype(np.float32)  # (H, W) -> (C, H, W)
@@ -104,14 +105,34 @@ def _pixels(image: Array | Image | str | os.PathLike[str]) -> Array:
     return scaled("as_mnist", np.moveaxis(image, 0, 2) if first else image).astype(np.float64)
 
 
-def _what_shows(pixels: Array) -> Array:
-    """The luminance (H, W) of a picture (H, W, C).
+def _ink(pixels: Array) -> Array:
+    """The ink (H, W) of a picture (H, W, C): by its brightness, or else by its colour."""
+    try:
+        return ink_in(reduced(_what_shows(pixels, LUMINANCE), LOOKED_AT))
+    except ValueError:
+        if pixels.shape[2] < 3:
+            raise
+    return ink_in(reduced(_what_shows(pixels, _most_different(pixels[..., :3])), LOOKED_AT))
+
+
+def _most_different(colours: Array) -> Array:
+    """The mixture of red, green and blue in which colours (H, W, 3) differ most, (3,): the first
+    of their principal components.
+    """
+    values = colours.reshape(-1, 3)
+    _, directions = np.linalg.eigh(np.cov(values, rowvar=False, bias=True))
+    mixture: Array = directions[:, -1]
+    return mixture
+
+
+def _what_shows(pixels: Array, mixture: Array) -> Array:
+    """The luminance (H, W) of a picture (H, W, C), or another mixture of its colours.
 
     What is transparent lets a ground be seen: around an opaque page, one of its own shade; behind
     mere ink, the opposite of the ink's.
     """
     C = pixels.shape[2]
-    grey: Array = pixels[..., 0] if C < 3 else pixels[..., :3] @ LUMINANCE
+    grey: Array = pixels[..., 0] if C < 3 else pixels[..., :3] @ mixture
     if C in (1, 3):
         return grey
     alpha = pixels[..., -1]

@@ -15,6 +15,10 @@ ROUNDS: Final = 25  # of weighing again
 DUST: Final = 0.005  # a difference that is none
 LEAST_CONTRAST: Final = 0.04  # of ink and paper, where black and white have 1
 LEAST_CLARITY: Final = 4.0  # that contrast by the deviation of the paper: 2 on blank pages
+ONE_TONE: Final = 0.2  # of the variance: what may be within the tones of ink and paper
+LEAST_OF_SHEET: Final = 0.25  # of the picture: a smaller rectangle of ink is no sheet
+FULL: Final = 0.9  # of the edges of a sheet
+EDGE_OF_SHEET: Final = 0.02  # of its longer side, which may be shadow
 LEAST_SHARE: Final = 0.08  # of the largest piece of ink: what has less is a speck
 
 
@@ -24,8 +28,25 @@ def ink_in(grey: Array) -> Array:
     Ink is what differs from the paper by more than the threshold of Otsu (1979), in whichever
     direction that happens more; but most of the border is paper. ValueError if there is none.
     """
+    light = _in_the_light(grey)
+    sheet = None if light is None else _sheet(light if _border(light).mean() < 0.5 else ~light)
+    if sheet is not None:
+        ink = np.zeros_like(grey)
+        ink[sheet] = ink_in(grey[sheet])
+        return ink
+    try:
+        return _ink_on(_paper(grey), grey)
+    except ValueError:
+        if light is None:
+            raise
+    # Ink that is nearly half of the picture has bent what was taken for the light.
+    return _ink_on(np.median(_border(grey)), grey)
+
+
+def _ink_on(paper: Array | np.floating, grey: Array) -> Array:
+    """How much ink there is in each pixel, (H, W), on paper of this brightness."""
     radius = max(grey.shape) // 200
-    difference = grey - _paper(grey)
+    difference = grey - paper
     smooth = _smoothed(difference, radius)
     found, sign = _standing_out(smooth)
     if _border(found).mean() > 0.5:
@@ -37,6 +58,34 @@ def ink_in(grey: Array) -> Array:
     near = widened(_without_specks(found), max(radius, 1))
     strength: Array = np.clip(sign * difference / contrast, 0, 1) * near
     return strength
+
+
+def _sheet(found: Array) -> tuple[slice, slice] | None:
+    """The inner part of a large rectangle that is surrounded, and full along its edges: a sheet of
+    paper on a table, or within a frame; None if there is none.
+    """
+    down, across = (np.flatnonzero(found.mean(axis) > LEAST_OF_SHEET / 2) for axis in (1, 0))
+    if not (down.size and across.size) or _border(found).mean() > 1 - FULL:
+        return None
+    height, width = down[-1] + 1 - down[0], across[-1] + 1 - across[0]
+    edge = max(1, round(EDGE_OF_SHEET * max(height, width)))
+    is_stroke = 3 * min(height, width) < max(height, width) or min(height, width) <= 4 * edge
+    if is_stroke or height * width < LEAST_OF_SHEET * found.size:
+        return None
+    inner = (slice(down[0] + edge, down[-1] + 1 - edge),
+             slice(across[0] + edge, across[-1] + 1 - edge))  # fmt: skip
+    return inner if _border(found[inner]).mean() > FULL else None
+
+
+def _in_the_light(grey: Array) -> Array | None:
+    """Which pixels are of the lighter one of two tones, (H, W) bool, as white beside black; None
+    if they are no two tones: of light that falls off evenly, a quarter of the variance is within.
+    """
+    light: Array = grey > grey.min() + _otsu(grey - grey.min())
+    if light.all() or not light.any():
+        return None
+    within = light.mean() * grey[light].var() + (~light).mean() * grey[~light].var()
+    return light if within < ONE_TONE * grey.var() else None
 
 
 def widened(image: Array, radius: int) -> Array:
@@ -118,7 +167,7 @@ def _contrast(ink: Array, found: Array) -> float:
         grain = 1.4826 * np.median(np.abs(ink[~found] - level))  # a standard deviation
         if contrast > max(LEAST_CONTRAST, LEAST_CLARITY * grain):
             return contrast
-    raise ValueError("nothing stands out from the paper")
+    raise ValueError("nothing stands out from the paper; cut out the digit, with a margin of paper")
 
 
 def _without_specks(found: Array) -> Array:

@@ -76,8 +76,55 @@ def test_a_thin_pen_becomes_a_thick_one():
     assert (found > 0.5).any(axis=1).sum() in (19, 20)
 
 
+def grown(digit, side=200):
+    """A digit of MNIST, (side, side), floats from 0 to 1."""
+    picture = Image.fromarray((digit[0] * 255).astype(np.uint8)).resize((side, side), Image.BICUBIC)
+    return np.asarray(picture) / 255
+
+
+def nearly_as_it_is(picture, digit):
+    return (
+        np.abs(as_mnist(picture) - digit).mean() < 0.12
+    )  # what lies one pixel aside is 0.1 from it
+
+
+@pytest.mark.parametrize("margin", [0, 5, 10, 20])
+def test_a_picture_may_be_cut_to_the_ink(margin):
+    found = []
+    for digit in X_TEST[:20]:
+        ink = grown(digit)
+        down, across = (np.flatnonzero((ink > 0.2).any(axis)) for axis in (1, 0))
+        ink = np.pad(ink[down[0] : down[-1] + 1, across[0] : across[-1] + 1], margin)
+        page = (235 - 205 * ink).astype(np.uint8)
+        found += [nearly_as_it_is(page, digit), nearly_as_it_is(255 - page, digit)]
+    assert np.mean(found) > 0.9
+
+
+COLOURS = {  # of the pen, and of paper that is about as bright
+    "red on green": [(255, 0, 0), (0, 128, 0)],
+    "pink on blue": [(255, 182, 193), (173, 216, 230)],
+    "green on red": [(60, 130, 60), (200, 60, 60)],
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_ink_as_bright_as_its_paper_is_found_by_its_colour(name):
+    pen, paper = np.array(COLOURS[name], float)
+    for digit in X_TEST[:10]:
+        ink = np.pad(grown(digit), 50)[..., None]
+        assert nearly_as_it_is((paper + (pen - paper) * ink).astype(np.uint8), digit)
+
+
+@pytest.mark.parametrize(("edge", "table"), [(4, 0), (80, 60), (80, 120), (20, 255)])
+def test_a_sheet_on_a_table_or_in_a_frame_is_looked_at_alone(edge, table):
+    for digit in X_TEST[:10]:
+        sheet = (235 - 205 * np.pad(grown(digit), 60)).astype(np.uint8)
+        assert nearly_as_it_is(np.pad(sheet, edge, constant_values=table), digit)
+
+
 RNG = np.random.default_rng(0)
 BLANK = {
+    "a sheet on a table": np.pad(np.full((200, 300), 235, np.uint8), 50, constant_values=60),
     "white": np.full((200, 200), 255, np.uint8),
     "transparent": np.zeros((30, 40, 4), np.uint8),
     "noise": RNG.integers(0, 256, (300, 300)).astype(np.uint8),
