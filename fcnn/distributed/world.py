@@ -60,6 +60,10 @@ class World:
     neighbours: tuple[int, ...] = (0,)
     cores: int | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.rank < self.size:
+            raise ValueError(f"World: rank is {self.rank}, expected 0 to {self.size - 1}")
+
     def total(
         self,
         shards: int,
@@ -87,10 +91,11 @@ class World:
             return _total_of(tree.of_rank(rank), arrays_of, like, threads or self.cores)
 
         own = of_rank(self.rank)
-        if self.links is None:
+        links = self._links()
+        if links is None:
             return own
         try:
-            return self.links.total(tree, own)
+            return links.total(tree, own)
         except LostError:  # those who are left do without
             return sum_of_processes(tree, lambda rank: own if rank == self.rank else of_rank(rank))
 
@@ -107,14 +112,15 @@ class World:
 
     def gather(self, own: Sequence[Array]) -> list[Array]:
         """The arrays of all processes, by rank, each in its order in memory."""
-        if self.links is None:
+        links = self._links()
+        if links is None:
             return list(own)
         import json  # slow to import, and few need it
 
         memory = bytearray(room_for(own))
         head = json.dumps(put(own, memory, 0, len(memory))).encode()
         arrays: list[Array] = []
-        for data in self.links.gather(len(head).to_bytes(8, "big") + head + memory):
+        for data in links.gather(len(head).to_bytes(8, "big") + head + memory):
             end = 8 + int.from_bytes(data[:8], "big")
             arrays += get(json.loads(data[8:end]), memoryview(data)[end:])
         return arrays
@@ -126,7 +132,13 @@ class World:
 
     def exchange(self, own: bytes) -> list[bytes]:
         """What every process hands over, by rank."""
-        return [own] if self.links is None else self.links.gather(own)
+        links = self._links()
+        return [own] if links is None else links.gather(own)
+
+    def _links(self) -> Links | None:
+        if self.links is None and self.size > 1:
+            raise ValueError(f"World: the {self.size} processes have no links; see mpi_world")
+        return self.links
 
     def _tree(self, shards: int) -> Node:
         return Node(range(shards), range(self.size))

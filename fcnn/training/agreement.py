@@ -7,6 +7,7 @@ the parameters after each epoch.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -37,12 +38,18 @@ def check_same(function: str, world: World, things: Mapping[str, Any]) -> None:
     own |= {name: _shown(thing) for name, thing in things.items()}
     first, *others = (json.loads(text) for text in world.texts(json.dumps(own)))
     for rank, other in enumerate(others, 1):
-        for name, value in first.items():
-            if other[name] != value:
+        for name in first | other:
+            here, there = first.get(name, "not given"), other.get(name, "not given")
+            if here != there:
                 raise DisagreementError(
-                    f"{function}: processes differ: {name} is {value} in process 0, "
-                    f"{other[name]} in process {rank}"
+                    f"{function}: processes differ: {name} is {here} in process 0, "
+                    f"{there} in process {rank}"
                 )
+
+
+def written(thing: object) -> str:
+    """What a function or a value is called, without its place in memory, which always differs."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(thing))
 
 
 def _shown(thing: Any) -> str:

@@ -22,7 +22,7 @@ from fcnn.losses.loss import Loss, call_weight
 from fcnn.losses.weighted import weighted
 from fcnn.networks.rewriting import by_faster
 from fcnn.numerics.arrays import Array, compact
-from fcnn.training.agreement import check_same
+from fcnn.training.agreement import check_same, written
 from fcnn.tree import Structure, Tree
 from fcnn.tree.comparison import check_alike
 
@@ -262,8 +262,14 @@ def _batch_gradients(
             sums = pool_for(like.structure).total(arrays, cut, count, like.arrays)
         else:
             if is_first_call:
-                given = {"the parameters": like.leaves, "the batch": (x, labels), "shard": shard}
-                check_same("value_and_grad", world, given)
+                check_same("value_and_grad", world, {
+                    "the model": written(model),
+                    "the loss": written(loss),
+                    "the parameters": like.leaves,
+                    "the batch": (x, labels),
+                    "shard": shard,
+                    "the state of rng": _state_of(rng),
+                })  # fmt: skip
             arrays_of = _arrays_of_call(gradient, like.structure, [*map(compact, arrays)], cut)
             sums = world.total(count, arrays_of, like=like.arrays, threads=threads)
         is_first_call = False
@@ -293,6 +299,11 @@ def _scaled(doutputs: Array, fraction: float) -> Array:
     # The fraction of a shard that weighs nothing is 1 / total, which may exceed float32.
     wide = doutputs.dtype if fraction < 1 else np.float64
     return np.multiply(doutputs, fraction, dtype=wide).astype(doutputs.dtype, copy=False)
+
+
+def _state_of(rng: np.random.Generator | None) -> Array:
+    state = None if rng is None else rng.bit_generator.state
+    return np.frombuffer(str(state).encode(), np.uint8)
 
 
 def _streams_of(rng: np.random.Generator | None, n: int, size: int) -> Stream:

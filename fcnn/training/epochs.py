@@ -31,7 +31,7 @@ from fcnn.numerics.arrays import Array, Shape
 from fcnn.numerics.random_streams import ORDER, SAMPLE, generator, generator_of_shard
 from fcnn.optimizers.optimizer import Optimizer
 from fcnn.optimizers.parameter_average import AverageState
-from fcnn.training.agreement import check_same
+from fcnn.training.agreement import check_same, written
 from fcnn.training.batch_gradient import (
     SHARD,
     Augmentation,
@@ -250,7 +250,10 @@ class Training:
     def _check_same_arguments(self, standing: Standing) -> None:
         if self.world is not None:
             check_same("fit", self.world, {
-                "the model": repr(self.model),
+                "the model": written(self.model),
+                "the optimizer": written(self.optimizer),
+                "the loss": written(self.loss),
+                "the augmentation": written(self.augment),
                 "the training set": (self.x, self.labels),
                 "the weights of its examples": self.weights,
                 **{f"the {name} set": pair for name, pair in self.held_out.items()},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from worlds import in_a_world
 
-from fcnn.distributed.world import ALONE
+from fcnn.distributed.world import ALONE, World
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are for Linux")
 
@@ -67,3 +67,18 @@ def test_who_is_alone_needs_nobody():
     assert ALONE.texts("x") == ["x"]
     assert [*ALONE.own_shards(3)] == [0, 1, 2]
     assert ALONE.gather([np.ones(1)]) == [1]
+
+
+@pytest.mark.parametrize(("rank", "size"), [(2, 2), (-1, 1), (0, 0)])
+def test_a_rank_beyond_the_world_is_refused(rank, size):
+    with pytest.raises(ValueError, match=f"World: rank is {rank}, expected 0 to {size - 1}"):
+        World(rank, size)
+
+
+def test_processes_without_links_cannot_work_together():
+    world = World(0, 2)
+    assert world.own_shards(4) == range(2)
+    with pytest.raises(ValueError, match="the 2 processes have no links; see mpi_world"):
+        world.total(4, arrays_of, like=arrays_of(0))
+    with pytest.raises(ValueError, match="the 2 processes have no links; see mpi_world"):
+        world.texts("anything")

@@ -37,6 +37,17 @@ def test_the_same_arguments_give_the_same_records():
         (lambda rank: {"seed": rank}, "the parameters and the state of the optimizer is of hash"),
         (lambda rank: {"batch_size": 64 - rank}, "batch_size is 64 in process 0, 63 in process 1"),
         (lambda rank: {"epochs": 2 + rank}, "epochs is 2 in process 0, 3 in process 1"),
+        (lambda rank: {} if rank else {"test": None}, "the test set is not given in process 0, of"),
+        (lambda rank: {"test": None} if rank else {}, ", not given in process 1"),
+        (lambda rank: {"validation": (X, LABELS)} if rank else {}, "the validation set is not giv"),
+        (
+            lambda rank: {"loss": fcnn.smoothed_cross_entropy(label_smoothing=rank / 4)},
+            "the loss is smoothed",
+        ),
+        (
+            lambda rank: {"augment": fcnn.augmentation.affine(shift=1.0 + rank)},
+            "the augmentation is affine",
+        ),
         (lambda rank: {"model": fcnn.chain(*[fcnn.flatten] * (1 + rank), fcnn.dense(3))}, "model"),
     ],
 )
@@ -70,6 +81,44 @@ def test_parameters_that_differ_after_an_epoch_are_told():
     for error in in_a_world(2, drifting):
         assert isinstance(error, DisagreementError)
         assert "parameters in epoch 1 is of hash" in str(error)
+
+
+def test_functions_of_ones_own_are_the_same_wherever_they_lie():
+    def train(world):
+        def augment(rng, x):
+            return x
+
+        return fitted(world, augment=augment)
+
+    one, other = in_a_world(2, train)
+    assert tree.equal(one, other)
+
+
+def test_another_optimizer_is_told_by_name():
+    def train(world):
+        params, _ = MODEL.init(np.random.default_rng(0), (1, 4, 4))
+        optimizer = fcnn.sgd(0.1 * (1 + world.rank))
+        return list(fcnn.fit(MODEL, params, optimizer, (X, LABELS), epochs=1, batch_size=64,
+                             seed=0, world=world))  # fmt: skip
+
+    for error in in_a_world(2, train):
+        assert "the optimizer is sgd(0.1) in process 0, sgd(0.2) in process 1" in str(error)
+
+
+@pytest.mark.parametrize("what", ["model", "loss", "rng"])
+def test_a_loop_of_ones_own_compares_what_computes_the_gradient(what):
+    def call(world):
+        other = what if world.rank else None
+        model = fcnn.chain(fcnn.flatten, fcnn.dropout(0.3 if other == "model" else 0.2),
+                           fcnn.dense(3))  # fmt: skip
+        loss = fcnn.smoothed_cross_entropy(label_smoothing=0.2 if other == "loss" else 0.1)
+        params, _ = model.init(np.random.default_rng(0), (1, 4, 4))
+        f = fcnn.value_and_grad(model, loss, world=world)
+        return f(params, X, LABELS, np.random.default_rng(1 if other == "rng" else 0))
+
+    for error in in_a_world(2, call):
+        told = "the state of rng" if what == "rng" else f"the {what}"
+        assert f"value_and_grad: processes differ: {told} is " in str(error)
 
 
 def test_a_loop_of_ones_own_compares_what_its_first_call_is_given():
