@@ -81,6 +81,7 @@ def _draw(run: Path, answered: Sequence[Prediction]) -> Path:
         files=[each.file for each in answered],
         images=[each.image for each in answered if each.image is not None],
         probabilities=[each.probabilities for each in answered],
+        run=run.stem if run.is_file() else run.name,
     )
 
 

@@ -60,7 +60,8 @@ def image_folder(
     Raises
     ------
     DataError
-        If the folder is not made like that, a picture cannot be read, or sizes differ.
+        If the folder is not made like that, a class has no pictures, one cannot be read, or
+        sizes differ.
     ImportError
         If Pillow is missing.
     """
@@ -90,12 +91,15 @@ def _parted(folder: Path, fraction: float, seed: int) -> tuple[list[str], Pictur
     with naming(folder):
         found = [each.name for each in _folders(folder)]
         if not set(PARTS) <= set(found):
-            return found, *_drawn(_pictures(folder, found), fraction, seed)
+            pictures = _pictures(folder, found)
+            _check_classes(folder, found, pictures)
+            return found, *_drawn(pictures, fraction, seed)
         names = [each.name for each in _folders(folder / PARTS[0])]
         others = [each.name for each in _folders(folder / PARTS[1]) if each.name not in names]
     if others:
         raise DataError(f"image_folder: {folder}: test/ has {others[0]}, which train/ has not")
     train, test = (_pictures(folder / part, names) for part in PARTS)
+    _check_classes(folder / PARTS[0], names, train)
     return names, train, test
 
 
@@ -134,7 +138,21 @@ def _pictures(folder: Path, names: Sequence[str]) -> Pictures:
         raise DataError(
             f"image_folder: {folder} holds no pictures; expected a sub-folder for each class"
         )
+    for path, _ in found:
+        if path.is_dir():
+            raise DataError(
+                f"image_folder: {path} is a folder, where pictures of {path.parent.name} are "
+                "expected; classes are sub-folders of the folder itself, or of train/ and test/"
+            )
     return found
+
+
+def _check_classes(folder: Path, names: Sequence[str], train: Pictures) -> None:
+    """DataError unless there are pictures of each class."""
+    known = {label for _, label in train}
+    for label, name in enumerate(names):
+        if label not in known:
+            raise DataError(f"image_folder: {folder}: {name}/ holds no pictures to train with")
 
 
 def _read(pictures: Pictures, channels: int, size: tuple[int, int] | None) -> tuple[Array, Array]:

@@ -36,6 +36,7 @@ def save_predictions(
     files: Sequence[str],
     images: Sequence[Array],
     probabilities: Sequence[Mapping[str, float]],
+    run: str = "",
 ) -> Path:
     """Draw what `predictions` does into a file; ImportError as of `check_available`."""
     check_available()
@@ -43,7 +44,8 @@ def save_predictions(
     from fcnn.pictures.seen import predictions
 
     with plain_style(), whole_file(path) as file:
-        predictions(files, images, probabilities).savefig(file, metadata={"Software": None})
+        figure = predictions(files, images, probabilities, run=run)
+        figure.savefig(file, metadata={"Software": None})
     return path
 
 

@@ -19,10 +19,15 @@ HEIGHT: Final = 1.3
 
 @plain_style()
 def predictions(
-    files: Sequence[str], images: Sequence[Array], probabilities: Sequence[Mapping[str, float]]
+    files: Sequence[str],
+    images: Sequence[Array],
+    probabilities: Sequence[Mapping[str, float]],
+    *,
+    run: str = "",
 ) -> Figure:
     """The images (C, H, W) as the network saw them, floats; below each the name of its file,
-    beside it the likeliest classes with their probabilities.
+    beside it the likeliest classes with their probabilities. The name of a run stands in the
+    corner.
     """
     shown = min(len(files), MOST_SHOWN)
     title = f"What the network saw of {len(files):,} pictures"
@@ -33,7 +38,7 @@ def predictions(
     )
     across = min(shown, COLUMNS)
     rows = -(-shown // across)
-    figure, axes = framed_figure(1.3 * across * WIDTH, 1.3 * rows * HEIGHT, title, note)
+    figure, axes = framed_figure(1.3 * across * WIDTH, 1.3 * rows * HEIGHT, title, note, run=run)
     tiles = as_rgb(np.stack(images[:shown]))
     captions = plain([Path(file).name for file in files])
     for k, (tile, likeliest) in enumerate(zip(tiles, probabilities, strict=False)):

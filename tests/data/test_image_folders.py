@@ -54,6 +54,27 @@ def test_train_and_test_are_taken_as_they_are(tmp_path):
         data.image_folder(tmp_path)
 
 
+def test_a_class_without_pictures_is_told(folder, tmp_path):
+    (folder / "__MACOSX").mkdir()
+    with pytest.raises(data.DataError, match="__MACOSX/ holds no pictures to train with"):
+        data.image_folder(folder)
+    for part in ("train", "test"):
+        save(tmp_path / "parted" / part / "a", "0.png", 0)
+    save(tmp_path / "parted" / "test" / "b", "0.png", 0)
+    (tmp_path / "parted" / "train" / "b").mkdir()
+    with pytest.raises(data.DataError, match="train: b/ holds no pictures to train with"):
+        data.image_folder(tmp_path / "parted")
+
+
+@pytest.mark.parametrize("parts", [["train"], ["train", "val"], ["TRAIN", "TEST"], ["all"]])
+def test_folders_where_pictures_should_lie_are_told(parts, tmp_path):
+    for part in parts:
+        save(tmp_path / part / "a", "0.png", 0)
+    message = rf"{min(parts)}.a is a folder, where pictures of {min(parts)} are expected; classes"
+    with pytest.raises(data.DataError, match=message):
+        data.image_folder(tmp_path)
+
+
 def test_sizes_that_differ_need_one_that_is_asked_for(folder):
     save(folder / "cat", "large.png", (255, 0, 0), size=(12, 8))
     with pytest.raises(data.DataError, match=r"differ in size: .*0.png has \(4, 6\), .*large.png"):

@@ -321,6 +321,7 @@ def test_pictures_name_their_run():
         confusion_matrix(arguments["confusion"], run="mine-3"),
         mistakes(images, labels, probabilities, run="mine-3"),
         filters(arguments["kernels"], run="mine-3"),
+        predictions(["0.png"], images[:1], [{"5": 0.75}], run="mine-3"),
     ):
         figure.draw_without_rendering()
         (name,) = [text for text in figure.texts if text.get_text() == "mine-3"]
