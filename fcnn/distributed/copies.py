@@ -8,7 +8,7 @@ of all that is done together, and wait asleep until the caller begins the next o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Protocol, TypeVar
 
 import attrs
@@ -113,8 +113,6 @@ class Copies:
         self.close()
         count = self._count - 1
         if count > 0 and self._failures <= MOST_FAILURES and can_fork() and make_way(count):
-            try:
+            with suppress(*CANNOT_FORK):  # the next round may be able to
                 self._helpers = HelperProcesses(count, self._room, program)
                 self._helpers.busy = True
-            except CANNOT_FORK:
-                self._failures = MOST_FAILURES + 1

@@ -43,7 +43,7 @@ from fcnn.numerics.arrays import Array, compact
 Function: TypeAlias = Callable[[list[Array], Any], Callable[[int], Arrays]]
 
 _FIRST_CALLS: Final = 2  # by threads: who calls once does not wait for a process to start
-_CALLS_AFTER_OTHERS: Final = 30  # by threads, once the helpers have given way to others
+_CALLS_WITHOUT: Final = 30  # by threads, once helpers gave way to others, or could not be had
 
 
 class Pool:
@@ -89,7 +89,7 @@ class Pool:
         """The helpers there are, if they will do, or new ones; None if there cannot be any."""
         if self._helpers is not None and self._helpers.processes.gave_way:
             # Of functions that are called in turn, none should fork at each call.
-            self._calls_by_threads, self._helpers = _CALLS_AFTER_OTHERS, None
+            self._calls_by_threads, self._helpers = _CALLS_WITHOUT, None
         if self._calls_by_threads > 0:
             self._calls_by_threads -= 1
             return None
@@ -106,7 +106,7 @@ class Pool:
             try:
                 self._helpers = _Helpers(self._function, *needs)
             except CANNOT_FORK:
-                self._failures = MOST_FAILURES + 1
+                self._calls_by_threads = _CALLS_WITHOUT  # it may be possible later
         return self._helpers
 
 

@@ -44,6 +44,8 @@ def summarize(model: Layer, in_shape: Shape) -> list[Row]:
     Where branches meet again there is a row for the sum or the concatenation. A combinator of
     one's own has one row, whatever it is made of.
     """
+    # What does not fit is told by its place in the whole.
+    call_init(model, np.random.default_rng(0), tuple(in_shape))
     return list(_rows(model, tuple(in_shape), ""))
 
 

@@ -66,6 +66,9 @@ def test_the_library_prints_the_same():
         fcnn.summary(fcnn.models.linear, (1, 28, 28))
     with pytest.raises(ValueError, match="dense"):
         fcnn.summary(fcnn.dense(3), (1, 4, 4))
+    deep = fcnn.chain(fcnn.relu, fcnn.chain(fcnn.relu, fcnn.max_pool2d(9)))
+    with pytest.raises(ValueError, match=r"exceeds.*\nin chain layer 1 \(max_.*\nin chain layer 1"):
+        fcnn.summary(deep, (1, 8, 8))
 
 
 def test_the_model_of_a_file():

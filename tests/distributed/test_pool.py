@@ -214,6 +214,10 @@ def test_without_more_processes_threads_go_on(monkeypatch):
     pool = pool_of(process_ids)
     for _ in range(3):
         assert helpers_of(pool) == set()
+    monkeypatch.undo()
+    for _ in range(30):  # it is tried again now and then
+        pool.run([X], range(2))
+    assert helpers_of(pool)
 
 
 def test_arrays_of_objects_stay_with_the_threads():
