@@ -78,8 +78,7 @@ BEST: Final = Recipe(
     attrs.evolve(
         SMALL.settings,
         model="deep_cnn",
-        epochs=20,
-        batch_size=128,
+        epochs=25,
         learning_rate=0.2,
         weight_decay=0.005,
     ),
@@ -92,6 +91,7 @@ TINY: Final = Recipe(
         BEST.settings,
         model="tiny_cnn",
         epochs=24,
+        batch_size=128,
         weight_decay=0.002,
         label_smoothing=0.0,
         augmentation={"rotation": 9.0, "scale": 0.1, "shift": 2.0},
