@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+from answers import READY, answer
 from axe_playwright_python.sync_playwright import Axe
 from drawn_digits import DIGITS, draw
 from PIL import Image
@@ -14,7 +15,6 @@ import fcnn
 from fcnn import data, tree
 
 MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
-READY = "#answer[data-state=ready]"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 IN_COLOUR = fcnn.chain(
     fcnn.conv2d(4, 3, padding=1), fcnn.relu, fcnn.residual(fcnn.conv2d(4, 3, padding="same")),
@@ -48,11 +48,6 @@ def colours(open_page):
     x = np.random.default_rng(1).random((3, 3, 6, 6)).astype(np.float32)
     labels = ["cat", "dog", "frog"]
     return open_page(IN_COLOUR, params, (3, 6, 6), labels=labels, samples=(x, np.arange(3)))
-
-
-def answer(page):
-    page.wait_for_selector(READY)
-    return page.get_attribute("#answer", "data-label")
 
 
 def seen(page):
@@ -169,12 +164,29 @@ def test_a_pixel_is_written_out_and_its_window_framed(page):
 def test_every_layer_explains_an_element_in_both_directions(colours):
     for mode in ("forward", "backward"):
         colours.check(f"input[value={mode}]")
+        answer(colours)
         if mode == "backward":
             backward(colours, "1")
         for article in colours.locator("article.layer").all():
             article.locator(".picture canvas").first.click(position={"x": 9, "y": 9})
             if (mode, article.get_attribute("data-place")) != ("forward", "x"):
                 assert " = " in article.locator(".explanation .sum").inner_text()
+
+
+def test_an_explanation_is_of_the_image_and_the_parameters_as_they_are_now(colours):
+    backward(colours, "1")
+    last = colours.locator("article.layer").last
+    last.locator(".picture canvas").first.click(position={"x": 5, "y": 5})
+    told = set()
+    for change in ("#samples button:nth-child(2)", "#samples button:nth-child(3)", "#step"):
+        colours.click(change)
+        answer(colours)
+        text = last.locator(".explanation .sum").inner_text()
+        p = colours.evaluate("() => state.found.values.probabilities[0]")
+        assert text.startswith(f"dy[0] = p {MINUS} onehot = ")
+        assert float(text.split(" = ")[2].split()[0]) == pytest.approx(p, rel=0.01)
+        told.add(text)
+    assert len(told) == 3
 
 
 def test_a_weight_is_written_out(colours):

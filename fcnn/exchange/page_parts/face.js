@@ -98,6 +98,7 @@ worker.onmessage = ({ data }) => {
   waiting = false;
   state.found = data;
   showAnswer();
+  showLooked();
   requestAnimationFrame(showLayers);
   if (asked > answered) send();
 };
@@ -315,7 +316,8 @@ function showLooked() {
   for (const { explanation } of cards.values()) explanation.hidden = true;
   state.marks = new Map();
   const { looked } = state;
-  if (!looked || !state.found) return;
+  // With an answer under way, what is shown is of another image: the answer brings the explanation.
+  if (!looked || asked > answered) return;
   const { explanation } = cards.get(looked.place), told = explanationOf(looked);
   explanation.hidden = !told;
   if (!told) return;
