@@ -78,7 +78,7 @@ BEST: Final = Recipe(
     attrs.evolve(
         SMALL.settings,
         model="deep_cnn",
-        epochs=25,
+        epochs=50,
         learning_rate=0.2,
         weight_decay=0.005,
     ),

@@ -440,7 +440,7 @@ def test_help_says_what_each_recipe_gives(monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     text = call("train", "--help").stdout
     for line in (
-        "[default: 16 (small); 3 (fast); 25 (best); 24 (tiny); 5 (reference)]",
+        "[default: 16 (small); 3 (fast); 50 (best); 24 (tiny); 5 (reference)]",
         "[default: 0.1 (small); 0.3 (fast); 0.2 (best, tiny); 0.01 (reference)]",
         "[default: rotation=12, scale=0.1, shift=2.5 (small, fast, best); rotation=9, scale=0.1, "
         "shift=2 (tiny); none (reference)]",
